@@ -1,0 +1,78 @@
+/**
+ * What a client command asks of a node. The node implements it (control/local.ts), and its Unix socket carries it
+ * (control/server.ts, control/client.ts), so a command does not know whether the node is this process or another.
+ * All results are JSON.
+ */
+import type { FindOptions, FoundAgent, NodeStatus, PeerRow } from '../core/agent.ts'
+import type { TaskRow } from '../core/ports.ts'
+import type { ReceiptFacts, TaskEvent } from '../core/task.ts'
+
+export interface NodeApi {
+  status: () => Promise<NodeStatus>
+  find: (pattern: string, options?: Omit<FindOptions, 'signal'>) => Promise<FoundAgent[]>
+  peers: () => Promise<PeerRow[]>
+  /** Delegates a task as the node's first agent. The last event is `result` or `failed`. Ending the iteration early cancels the task, unless it is detached. */
+  run: (request: RunRequest) => AsyncIterable<TaskEvent>
+  /** The events of a task that this node asked for: from the beginning, and on until it ends. Ending early leaves the task alone. */
+  resume: (taskId: string) => AsyncIterable<TaskEvent>
+  giveInput: (taskId: string, value: unknown) => Promise<void>
+  cancel: (taskId: string) => Promise<void>
+  tasks: (query?: { role?: 'requester' | 'provider', limit?: number }) => Promise<TaskRow[]>
+  /** A task with its whole history. Rejects with TASK_UNKNOWN. `taskId` may be an unambiguous prefix. */
+  task: (taskId: string) => Promise<TaskHistory[]>
+  contracts: (query?: { limit?: number }) => Promise<TaskRow[]>
+  contract: (taskId: string) => Promise<ContractView[]>
+  identity: () => Promise<IdentityView[]>
+  /** New operational keys and a new credential for every agent of the node. */
+  rotate: () => Promise<IdentityView[]>
+  doctor: () => Promise<Check[]>
+}
+
+export interface RunRequest {
+  capability: string
+  input: unknown
+  maxDurationMs?: number
+  maxCostTokens?: number
+  to?: string
+  leaseMs?: number
+  bidWindowMs?: number
+  /** Goes on when the caller leaves. */
+  detach?: boolean
+}
+
+/** One side's view of a task: its row, and what happened in order. */
+export interface TaskHistory {
+  row: TaskRow
+  history: Array<{ at: number, type: string, data: unknown }>
+}
+
+/** A contract and its receipt, with the result of checking every signature in them offline. */
+export interface ContractView {
+  taskId: string
+  epoch: number
+  role: 'requester' | 'provider'
+  capability: string
+  requester: string
+  provider: string
+  terms: Record<string, unknown>
+  contractHash: string
+  awardHolds: boolean
+  acceptanceHolds: boolean
+  receipt?: ReceiptFacts
+}
+
+export interface IdentityView {
+  agentId: string
+  name: string
+  peerId: string
+  keyFile: string
+  credential: { notBefore: number, expires: number }
+}
+
+/** One line of `doctor`: what was looked at, how it is, and what to do when it is not well. */
+export interface Check {
+  name: string
+  state: 'ok' | 'warning' | 'failed'
+  found: string
+  advice?: string
+}

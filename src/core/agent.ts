@@ -1,0 +1,187 @@
+/** The library's face: what `createAgent` gives. Types only; agent.ts and node.ts make them true. */
+import type { Capability, JsonSchema } from './capability.ts'
+import type { AgentMetrics, Interaction } from './ports.ts'
+import type { TaskEvent, ReceiptFacts } from './task.ts'
+
+export interface Agent extends AsyncDisposable {
+  /** `did:key:z6Mk…`: who it is, for as long as its key file lasts. */
+  readonly id: string
+  readonly name: string
+  readonly node: Node
+  /**
+   * Offers a capability. Others find it within moments.
+   * @throws A2aError CAPABILITY_INVALID, BAD_USAGE when it is offered already or a schema is none
+   */
+  provide: <I = unknown, O = unknown>(capability: string, definition: Provision<I, O>) => Promise<Provided>
+  /** Has a task done by whoever bids best. Starts at once; nothing needs to be awaited for it to go on. */
+  delegate: (capability: string, input: unknown, options?: DelegateOptions) => Work
+  metrics: () => AgentMetrics[]
+  /** The newest first; the last 1,000 at most. */
+  interactions: (limit?: number) => Interaction[]
+}
+
+export interface Provision<I = unknown, O = unknown> {
+  description?: string
+  /** JSON Schemas. Input is checked before `run`, output after it. */
+  input?: JsonSchema
+  output?: JsonSchema
+  mediaTypes?: string[]
+  /** Anybody on the mesh may call it. Default: only nodes of the same user on the same machine. */
+  public?: boolean
+  priceHint?: number
+  /** How many may run at once before further calls are passed on to others. Default 16. */
+  maxConcurrent?: number
+  /** What it offers for a call. `undefined`: no bid. Default: cost = priceHint or 0, confidence 0.5, no promise of time. */
+  bid?: (call: Call, load: number) => Offer | undefined | Promise<Offer | undefined>
+  run: (input: I, context: HandlerContext) => O | Promise<O>
+}
+
+export interface Provided extends AsyncDisposable {
+  readonly capability: string
+}
+
+/** What a bidder knows of a task: its needs, not its payload. */
+export interface Call {
+  taskId: string
+  capability: string
+  requester: string
+  inputBytes: number
+  maxCost?: number
+  maxDurationMs?: number
+}
+
+export interface Offer {
+  cost: number
+  /** A promise: after five times as long (and at least the lease) the work is taken away. Leave it out to promise nothing. */
+  durationMs?: number
+  /** 0 to 1. */
+  confidence: number
+}
+
+export interface HandlerContext {
+  readonly taskId: string
+  readonly requester: string
+  readonly epoch: number
+  /** Aborts at the deadline, when the contract is revoked, and at shutdown. */
+  readonly signal: AbortSignal
+  /** Milliseconds left, now. */
+  remainingMs: () => number
+  /** What is left of the requester's budget, if it set one. */
+  readonly budget?: number
+  progress: (fraction?: number, note?: string) => void
+  /** A partial result, sent at once. Strings are sent as text/plain, bytes as application/octet-stream, anything else as JSON, unless `mediaType` says. */
+  artifact: (name: string, data: unknown, options?: { mediaType?: string, append?: boolean, last?: boolean }) => Promise<void>
+  /** Asks the requester for more, and waits for its answer. */
+  requireInput: (prompt: string, schema?: JsonSchema) => Promise<unknown>
+  /** Like `agent.delegate`, with what is left of deadline, budget and depth, and the agents visited. */
+  delegate: (capability: string, input: unknown, options?: DelegateOptions) => Work
+}
+
+export interface DelegateOptions {
+  /** Milliseconds for everything, from now. Default 60,000. */
+  maxDurationMs?: number
+  maxCostTokens?: number
+  /** Only this agent. */
+  to?: string
+  /** Silence that moves the work on, in ms. Default 5,000. */
+  leaseMs?: number
+  /** How long bids are taken at most, in ms. Ends early when all known capable agents have answered. Default 500. */
+  bidWindowMs?: number
+  /** How bids are ranked. Default: `rankByValue`. */
+  policy?: import('./ranking.ts').RankingPolicy
+  /** Answers what a handler asks for with `requireInput`. */
+  onInputRequired?: (prompt: string, schema?: JsonSchema) => unknown | Promise<unknown>
+  signal?: AbortSignal
+}
+
+/** A task under way: its events as they come, and its end. Iterating is optional; each iteration begins at the beginning. */
+export interface Work extends AsyncIterable<TaskEvent> {
+  readonly taskId: string
+  /** @throws A2aError with the failure's code */
+  readonly result: Promise<WorkResult>
+  /** Answers `input-required`. */
+  giveInput: (value: unknown) => Promise<void>
+  cancel: (why?: string) => Promise<void>
+}
+
+export interface WorkResult<O = any> {
+  output: O
+  receipt: ReceiptFacts
+  provider: string
+  epoch: number
+  cost: number
+}
+
+/** One libp2p host in this process, which agents share. */
+export interface Node extends AsyncDisposable {
+  readonly peerId: string
+  readonly home: string
+  readonly agents: Agent[]
+  /** Multiaddrs with the peer id. */
+  addresses: () => string[]
+  /** Another agent on the same node, with its own key and capabilities. */
+  createAgent: (options?: { name?: string }) => Promise<Agent>
+  find: (pattern: string, options?: FindOptions) => Promise<FoundAgent[]>
+  /** Resolves when everybody who could be found at once (same machine, bootstrap list) has been asked, or after `timeoutMs`. */
+  joined: (timeoutMs?: number) => Promise<void>
+  peers: () => PeerRow[]
+  status: () => NodeStatus
+}
+
+export interface FindOptions {
+  /** Default 64. */
+  limit?: number
+  /** How long to look when nothing is known yet. Default 2,000. */
+  timeoutMs?: number
+  signal?: AbortSignal
+}
+
+/** An agent as its own signed advert describes it. */
+export interface FoundAgent {
+  agentId: string
+  name?: string
+  peerId: string
+  endpoints: string[]
+  protocols: string[]
+  /** Those that match what was looked for. */
+  capabilities: Capability[]
+  load: number
+  region?: string
+  sequence: number
+  /** Milliseconds since it was heard. */
+  ageMs: number
+  /** Milliseconds it still holds. */
+  ttlMs: number
+  /** Where it was learned: from itself, by gossip, from a peer's index, through the DHT, or it is on this node. */
+  source: 'local' | 'direct' | 'gossip' | 'peer' | 'dht'
+}
+
+export interface PeerRow {
+  peerId: string
+  addresses: string[]
+  direction: 'inbound' | 'outbound'
+  /** Round trip over the channel, in ms, where measured. */
+  rttMs?: number
+  agents: string[]
+  /** Proven to be the same user on the same machine. */
+  sameUser: boolean
+  connectedForMs: number
+}
+
+export interface NodeStatus {
+  version: string
+  pid: number
+  home: string
+  peerId: string
+  addresses: string[]
+  startedAt: number
+  uptimeMs: number
+  rssBytes: number
+  peers: number
+  agentsKnown: number
+  dht: { mode: 'client' | 'server', peers: number }
+  gossip: Array<{ topic: string, subscribers: number }>
+  agents: Array<{ agentId: string, name: string, capabilities: string[], running: number, load: number, metrics: AgentMetrics[], credentialExpiresAt: number }>
+  /** Messages refused since the start, by failure code. */
+  refused: Record<string, number>
+}

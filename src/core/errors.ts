@@ -1,0 +1,120 @@
+/**
+ * Everything that can go wrong, as one union: each code carries its own facts. Codes travel on the wire and in `--json`
+ * output, so they are never renamed. `docs/errors.md` lists them; a test holds that table and this union together.
+ */
+export type Failure =
+  // using it
+  | { code: 'BAD_USAGE', why: string, hint?: string }
+  | { code: 'INPUT_INVALID', capability: string, why: string }
+  | { code: 'OUTPUT_INVALID', capability: string, why: string }
+  | { code: 'CAPABILITY_INVALID', name: string, why: string }
+  // finding and bargaining
+  | { code: 'NO_CAPABLE_AGENT', capability: string, waitedMs: number }
+  | { code: 'NO_BIDS', capability: string, rounds: number, asked: number }
+  | { code: 'ALL_PROVIDERS_FAILED', capability: string, attempts: number, last: string }
+  | { code: 'OVER_BUDGET', capability: string, maxCost: number, lowest: number }
+  // doing the work
+  | { code: 'DEADLINE_EXCEEDED', taskId: string, afterMs: number }
+  | { code: 'CANCELLED', taskId: string, why: string }
+  | { code: 'HANDLER_FAILED', capability: string, why: string, retryable: boolean }
+  | { code: 'HANDLER_LOST', capability: string, why: string }
+  | { code: 'LEASE_EXPIRED', provider: string, silentMs: number }
+  | { code: 'SLA_BREACHED', provider: string, promisedMs: number, afterMs: number }
+  | { code: 'STALE_EPOCH', taskId: string, epoch: number, current: number }
+  | { code: 'REFUSED', why: string }
+  | { code: 'NOT_ALLOWED', capability: string, why: string }
+  | { code: 'LOOP', path: string[] }
+  | { code: 'TASK_UNKNOWN', taskId: string }
+  // the wire
+  | { code: 'PEER_UNREACHABLE', peer: string, why: string }
+  | { code: 'NO_REPLY', peer: string, type: string, waitedMs: number }
+  | { code: 'MESSAGE_MALFORMED', why: string }
+  | { code: 'MESSAGE_TOO_LARGE', bytes: number, limit: number }
+  | { code: 'MESSAGE_UNKNOWN', type: string }
+  | { code: 'VERSION_UNSUPPORTED', version: number, supported: number }
+  | { code: 'SIGNATURE_INVALID', why: string }
+  | { code: 'CREDENTIAL_INVALID', why: string }
+  | { code: 'OVERLOADED', what: string, limit: number }
+  // the ground
+  | { code: 'HOME_IN_USE', home: string, pid?: number }
+  | { code: 'HOME_UNUSABLE', home: string, why: string }
+  | { code: 'KEY_INVALID', file: string, why: string }
+  | { code: 'LOG_DAMAGED', file: string, why: string }
+  | { code: 'LOG_WRITE_FAILED', file: string, why: string }
+  | { code: 'LISTEN_FAILED', address: string, why: string }
+  | { code: 'NODE_NOT_RUNNING', home: string }
+  | { code: 'INTERNAL', why: string }
+
+export type FailureCode = Failure['code']
+
+/** What each failure means to its reader: what happened, why, and what to do. One line. */
+export function explain (failure: Failure): string {
+  switch (failure.code) {
+    case 'BAD_USAGE': return failure.hint === undefined ? failure.why : `${failure.why}; ${failure.hint}`
+    case 'INPUT_INVALID': return `the input does not fit ${failure.capability}: ${failure.why}; see its schema with: a2a-node find ${failure.capability} --json`
+    case 'OUTPUT_INVALID': return `the output of ${failure.capability} does not fit its own schema: ${failure.why}; tell its provider`
+    case 'CAPABILITY_INVALID': return `"${failure.name}" is no capability name: ${failure.why}; use dotted lower-case labels such as data.revenue.aggregate or data.revenue.aggregate@1`
+    case 'NO_CAPABLE_AGENT': return `nobody offers ${failure.capability} (looked for ${failure.waitedMs} ms); start an agent for it, or check the mesh with: a2a-node doctor`
+    case 'NO_BIDS': return `none of ${failure.asked} agents that offer ${failure.capability} made a bid in ${failure.rounds} rounds; they may be busy: try again later, or see: a2a-node agents`
+    case 'ALL_PROVIDERS_FAILED': return `${failure.capability} failed with every bidder (${failure.attempts} awards); the last said: ${failure.last}`
+    case 'OVER_BUDGET': return `the lowest bid for ${failure.capability} costs ${failure.lowest}, more than the ${failure.maxCost} allowed; raise --max-cost`
+    case 'DEADLINE_EXCEEDED': return `task ${failure.taskId} was not done after ${failure.afterMs} ms; raise --max-duration, or look at: a2a-node task show ${failure.taskId}`
+    case 'CANCELLED': return `task ${failure.taskId} was cancelled: ${failure.why}`
+    case 'HANDLER_FAILED': return `the handler of ${failure.capability} failed: ${failure.why}`
+    case 'HANDLER_LOST': return `the work on ${failure.capability} was lost: ${failure.why}; the requester awards it again`
+    case 'LEASE_EXPIRED': return `${failure.provider} was silent for ${failure.silentMs} ms; its lease has ended and the work moves on`
+    case 'SLA_BREACHED': return `${failure.provider} promised ${failure.promisedMs} ms and had not finished after ${failure.afterMs} ms; the work moves on`
+    case 'STALE_EPOCH': return `task ${failure.taskId} is at epoch ${failure.current}, this carries epoch ${failure.epoch}; it was awarded anew and this is refused`
+    case 'REFUSED': return `refused: ${failure.why}`
+    case 'NOT_ALLOWED': return `not allowed to call ${failure.capability}: ${failure.why}; ask its owner to mark it public`
+    case 'LOOP': return `the delegation would loop: ${failure.path.join(' → ')}; let another agent do it`
+    case 'TASK_UNKNOWN': return `no task ${failure.taskId} here; list them with: a2a-node task ls`
+    case 'PEER_UNREACHABLE': return `cannot reach ${failure.peer}: ${failure.why}; check that it runs and that its addresses are reachable`
+    case 'NO_REPLY': return `${failure.peer} did not answer ${failure.type} within ${failure.waitedMs} ms; it may be stopped or overloaded`
+    case 'MESSAGE_MALFORMED': return `malformed message: ${failure.why}; the sender may run another version`
+    case 'MESSAGE_TOO_LARGE': return `the message has ${failure.bytes} bytes, the limit is ${failure.limit}; send less, or a reference to the data`
+    case 'MESSAGE_UNKNOWN': return `unknown message type "${failure.type}"; the sender may run a newer version`
+    case 'VERSION_UNSUPPORTED': return `protocol version ${failure.version} is not spoken here, only ${failure.supported}; update the older of the two nodes`
+    case 'SIGNATURE_INVALID': return `the signature does not hold: ${failure.why}; the message was refused`
+    case 'CREDENTIAL_INVALID': return `the credential does not hold: ${failure.why}; check the clocks of both machines`
+    case 'OVERLOADED': return `too many ${failure.what} (limit ${failure.limit}); try again later`
+    case 'HOME_IN_USE': return `the home ${failure.home} is in use${failure.pid === undefined ? '' : ` by process ${failure.pid}`}; stop that node, or choose another with --home DIR`
+    case 'HOME_UNUSABLE': return `cannot use the home ${failure.home}: ${failure.why}; fix its permissions, or choose another with --home DIR`
+    case 'KEY_INVALID': return `the key file ${failure.file} cannot be used: ${failure.why}; restore it from a backup, or move it away to get a new identity`
+    case 'LOG_DAMAGED': return `the event log ${failure.file} cannot be read: ${failure.why}; nothing was overwritten: restore it from a backup, or move it away to begin anew`
+    case 'LOG_WRITE_FAILED': return `cannot write the event log ${failure.file}: ${failure.why}; nothing was acknowledged: free space or mend the disk, then try again`
+    case 'LISTEN_FAILED': return `cannot listen on ${failure.address}: ${failure.why}; choose another address with --listen`
+    case 'NODE_NOT_RUNNING': return `no node runs with the home ${failure.home}; start one with: a2a-node start`
+    case 'INTERNAL': return `a bug of a2a-node: ${failure.why}; please report it with the log`
+  }
+}
+
+/**
+ * The only error class of this project. `failure` has the code and the facts, `message` the one line for people.
+ */
+export class A2aError extends Error {
+  readonly failure: Failure
+
+  constructor (failure: Failure, options?: ErrorOptions) {
+    super(explain(failure), options)
+    this.name = 'A2aError'
+    this.failure = failure
+  }
+
+  get code (): FailureCode {
+    return this.failure.code
+  }
+}
+
+/** Any thrown value as a Failure. What is not ours is `INTERNAL`, or what `otherwise` makes of its message. */
+export function toFailure (error: unknown, otherwise?: (why: string) => Failure): Failure {
+  if (error instanceof A2aError) return error.failure
+  const why = messageOf(error)
+  return otherwise?.(why) ?? { code: 'INTERNAL', why }
+}
+
+/** The message of any thrown value, on one line. */
+export function messageOf (error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error)
+  return text.split('\n')[0] ?? ''
+}

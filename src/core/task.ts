@@ -1,0 +1,84 @@
+/** The nouns of a task: what was asked, what was offered, what its owner sees. */
+import type { Failure } from './errors.ts'
+
+/** What was asked for. Never changes. */
+export interface TaskSpec {
+  taskId: string
+  requester: string
+  /** Name, perhaps with a version: `data.revenue.aggregate@1`. */
+  capability: string
+  createdAt: number
+  deadlineAt: number
+  maxCost?: number
+  /** Silence of a provider that ends its contract, in ms. */
+  leaseMs: number
+  /** How long bids are taken when not everybody who could bid has answered, in ms. */
+  bidWindowMs: number
+  /** How often it is announced before it fails. */
+  maxRounds: number
+  /** Only this agent may do it. */
+  to?: string
+  depth: number
+  /** Agents it came through, the first requester first, this requester last. */
+  visited: string[]
+  parentTaskId?: string
+  inputHash: string
+}
+
+export interface Bid {
+  /** The message id of the bid. */
+  id: string
+  provider: string
+  /** The peer that sent it. */
+  peer: string
+  round: number
+  /** In the requester's cost units. */
+  cost: number
+  /** What the provider promises. Absent: it promises nothing. */
+  durationMs?: number
+  /** 0 to 1. */
+  confidence: number
+  /** 0 to 1: how busy the provider is. */
+  load: number
+  /** Round trip to the provider, where it was measured. */
+  rttMs?: number
+  /** When it ends to stand, by the requester's clock. */
+  expiresAt: number
+}
+
+/** A bid with the place that the policy gave it, and why. */
+export interface RankedBid {
+  bid: Bid
+  /** 0 to 1, higher is better. */
+  score: number
+  /** One line for people: what spoke for and against it. */
+  reason: string
+}
+
+/** What the owner of a task sees of its life, in this order. `a2a-node run --json` prints exactly these. */
+export type TaskEvent = { taskId: string, at: number } & (
+  | { event: 'announced', round: number, capability: string, asked: number }
+  | { event: 'bid', provider: string, cost: number, durationMs?: number, confidence: number, load: number, round: number }
+  | { event: 'passed', provider: string, reason: string }
+  | { event: 'awarded', provider: string, epoch: number, reason: string, standby: string[] }
+  | { event: 'accepted', provider: string, epoch: number }
+  | { event: 'progress', provider: string, epoch: number, fraction?: number, note?: string }
+  | { event: 'artifact', provider: string, epoch: number, name: string, mediaType: string, data: Uint8Array, append: boolean, last: boolean }
+  | { event: 'input-required', provider: string, epoch: number, prompt: string, schema?: Record<string, unknown> }
+  | { event: 'moved', provider: string, epoch: number, failure: Failure }
+  | { event: 'fenced', provider: string, epoch: number, what: string }
+  | { event: 'result', provider: string, epoch: number, output: unknown, cost: number, durationMs: number, receipt: ReceiptFacts }
+  | { event: 'failed', failure: Failure }
+)
+
+/** What a receipt says, for people. The signed statements are in the event log; `a2a-node contract show` verifies them. */
+export interface ReceiptFacts {
+  /** SHA-256 of the provider's signed statement, base64url. */
+  hash: string
+  provider: string
+  requester: string
+  inputHash: string
+  outputHash?: string
+  /** Both signatures were checked and hold. */
+  verified: boolean
+}

@@ -1,0 +1,63 @@
+/** What the stages see of the network. libp2p is behind it (net/libp2p.ts) and nowhere else. */
+import type { Envelope } from '../core/envelope.ts'
+import type { EnvelopeHandler, Logger, Clock, Wire, Speaker } from '../core/ports.ts'
+import type { PeerRow } from '../core/agent.ts'
+import type { MessageName } from '../wire/messages.ts'
+
+export interface NetOptions {
+  /** Seed of the node's Ed25519 key, 32 bytes: its peer id. */
+  seed: Uint8Array
+  /** Multiaddrs. Default: every interface, TCP and WebSocket, ports chosen by the system. */
+  listen?: string[]
+  /** Multiaddrs of nodes to join by. */
+  bootstrap?: string[]
+  /** Find nodes on the local network. Default true. */
+  mdns?: boolean
+  /** Folder that the nodes of one user on one machine share; created 0700. */
+  rendezvous: string
+  /** Encoded credentials of the agents on this node, as they are now. */
+  credentials: () => Uint8Array[]
+  clock: Clock
+  logger: Logger
+}
+
+export interface Net extends AsyncDisposable {
+  readonly peerId: string
+  /** Local peer ids are delivered to directly, through the same checks. */
+  readonly wire: Wire
+  /** Multiaddrs with the peer id; loopback ones too. */
+  addresses: () => string[]
+  peers: () => PeerRow[]
+  /** Who takes messages of a type: they have been decoded, bounded, checked against their schema, and authenticated. One handler a type. */
+  handle: (type: MessageName, handler: EnvelopeHandler) => void
+  /** `opened`: a peer's hello has arrived, its agents are known. `closed`: its last connection is gone. Returns the way to stop listening. */
+  onPeer: (listener: (event: { type: 'opened' | 'closed', peer: string }) => void) => () => void
+  /** Agents that a connected peer has proven to speak for. */
+  speakers: (peer: string) => Speaker[]
+  /** The peer has proven to run as the same user on the same machine. Always true for ourselves. */
+  sameUser: (peer: string) => boolean
+  /** Tells every open channel who speaks here now: after a rotation, or when an agent was added. */
+  greet: () => void
+  /** Resolves when everybody found through rendezvous and bootstrap has been dialled and greeted, or has failed. */
+  joined: (timeoutMs?: number) => Promise<void>
+  readonly gossip: Gossip
+  readonly dht: Dht
+  /** Inbound messages refused since the start, by failure code. */
+  readonly refused: Record<string, number>
+}
+
+export interface Gossip {
+  join: (topic: string) => void
+  leave: (topic: string) => void
+  topics: () => Array<{ topic: string, subscribers: number }>
+  /** Sends a signed envelope to everybody in the topic; also without being in it. Nobody there is no error. */
+  publish: (topic: string, envelope: Envelope) => Promise<void>
+}
+
+/** Provider records of Kademlia: hints of who might know. Keys are any bytes, hashed inside. */
+export interface Dht {
+  provide: (key: Uint8Array, signal: AbortSignal) => Promise<void>
+  /** Stop iterating as soon as there is enough. */
+  providers: (key: Uint8Array, signal: AbortSignal) => AsyncIterable<{ peer: string, addresses: string[] }>
+  status: () => { mode: 'client' | 'server', peers: number }
+}

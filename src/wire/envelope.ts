@@ -1,0 +1,126 @@
+/**
+ * The envelope on the wire: Protocol Buffers, laid out as  fields ‖ signature ‖ content.  The signature covers the bytes
+ * before it, so a reader checks what was sent and not what it would have encoded itself.
+ */
+import { Envelope as Codec } from './generated/envelope.js'
+import { messages, isMessageName, MAX_CONTENT } from './messages.ts'
+import { A2aError, messageOf } from '../core/errors.ts'
+import { PROTOCOL_VERSION, type Envelope } from '../core/envelope.ts'
+import type { Signer } from '../core/ports.ts'
+
+/** The largest encoded envelope. */
+export const MAX_ENVELOPE = MAX_CONTENT + 1_100 * 1_024
+/** Keeps a signature over an envelope from being taken for one over anything else. */
+const SIGNATURE_DOMAIN = new TextEncoder().encode('a2a-node/envelope/1\0')
+const SIGNATURE_TAG = Uint8Array.of(0xfa, 0x01, 64) // field 31, bytes, 64 long
+const SIGNATURE_FIELD = SIGNATURE_TAG.length + 64
+const CONTENT_TAG = Uint8Array.of(0x82, 0x02) // field 32, bytes
+const MAX_VISITED = 16
+
+const utf8 = new TextEncoder()
+const fromUtf8 = new TextDecoder('utf-8', { fatal: true })
+
+/** The envelope with `auth`: signed by the agent that the signer speaks for. */
+export function signEnvelope (envelope: Envelope, signer: Signer): Envelope {
+  const credential = signer.credential()
+  const head = encodeHead(envelope, credential)
+  const statement = concat(head, SIGNATURE_TAG, signer.sign(signedBytes(head)))
+  return { ...envelope, auth: { credential, statement } }
+}
+
+/** What the signature of a statement is over, and the signature itself. */
+export function openStatement (statement: Uint8Array): { signed: Uint8Array, signature: Uint8Array } {
+  const end = statement.length - SIGNATURE_FIELD
+  return { signed: signedBytes(statement.subarray(0, end)), signature: statement.subarray(end + SIGNATURE_TAG.length) }
+}
+
+/** @throws A2aError MESSAGE_TOO_LARGE */
+export function encodeEnvelope (envelope: Envelope): Uint8Array {
+  const head = envelope.auth?.statement ?? encodeHead(envelope)
+  const { content } = envelope
+  const bytes = content === undefined ? head : concat(head, CONTENT_TAG, varint(content.length), content)
+  if (bytes.length > MAX_ENVELOPE) throw new A2aError({ code: 'MESSAGE_TOO_LARGE', bytes: bytes.length, limit: MAX_ENVELOPE })
+  checkSizes(envelope.type, undefined, content?.length ?? 0)
+  return bytes
+}
+
+/**
+ * Reads an envelope. Its payload is JSON, not yet checked against its type; its signature is not yet verified.
+ * @throws A2aError MESSAGE_MALFORMED, MESSAGE_TOO_LARGE, VERSION_UNSUPPORTED
+ */
+export function decodeEnvelope (bytes: Uint8Array): Envelope {
+  if (bytes.length > MAX_ENVELOPE) throw new A2aError({ code: 'MESSAGE_TOO_LARGE', bytes: bytes.length, limit: MAX_ENVELOPE })
+  const raw = decodeProto(bytes)
+  if (raw.version !== PROTOCOL_VERSION) throw new A2aError({ code: 'VERSION_UNSUPPORTED', version: raw.version, supported: PROTOCOL_VERSION })
+  if (raw.messageId === '' || raw.from === '' || raw.type === '') throw malformed('message_id, from and type must be there')
+  checkSizes(raw.type, raw.payload.length, raw.content?.length ?? 0)
+  const { timestamp, payload, credential, signature, content, ...rest } = raw
+  return {
+    ...rest,
+    visited: rest.visited.length === 0 ? undefined : rest.visited,
+    timestamp: Number(timestamp),
+    payload: parseJson(payload),
+    ...(content === undefined ? {} : { content }),
+    ...(signature === undefined || credential === undefined ? {} : { auth: { credential, statement: statementOf(bytes, content) } })
+  }
+}
+
+/** The signed part of an encoded envelope. Nothing but `content` may follow the signature: it would not be covered. */
+function statementOf (bytes: Uint8Array, content: Uint8Array | undefined): Uint8Array {
+  const tail = content === undefined ? 0 : CONTENT_TAG.length + varint(content.length).length + content.length
+  const statement = bytes.subarray(0, bytes.length - tail)
+  const tag = statement.subarray(-SIGNATURE_FIELD, -64)
+  if (tag.length !== SIGNATURE_TAG.length || !SIGNATURE_TAG.every((byte, i) => tag[i] === byte)) throw malformed('the signature is not where it belongs')
+  return statement
+}
+
+function decodeProto (bytes: Uint8Array): Codec {
+  try {
+    return Codec.decode(bytes, { limits: { visited: MAX_VISITED } })
+  } catch (error) {
+    throw malformed(messageOf(error))
+  }
+}
+
+function encodeHead (envelope: Envelope, credential?: Uint8Array): Uint8Array {
+  const { timestamp, payload, visited, ...rest } = envelope
+  return Codec.encode({
+    ...rest,
+    timestamp: BigInt(timestamp),
+    payload: utf8.encode(JSON.stringify(payload)),
+    visited: visited ?? [],
+    credential: credential as Uint8Array<ArrayBuffer> | undefined,
+    content: undefined
+  })
+}
+
+function checkSizes (type: string, payload: number | undefined, content: number): void {
+  if (!isMessageName(type)) return
+  const { maxPayload, maxContent } = messages[type]
+  if (payload !== undefined && payload > maxPayload) throw new A2aError({ code: 'MESSAGE_TOO_LARGE', bytes: payload, limit: maxPayload })
+  if (content > maxContent) throw new A2aError({ code: 'MESSAGE_TOO_LARGE', bytes: content, limit: maxContent })
+}
+
+function parseJson (payload: Uint8Array): unknown {
+  try {
+    return payload.length === 0 ? {} : JSON.parse(fromUtf8.decode(payload))
+  } catch (error) {
+    throw malformed(`the payload is no JSON: ${messageOf(error)}`)
+  }
+}
+
+function signedBytes (head: Uint8Array): Uint8Array {
+  return concat(SIGNATURE_DOMAIN, head)
+}
+
+function varint (value: number): Uint8Array {
+  const bytes: number[] = []
+  for (; value > 127; value = Math.floor(value / 128)) bytes.push(value % 128 + 128)
+  return Uint8Array.from([...bytes, value])
+}
+
+function concat (...parts: Uint8Array[]): Uint8Array {
+  return Buffer.concat(parts)
+}
+
+const malformed = (why: string): A2aError => new A2aError({ code: 'MESSAGE_MALFORMED', why })

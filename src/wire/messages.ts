@@ -1,0 +1,207 @@
+/**
+ * Every message as data: its type, whether it is signed, how large its parts may be, and the schema of its payload.
+ * docs/protocol.md describes them for people; test/wire holds a golden vector of each.
+ *
+ * Unknown fields are kept out of the parsed payload and never refused, so that version N reads what N+1 writes.
+ */
+import * as z from 'zod/mini'
+import { A2aError } from '../core/errors.ts'
+
+const id = z.string().check(z.minLength(1), z.maxLength(64))
+const did = z.string().check(z.startsWith('did:key:z'), z.maxLength(128))
+const peerId = z.string().check(z.minLength(8), z.maxLength(128))
+const text = (max: number) => z.string().check(z.maxLength(max))
+const count = z.int().check(z.nonnegative())
+const amount = z.number().check(z.nonnegative())
+const share = z.number().check(z.gte(0), z.lte(1))
+const base64 = (maxBytes: number) => z.base64url().check(z.maxLength(Math.ceil(maxBytes * 4 / 3)))
+/** SHA-256 in base64url. */
+const hash = z.base64url().check(z.length(43))
+const jsonSchema = z.record(z.string(), z.unknown())
+const addresses = z.array(text(256)).check(z.maxLength(16))
+
+const capability = z.object({
+  name: text(256),
+  version: z.int().check(z.positive()),
+  description: z.optional(text(1_024)),
+  input: z.optional(jsonSchema),
+  output: z.optional(jsonSchema),
+  media_types: z.optional(z.array(text(128)).check(z.maxLength(8))),
+  price_hint: z.optional(amount),
+  public: z.optional(z.boolean())
+})
+
+const failure = z.looseObject({ code: text(64) })
+
+/** What both sides agreed to. */
+const terms = z.object({
+  cost: amount,
+  /** What the bidder promised; breached at `sla_ms`. */
+  duration_ms: z.optional(amount),
+  sla_ms: z.optional(amount),
+  /** Silence longer than this ends the contract. */
+  lease_ms: z.int().check(z.positive()),
+  /** What happens at silence, failure or breach. */
+  fallback: z.literal('next-bidder')
+})
+
+/** The outcome of a contract, as both sign it. */
+const receipt = z.object({
+  task_id: id,
+  capability: text(256),
+  epoch: count,
+  requester: did,
+  provider: did,
+  outcome: z.enum(['completed', 'failed']),
+  failure: z.optional(text(64)),
+  /** Hash of the award's signed bytes: the contract this settles. */
+  contract_hash: hash,
+  input_hash: hash,
+  output_hash: z.optional(hash),
+  cost: amount,
+  duration_ms: amount,
+  ended_at: count,
+  /** Hash of the provider's receipt before this one. */
+  previous: hash
+})
+
+interface MessageType {
+  /** Signed always, whatever the channel: it outlives it, or passes other hands. */
+  signed: boolean
+  /** Largest payload and content in bytes. Content 0: none allowed. */
+  maxPayload: number
+  maxContent: number
+  payload: z.ZodMiniType
+}
+
+const KiB = 1_024
+/** The largest piece of data inside one message. Larger things are for bulk streams. */
+export const MAX_CONTENT = 4 * KiB * KiB
+const small = { signed: false, maxPayload: 4 * KiB, maxContent: 0 }
+
+export const messages = {
+  // The channel. The first message each way says who speaks on it.
+  hello: {
+    signed: false, maxPayload: 64 * KiB, maxContent: 0,
+    payload: z.object({
+      /** Credentials of the agents hosted by this node. */
+      credentials: z.array(base64(1_024)).check(z.maxLength(128)),
+      /** Proof of being the same user on the same machine; see net/rendezvous.ts. */
+      user_proof: z.optional(hash),
+      software: z.optional(text(64))
+    })
+  },
+  error: { ...small, payload: z.object({ failure }) },
+  ack: { ...small, payload: z.object({}) },
+  ping: { ...small, payload: z.object({}) },
+
+  // Discovery
+  advert: {
+    signed: true, maxPayload: 64 * KiB, maxContent: 0,
+    payload: z.object({
+      agent_id: did,
+      name: z.optional(text(64)),
+      sequence: count,
+      capabilities: z.array(capability).check(z.maxLength(64)),
+      protocols: z.array(text(128)).check(z.maxLength(16)),
+      peer_id: peerId,
+      endpoints: addresses,
+      load: share,
+      region: z.optional(text(64)),
+      /** How long it holds, in seconds, from when it is heard. 0 withdraws it. */
+      ttl: count
+    })
+  },
+  'advert.query': { ...small, payload: z.object({ pattern: z.optional(text(256)), agent_id: z.optional(did), limit: z.int().check(z.gte(1), z.lte(256)) }) },
+  'advert.list': {
+    signed: false, maxPayload: 1_024 * KiB, maxContent: 0,
+    payload: z.object({ adverts: z.array(base64(96 * KiB)).check(z.maxLength(256)) })
+  },
+
+  // Negotiation
+  'task.announce': {
+    signed: true, maxPayload: 8 * KiB, maxContent: 0,
+    payload: z.object({
+      capability: text(256),
+      round: z.int().check(z.gte(1), z.lte(16)),
+      /** The window for bids, from now. */
+      closes_in_ms: amount,
+      max_cost: z.optional(amount),
+      max_duration_ms: z.optional(amount),
+      input_bytes: count,
+      /** Where to send the bid. */
+      peer_id: peerId,
+      endpoints: addresses,
+      exclude: z.array(did).check(z.maxLength(32))
+    })
+  },
+  'task.bid': {
+    signed: true, maxPayload: 4 * KiB, maxContent: 0,
+    payload: z.object({
+      round: z.int(),
+      cost: amount,
+      duration_ms: z.optional(amount),
+      confidence: share,
+      load: share,
+      /** How long the bid stands. */
+      valid_ms: amount
+    })
+  },
+  'task.pass': { ...small, payload: z.object({ round: z.int(), reason: text(512) }) },
+  'task.standby': { ...small, payload: z.object({ rank: z.int() }) },
+  'task.decline': { ...small, payload: z.object({ reason: text(512) }) },
+  'task.award': {
+    signed: true, maxPayload: 8 * KiB, maxContent: MAX_CONTENT,
+    payload: z.object({ capability: text(256), bid_id: id, terms, input_hash: hash, requester_peer: peerId, endpoints: addresses })
+  },
+  'task.accept': { signed: true, maxPayload: 4 * KiB, maxContent: 0, payload: z.object({ contract_hash: hash }) },
+  'task.refuse': { signed: true, maxPayload: 4 * KiB, maxContent: 0, payload: z.object({ reason: text(512), retryable: z.boolean() }) },
+
+  // The work
+  'task.heartbeat': { ...small, payload: z.object({}) },
+  'task.progress': { ...small, payload: z.object({ fraction: z.optional(share), note: z.optional(text(512)) }) },
+  'task.artifact': { ...small, maxContent: MAX_CONTENT, payload: z.object({ name: text(256), append: z.optional(z.boolean()), last: z.optional(z.boolean()) }) },
+  'task.input-required': { ...small, maxPayload: 16 * KiB, payload: z.object({ prompt: text(4_096), schema: z.optional(jsonSchema) }) },
+  'task.input': { ...small, maxContent: MAX_CONTENT, payload: z.object({}) },
+  'task.revoke': { signed: true, maxPayload: 4 * KiB, maxContent: 0, payload: z.object({ reason: text(512) }) },
+
+  // Settlement
+  'task.result': {
+    signed: true, maxPayload: 16 * KiB, maxContent: MAX_CONTENT,
+    payload: z.object({
+      outcome: z.enum(['completed', 'failed']),
+      failure: z.optional(failure),
+      output_hash: z.optional(hash),
+      /** The signed bytes of the `task.receipt` envelope. */
+      receipt: base64(8 * KiB)
+    })
+  },
+  'task.receipt': { signed: true, maxPayload: 4 * KiB, maxContent: 0, payload: receipt },
+  'task.countersign': {
+    signed: true, maxPayload: 4 * KiB, maxContent: 0,
+    payload: z.object({
+      /** Hash of the provider's receipt envelope. */
+      receipt_hash: hash,
+      accepted: z.boolean(),
+      /** Hash of the requester's receipt before this one. */
+      previous: hash
+    })
+  }
+} as const satisfies Record<string, MessageType>
+
+export type MessageName = keyof typeof messages
+export type Payload<T extends MessageName> = z.infer<(typeof messages)[T]['payload']>
+
+export const isMessageName = (type: string): type is MessageName => Object.hasOwn(messages, type)
+
+/**
+ * The payload of a message, checked against the schema of its type.
+ * @throws A2aError MESSAGE_UNKNOWN, MESSAGE_MALFORMED
+ */
+export function parsePayload<T extends MessageName> (type: T, payload: unknown): Payload<T> {
+  if (!isMessageName(type)) throw new A2aError({ code: 'MESSAGE_UNKNOWN', type })
+  const parsed = messages[type].payload.safeParse(payload)
+  if (parsed.success) return parsed.data as Payload<T>
+  const [issue] = parsed.error.issues
+  throw new A2aError({ code: 'MESSAGE_MALFORMED', why: `${type}: ${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}` })
+}
