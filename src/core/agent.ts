@@ -60,6 +60,8 @@ export interface Offer {
 
 export interface HandlerContext {
   readonly taskId: string
+  /** As it was offered: `data.revenue.aggregate`. One handler may serve several. */
+  readonly capability: string
   readonly requester: string
   readonly epoch: number
   /** Aborts at the deadline, when the contract is revoked, and at shutdown. */
