@@ -16,6 +16,10 @@ const SIGNATURE_TAG = Uint8Array.of(0xfa, 0x01, 64) // field 31, bytes, 64 long
 const SIGNATURE_FIELD = SIGNATURE_TAG.length + 64
 const CONTENT_TAG = Uint8Array.of(0x82, 0x02) // field 32, bytes
 const MAX_VISITED = 16
+/** The longest texts, in characters: they become keys of tables. */
+const MAX_TEXT = {
+  messageId: 64, correlationId: 64, causationId: 64, from: 128, to: 128, type: 64, task: 256, idempotencyKey: 128, traceparent: 64, mediaType: 128
+}
 /** The last millisecond that a Date can show (ECMAScript, time values). */
 const MAX_TIMESTAMP = 8_640_000_000_000_000n
 
@@ -64,6 +68,7 @@ export function decodeEnvelope (bytes: Uint8Array): Envelope {
   const raw = decodeProto(bytes)
   if (raw.version !== PROTOCOL_VERSION) throw new A2aError({ code: 'VERSION_UNSUPPORTED', version: raw.version, supported: PROTOCOL_VERSION })
   if (raw.messageId === '' || raw.from === '' || raw.type === '') throw malformed('message_id, from and type must be there')
+  checkTexts(raw)
   checkSizes(raw.type, raw.payload.length, raw.content?.length ?? 0)
   const { timestamp, payload, credential, signature, content, visited, ...rest } = raw
   if (timestamp > MAX_TIMESTAMP) throw malformed('the timestamp is beyond what a date can be')
@@ -112,6 +117,14 @@ function encodeHead (envelope: Envelope, credential?: Uint8Array): Uint8Array {
     credential: credential as Uint8Array<ArrayBuffer> | undefined,
     content: undefined
   })
+}
+
+function checkTexts (raw: Codec): void {
+  for (const [field, max] of Object.entries(MAX_TEXT)) {
+    const length = raw[field as keyof typeof MAX_TEXT]?.length ?? 0
+    if (length > max) throw malformed(`${field} has ${length} characters, more than ${max}`)
+  }
+  if (raw.visited.some(agent => agent.length > MAX_TEXT.from)) throw malformed(`an agent in visited has more than ${MAX_TEXT.from} characters`)
 }
 
 function checkSizes (type: string, payload: number | undefined, content: number): void {
