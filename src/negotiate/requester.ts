@@ -12,7 +12,9 @@ import { rankByValue, type RankingPolicy } from '../core/ranking.ts'
 import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
 import { signEnvelope } from '../wire/envelope.ts'
 import { hashOf } from '../wire/hash.ts'
+import { MAX_CONTENT } from '../wire/messages.ts'
 import type { DelegateOptions, Work } from '../core/agent.ts'
+import type { JsonSchema } from '../core/capability.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Clock, EventLog, Logger, Origin, Signer, Wire } from '../core/ports.ts'
 import type { Bid, ReceiptFacts, TaskEvent, TaskSpec } from '../core/task.ts'
@@ -35,10 +37,10 @@ export interface RequesterParts {
   addresses: () => string[]
   /** Who might do it. Looks for `timeoutMs` when nobody is known. */
   candidates: (capability: string, options: { to?: string, timeoutMs: number }) => Promise<Candidate[]>
-  /** Announces to the capability's domain by gossip, and straight to the candidates. Tells which of them cannot be reached. */
-  announce: (envelope: Envelope, candidates: Candidate[], unreachable: (agentId: string, why: string) => void) => void
-  /** What is wrong with an output, by the schema that its provider advertised. */
-  checkOutput: (provider: string, capability: string, output: unknown) => Promise<string | undefined>
+  /** Announces to the capability's domain by gossip, if wanted, and straight to the candidates. Tells which of them cannot be reached. */
+  announce: (envelope: Envelope, candidates: Candidate[], options: { gossip: boolean, unreachable: (agentId: string, why: string) => void }) => void
+  /** What is wrong with an output, by the schema that the requester asked for. */
+  checkOutput: (schema: JsonSchema, output: unknown) => Promise<string | undefined>
   /** Checks the provider's receipt against the contract; countersigning is `settle`. */
   checkReceipt: (receiptStatement: Uint8Array) => ReceiptFacts & { taskId: string, epoch: number, contractHash: string, outcome: string, cost: number, durationMs: number }
   /** Countersigns, and keeps the receipt. The same receipt gives the same answer. */
@@ -93,7 +95,7 @@ export const requesterMachine: Machine<RequesterTask, RequesterEvent, RequesterE
 export function createRequesterEnd (parts: RequesterParts): RequesterEnd {
   const { author, signer, wire, log, clock, logger } = parts
   /** What a task under way needs beside its state. */
-  interface Live { input: Uint8Array, feed: EventFeed, policy: RankingPolicy, onInputRequired?: DelegateOptions['onInputRequired'] }
+  interface Live { input: Uint8Array, feed: EventFeed, policy: RankingPolicy, onInputRequired?: DelegateOptions['onInputRequired'], output?: JsonSchema }
   const live = new Map<string, Live>()
   const settling = new Map<string, Promise<unknown>>()
   const contracts = new Map<string, string>()
@@ -106,6 +108,7 @@ export function createRequesterEnd (parts: RequesterParts): RequesterEnd {
 
   function delegate (capability: string, input: unknown, options: DelegateOptions, lineage: Lineage): Work {
     const bytes = encodeJson(input)
+    if (bytes.length > MAX_CONTENT) throw new A2aError({ code: 'MESSAGE_TOO_LARGE', bytes: bytes.length, limit: MAX_CONTENT })
     const { maxDurationMs, leaseMs, bidWindowMs, maxRounds } = { ...DEFAULTS, ...definedOf(options) }
     const createdAt = now()
     const spec: TaskSpec = {
@@ -115,7 +118,7 @@ export function createRequesterEnd (parts: RequesterParts): RequesterEnd {
     }
     const { taskId } = spec
     const feed = createFeed()
-    live.set(taskId, { input: bytes, feed, policy: options.policy ?? rankByValue, onInputRequired: options.onInputRequired })
+    live.set(taskId, { input: bytes, feed, policy: options.policy ?? rankByValue, onInputRequired: options.onInputRequired, output: options.output })
     const { signal } = options
     const onAbort = (): void => { void cancel(taskId, messageOf(signal?.reason)) }
     book.open(taskId, openTask(spec), { type: 'opened', at: createdAt, spec, input: bytes.toString('base64') }).then(() => {
@@ -201,8 +204,9 @@ export function createRequesterEnd (parts: RequesterParts): RequesterEnd {
       exclude: excluded.slice(-32)
     }, author, { correlationId: taskId, task: capability, remainingMs: Math.max(0, deadlineAt - now()), depth: spec.depth, visited: spec.visited }), signer)
     happen(taskId, { type: 'called', at: now(), round, asked: candidates.map(({ agentId }) => agentId) })
-    parts.announce(envelope, candidates, (provider, why) => {
-      happen(taskId, { type: 'passed', at: now(), provider, round, reason: why })
+    parts.announce(envelope, candidates, {
+      gossip: to === undefined,
+      unreachable: (provider, why) => { happen(taskId, { type: 'passed', at: now(), provider, round, reason: why }) }
     })
   }
 
@@ -337,7 +341,8 @@ export function createRequesterEnd (parts: RequesterParts): RequesterEnd {
     if (facts.outputHash !== hashOf(content)) return bad('its hash is not that of the receipt')
     const output = parseJson(content)
     if (output === undefined) return bad('it is no JSON')
-    const why = await parts.checkOutput(provider, capability, output.value)
+    const schema = live.get(taskId)?.output
+    const why = schema === undefined ? undefined : await parts.checkOutput(schema, output.value)
     if (why !== undefined) return bad(why)
     const { hash, requester, inputHash, outputHash, verified } = facts
     return { event: { type: 'result', ...common, output: output.value, cost: facts.cost, durationMs: facts.durationMs, receipt: { hash, provider, requester, inputHash, outputHash, verified } }, accepted: true }
