@@ -17,7 +17,7 @@ import { openEventLog } from './store/log.ts'
 import { VERSION } from './version.ts'
 import { compose } from './wire/compose.ts'
 import type { Agent, Node, NodeStatus } from './core/agent.ts'
-import type { EnvelopeHandler, Logger } from './core/ports.ts'
+import type { EnvelopeHandler, EventLog, Logger } from './core/ports.ts'
 import type { Net } from './net/net.ts'
 import type { MessageName } from './wire/messages.ts'
 
@@ -45,6 +45,7 @@ export interface NodeOptions {
 /** A node, and what the composition needs beside its public face. */
 export interface HostedNode extends Node {
   readonly hosted: readonly HostedAgent[]
+  readonly log: EventLog
   /** New operational keys for every agent. */
   rotate: () => void
 }
@@ -132,6 +133,7 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
     peerId: net.peerId,
     home,
     hosted,
+    log,
     get agents () { return hosted.map(({ agent }) => agent) },
     addresses: net.addresses,
     createAgent: async ({ name: agentName = `agent-${hosted.length + 1}` } = {}) => {
