@@ -37,8 +37,13 @@ export interface Table {
  * Opens the log, or begins one. Nobody else can open it until it is closed or the process is gone.
  * @throws A2aError HOME_IN_USE, HOME_UNUSABLE, LOG_DAMAGED
  */
-export async function openEventLog ({ file, home = dirname(file), clock, logger, groupMs = 0 }: EventLogOptions): Promise<EventLog> {
-  const database = openDatabase(file, home)
+export async function openEventLog (options: EventLogOptions): Promise<EventLog> {
+  const { file, home = dirname(file) } = options
+  return logOn(openDatabase(file, home), options)
+}
+
+/** The log in an open database, which is closed with it. */
+export function logOn (database: DatabaseSync, { file, clock, logger, groupMs = 0 }: EventLogOptions): EventLog {
   const sql = cached(database)
   let open = true
 
