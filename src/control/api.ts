@@ -66,7 +66,8 @@ export interface IdentityView {
   name: string
   peerId: string
   keyFile: string
-  credential: { notBefore: number, expires: number }
+  /** Absent while no node runs: its keys live in memory only. */
+  credential?: { notBefore: number, expires: number }
 }
 
 /** One line of `doctor`: what was looked at, how it is, and what to do when it is not well. */

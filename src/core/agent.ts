@@ -1,6 +1,7 @@
 /** The library's face: what `createAgent` gives. Types only; agent.ts and node.ts make them true. */
 import type { Capability, JsonSchema } from './capability.ts'
 import type { AgentMetrics, Interaction } from './ports.ts'
+import type { RankingPolicy } from './ranking.ts'
 import type { TaskEvent, ReceiptFacts } from './task.ts'
 
 export interface Agent extends AsyncDisposable {
@@ -89,8 +90,10 @@ export interface DelegateOptions {
   leaseMs?: number
   /** How long bids are taken at most, in ms. Ends early when all known capable agents have answered. Default 500. */
   bidWindowMs?: number
+  /** What the output must look like. One that does not fit counts as a failure of its provider, and the work moves on. */
+  output?: JsonSchema
   /** How bids are ranked. Default: `rankByValue`. */
-  policy?: import('./ranking.ts').RankingPolicy
+  policy?: RankingPolicy
   /** Answers what a handler asks for with `requireInput`. */
   onInputRequired?: (prompt: string, schema?: JsonSchema) => unknown | Promise<unknown>
   signal?: AbortSignal

@@ -16,16 +16,31 @@ const SIGNATURE_TAG = Uint8Array.of(0xfa, 0x01, 64) // field 31, bytes, 64 long
 const SIGNATURE_FIELD = SIGNATURE_TAG.length + 64
 const CONTENT_TAG = Uint8Array.of(0x82, 0x02) // field 32, bytes
 const MAX_VISITED = 16
+/** The longest texts, in characters: they become keys of tables. */
+const MAX_TEXT = {
+  messageId: 64, correlationId: 64, causationId: 64, from: 128, to: 128, type: 64, task: 256, idempotencyKey: 128, traceparent: 64, mediaType: 128
+}
+/** The last millisecond that a Date can show (ECMAScript, time values). */
+const MAX_TIMESTAMP = 8_640_000_000_000_000n
 
+const NOTHING = new Uint8Array()
 const utf8 = new TextEncoder()
 const fromUtf8 = new TextDecoder('utf-8', { fatal: true })
 
-/** The envelope with `auth`: signed by the agent that the signer speaks for. */
+/**
+ * The envelope with `auth`: signed by the agent that the signer speaks for.
+ * @throws A2aError MESSAGE_TOO_LARGE
+ */
 export function signEnvelope (envelope: Envelope, signer: Signer): Envelope {
   const credential = signer.credential()
   const head = encodeHead(envelope, credential)
   const statement = concat(head, SIGNATURE_TAG, signer.sign(signedBytes(head)))
   return { ...envelope, auth: { credential, statement } }
+}
+
+/** The statement of an envelope signed elsewhere, built again from its fields. It holds only if it is to the byte what was signed. */
+export function joinStatement (envelope: Envelope, credential: Uint8Array, signature: Uint8Array): Uint8Array {
+  return concat(encodeHead(envelope, credential), SIGNATURE_TAG, signature)
 }
 
 /** What the signature of a statement is over, and the signature itself. */
@@ -53,24 +68,32 @@ export function decodeEnvelope (bytes: Uint8Array): Envelope {
   const raw = decodeProto(bytes)
   if (raw.version !== PROTOCOL_VERSION) throw new A2aError({ code: 'VERSION_UNSUPPORTED', version: raw.version, supported: PROTOCOL_VERSION })
   if (raw.messageId === '' || raw.from === '' || raw.type === '') throw malformed('message_id, from and type must be there')
+  checkTexts(raw)
   checkSizes(raw.type, raw.payload.length, raw.content?.length ?? 0)
-  const { timestamp, payload, credential, signature, content, ...rest } = raw
+  const { timestamp, payload, credential, signature, content, visited, ...rest } = raw
+  if (timestamp > MAX_TIMESTAMP) throw malformed('the timestamp is beyond what a date can be')
+  if (rest.remainingCost !== undefined && !(rest.remainingCost >= 0 && rest.remainingCost < Infinity)) throw malformed('remaining_cost must be a number from 0')
   return {
     ...rest,
-    visited: rest.visited.length === 0 ? undefined : rest.visited,
+    ...(visited.length === 0 ? {} : { visited }),
     timestamp: Number(timestamp),
     payload: parseJson(payload),
     ...(content === undefined ? {} : { content }),
-    ...(signature === undefined || credential === undefined ? {} : { auth: { credential, statement: statementOf(bytes, content) } })
+    ...(signature === undefined || credential === undefined ? {} : { auth: { credential, statement: statementOf(bytes, signature, content) } })
   }
 }
 
-/** The signed part of an encoded envelope. Nothing but `content` may follow the signature: it would not be covered. */
-function statementOf (bytes: Uint8Array, content: Uint8Array | undefined): Uint8Array {
-  const tail = content === undefined ? 0 : CONTENT_TAG.length + varint(content.length).length + content.length
-  const statement = bytes.subarray(0, bytes.length - tail)
-  const tag = statement.subarray(-SIGNATURE_FIELD, -64)
-  if (tag.length !== SIGNATURE_TAG.length || !SIGNATURE_TAG.every((byte, i) => tag[i] === byte)) throw malformed('the signature is not where it belongs')
+/**
+ * The signed part of an encoded envelope. Nothing but `content` may follow the signature: it would not be covered, and
+ * could stand for a field that is. So the tail must be one content field, to the byte, and the statement must end in
+ * the signature that was read.
+ */
+function statementOf (bytes: Uint8Array, signature: Uint8Array, content: Uint8Array | undefined): Uint8Array {
+  const tag = content === undefined ? NOTHING : concat(CONTENT_TAG, varint(content.length))
+  const end = bytes.length - tag.length - (content?.length ?? 0)
+  if (end < SIGNATURE_FIELD || !same(bytes.subarray(end, end + tag.length), tag)) throw malformed('something other than the content follows the signature')
+  const statement = bytes.subarray(0, end)
+  if (!same(statement.subarray(-SIGNATURE_FIELD), concat(SIGNATURE_TAG, signature))) throw malformed('the signature is not where it belongs')
   return statement
 }
 
@@ -84,14 +107,24 @@ function decodeProto (bytes: Uint8Array): Codec {
 
 function encodeHead (envelope: Envelope, credential?: Uint8Array): Uint8Array {
   const { timestamp, payload, visited, ...rest } = envelope
+  const body = utf8.encode(JSON.stringify(payload))
+  checkSizes(envelope.type, body.length, 0)
   return Codec.encode({
     ...rest,
     timestamp: BigInt(timestamp),
-    payload: utf8.encode(JSON.stringify(payload)),
+    payload: body,
     visited: visited ?? [],
     credential: credential as Uint8Array<ArrayBuffer> | undefined,
     content: undefined
   })
+}
+
+function checkTexts (raw: Codec): void {
+  for (const [field, max] of Object.entries(MAX_TEXT)) {
+    const length = raw[field as keyof typeof MAX_TEXT]?.length ?? 0
+    if (length > max) throw malformed(`${field} has ${length} characters, more than ${max}`)
+  }
+  if (raw.visited.some(agent => agent.length > MAX_TEXT.from)) throw malformed(`an agent in visited has more than ${MAX_TEXT.from} characters`)
 }
 
 function checkSizes (type: string, payload: number | undefined, content: number): void {
@@ -112,6 +145,8 @@ function parseJson (payload: Uint8Array): unknown {
 function signedBytes (head: Uint8Array): Uint8Array {
   return concat(SIGNATURE_DOMAIN, head)
 }
+
+const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
 
 function varint (value: number): Uint8Array {
   const bytes: number[] = []

@@ -147,7 +147,7 @@ export const messages = {
       valid_ms: amount
     })
   },
-  'task.pass': { ...small, payload: z.object({ round: z.int(), reason: text(512) }) },
+  'task.pass': { ...small, payload: z.object({ round: z.int(), reason: text(512), code: z.optional(text(64)) }) },
   'task.standby': { ...small, payload: z.object({ rank: z.int() }) },
   'task.decline': { ...small, payload: z.object({ reason: text(512) }) },
   'task.award': {

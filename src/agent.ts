@@ -1,0 +1,205 @@
+/** Wires one agent together: its key, what it offers, and the two ends of its tasks. */
+import type { KeyObject } from 'node:crypto'
+import { ulid } from 'ulid'
+import { domainOf, parseCapability } from './core/capability.ts'
+import { A2aError } from './core/errors.ts'
+import { topicOf, type Directory, type LocalAgent } from './discover/directory.ts'
+import { compileProvision, runHandler } from './execute/runner.ts'
+import { compileSchema } from './execute/schema.ts'
+import { createSigner, type RotatingSigner } from './identity/signer.ts'
+import { createProviderEnd, type ProviderEnd, type Service } from './negotiate/provider.ts'
+import { createRequesterEnd, type Candidate, type Lineage, type RequesterEnd } from './negotiate/requester.ts'
+import { createLedger } from './settle/ledger.ts'
+import { openReceipt } from './settle/receipt.ts'
+import { compose, type Author } from './wire/compose.ts'
+import type { Announcer } from './announce/announcer.ts'
+import type { Agent, DelegateOptions, Node, Offer, Provision } from './core/agent.ts'
+import type { Capability } from './core/capability.ts'
+import type { Clock, EventLog, Logger } from './core/ports.ts'
+import type { Net } from './net/net.ts'
+
+
+/** What an agent shares with the others of its node. */
+export interface AgentParts {
+  key: KeyObject
+  keyFile: string
+  name: string
+  node: Node
+  net: Net
+  log: EventLog
+  directory: Directory
+  announcer: Announcer
+  clock: Clock
+  logger: Logger
+}
+
+/** An agent as its node sees it: the public face, and the ends that take its messages. */
+export interface HostedAgent {
+  agent: Agent
+  author: Author
+  keyFile: string
+  signer: RotatingSigner
+  requester: RequesterEnd
+  provider: ProviderEnd
+  capabilities: () => Capability[]
+  load: () => number
+  /** Ends what runs here and tells its requesters, until the signal aborts. */
+  close: (signal: AbortSignal) => Promise<void>
+}
+
+/** Handlers of one capability that may run at once, unless its provider says otherwise. */
+const MAX_CONCURRENT = 16
+/** Agents that are called directly for one task; the others hear of it by gossip. */
+const MAX_ADDRESSEES = 32
+/** The load is told anew when it has changed by this much, */
+const LOAD_STEP = 0.25
+/** and no more often than this, in ms. */
+const LOAD_PAUSE_MS = 1_000
+/** What a delegation leaves its own caller of the deadline, in ms. */
+const MARGIN_MS = 50
+
+export function hostAgent (parts: AgentParts): HostedAgent {
+  const { key, name, net, log, directory, announcer, clock, logger } = parts
+  const signer = createSigner({ root: key, peerId: net.peerId, clock })
+  const author: Author = { agentId: signer.agentId, newId: ulid, now: clock.now }
+  const ledger = createLedger({ chain: log.chain, signer, clock })
+  const provisions = new Map<string, { capability: Capability, provision: Provision }>()
+  let toldLoad = 0
+  let toldAt = 0
+
+  const service = (capability: string, version?: number): Service | undefined => {
+    const offered = provisions.get(capability)
+    if (offered === undefined || (version !== undefined && version !== offered.capability.version)) return undefined
+    const { provision } = offered
+    return {
+      capability,
+      version: offered.capability.version,
+      public: provision.public ?? false,
+      maxConcurrent: provision.maxConcurrent ?? MAX_CONCURRENT,
+      bid: async (call, load) => provision.bid === undefined ? defaultOffer(provision) : await provision.bid(call, load),
+      run: async (input, context) => {
+        tellLoad()
+        try {
+          return (await runHandler(provision, input, context)).output
+        } finally {
+          queueMicrotask(tellLoad)
+        }
+      }
+    }
+  }
+
+  const load = (): number => {
+    const capacity = [...provisions.values()].reduce((most, { provision }) => Math.max(most, provision.maxConcurrent ?? MAX_CONCURRENT), 1)
+    return Math.min(1, provider.running() / capacity)
+  }
+
+  const local: LocalAgent = { author, signer, name, load, capabilities: () => [...provisions.values()].map(({ capability }) => capability) }
+
+  function tellLoad (): void {
+    const now = clock.now()
+    if (Math.abs(load() - toldLoad) < LOAD_STEP || now - toldAt < LOAD_PAUSE_MS) return
+    toldLoad = load()
+    toldAt = now
+    directory.advertise(local)
+  }
+
+  const candidates = async (capability: string, { to, timeoutMs }: { to?: string, timeoutMs: number }): Promise<Candidate[]> => {
+    const found = await directory.find(capability, { timeoutMs, limit: to === undefined ? MAX_ADDRESSEES : 10_000 })
+    return found
+      .filter(({ agentId }) => to === undefined || agentId === to)
+      .map(({ agentId, peerId, endpoints }) => ({ agentId, peer: peerId, addresses: endpoints }))
+  }
+
+  const requester: RequesterEnd = createRequesterEnd({
+    author, signer, log, clock, logger, candidates,
+    wire: net.wire,
+    addresses: net.addresses,
+    announce: (envelope, to, { gossip, unreachable }) => {
+      const domain = domainOf((envelope.task ?? '').split('.'))
+      announcer.announce(envelope, to, {
+        topic: gossip ? topicOf(domain) : undefined,
+        unreachable: (agentId, why) => {
+          directory.unreachable(agentId)
+          unreachable(agentId, why)
+        }
+      })
+    },
+    checkOutput: async (schema, output) => (await compileSchema(schema))(output),
+    openReceipt: statement => openReceipt(statement, clock.now()),
+    settle: ledger.settleAsRequester,
+    rttMs: peer => net.peers().find(row => row.peerId === peer)?.rttMs
+  })
+
+  const provider: ProviderEnd = createProviderEnd({
+    author, signer, log, clock, logger, service, load,
+    wire: net.wire,
+    trusts: async (peer, addresses) => {
+      if (!net.sameUser(peer) && net.speakers(peer).length === 0) await greet(peer, addresses)
+      return net.sameUser(peer)
+    },
+    delegate: ({ taskId, depth, visited, remainingMs, budget, signal }) => (capability, input, options = {}) =>
+      delegate(capability, input, {
+        ...options,
+        maxDurationMs: Math.max(1, Math.min(options.maxDurationMs ?? Infinity, remainingMs() - MARGIN_MS)),
+        maxCostTokens: least(options.maxCostTokens, budget),
+        signal: options.signal === undefined ? signal : AbortSignal.any([options.signal, signal])
+      }, { depth, visited, parentTaskId: taskId }),
+    settle: ledger.settleAsProvider,
+    countersigned: ledger.attachCountersignature
+  })
+
+  /** Connects, so that the peer's hello tells who it is. */
+  async function greet (peer: string, addresses: string[]): Promise<void> {
+    await net.wire.request(peer, compose('ping', {}, author, { correlationId: ulid() }), { addresses })
+  }
+
+  function delegate (capability: string, input: unknown, options: DelegateOptions, lineage: Lineage): ReturnType<RequesterEnd['delegate']> {
+    parseCapability(capability)
+    return requester.delegate(capability, input, options, lineage)
+  }
+
+  const agent: Agent = {
+    id: signer.agentId,
+    name,
+    node: parts.node,
+    provide: async (text, definition) => {
+      const { name: capabilityName, version = 1 } = parseCapability(text)
+      if (provisions.has(capabilityName)) throw new A2aError({ code: 'BAD_USAGE', why: `${capabilityName} is offered already` })
+      const provision = definition as Provision
+      await compileProvision(provision)
+      const { description, input, output, mediaTypes, priceHint } = provision
+      provisions.set(capabilityName, { capability: { name: capabilityName, version, description, input, output, mediaTypes, priceHint, public: provision.public }, provision })
+      directory.advertise(local)
+      return {
+        capability: capabilityName,
+        [Symbol.asyncDispose]: async () => {
+          provisions.delete(capabilityName)
+          directory.advertise(local)
+        }
+      }
+    },
+    delegate: (capability, input, options = {}) => delegate(capability, input, options, { depth: 0, visited: [] }),
+    metrics: () => log.metrics(signer.agentId),
+    interactions: limit => log.interactions(signer.agentId, limit),
+    [Symbol.asyncDispose]: () => parts.node[Symbol.asyncDispose]()
+  }
+
+  directory.advertise(local)
+  return {
+    agent, author, signer, requester, provider, load,
+    keyFile: parts.keyFile,
+    capabilities: local.capabilities,
+    close: async signal => {
+      await provider.close(signal)
+      requester.close()
+      signer.close()
+    }
+  }
+}
+
+const defaultOffer = ({ priceHint = 0 }: Provision): Offer => ({ cost: priceHint, confidence: 0.5 })
+
+const least = (...amounts: Array<number | undefined>): number | undefined => {
+  const given = amounts.filter(amount => amount !== undefined)
+  return given.length === 0 ? undefined : Math.min(...given)
+}

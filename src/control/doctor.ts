@@ -1,0 +1,90 @@
+/** Looks a node over, and says what is not well and what to do. */
+import { statfs, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Check } from './api.ts'
+import type { HostedNode } from '../node.ts'
+
+const MiB = 1_024 * 1_024
+/** Below this a log may soon not be written. */
+const LOW_DISK = 64 * MiB
+const LOW_CREDENTIAL_MS = 3_600_000
+
+/** Each check on its own line, the ground first. */
+export async function checkNode (node: HostedNode): Promise<Check[]> {
+  const status = node.status()
+  return [
+    await checkHome(node.home),
+    await checkKeys(node),
+    checkCredentials(status.agents.map(({ credentialExpiresAt }) => credentialExpiresAt)),
+    checkPorts(status.addresses),
+    checkPeers(status.peers, node.peers().filter(({ agents }) => agents.length === 0).length),
+    checkDht(status.dht, status.peers),
+    checkGossip(status.gossip, status.peers),
+    checkAgents(status.agentsKnown - status.agents.length, status.agents.map(({ capabilities }) => capabilities.length)),
+    checkRefused(status.refused)
+  ]
+}
+
+async function checkHome (home: string): Promise<Check> {
+  const { bavail, bsize } = await statfs(home)
+  const free = bavail * bsize
+  const log = await stat(join(home, 'log.db'))
+  const found = `${home}, event log ${(log.size / MiB).toFixed(1)} MiB, ${Math.round(free / MiB)} MiB free`
+  if (free < LOW_DISK) return { name: 'home', state: 'warning', found, advice: 'free some space: with a full disk no task is acknowledged' }
+  return { name: 'home', state: 'ok', found }
+}
+
+async function checkKeys ({ home, hosted }: HostedNode): Promise<Check> {
+  const files = [join(home, 'keys', 'node.pem'), ...hosted.map(({ keyFile }) => keyFile)]
+  const open = (await Promise.all(files.map(async file => ((await stat(file)).mode & 0o077) === 0 ? undefined : file))).filter(file => file !== undefined)
+  if (open.length > 0) return { name: 'keys', state: 'failed', found: `others can read ${open.join(', ')}`, advice: `chmod 600 ${open.join(' ')}` }
+  return { name: 'keys', state: 'ok', found: `${files.length} key files, only yours to read` }
+}
+
+function checkCredentials (expires: number[]): Check {
+  const left = Math.min(...expires) - Date.now()
+  const found = `valid for another ${(left / 3_600_000).toFixed(1)} h`
+  if (left < LOW_CREDENTIAL_MS) return { name: 'credentials', state: 'warning', found, advice: 'renew them: a2a-node id rotate' }
+  return { name: 'credentials', state: 'ok', found }
+}
+
+function checkPorts (addresses: string[]): Check {
+  if (addresses.length === 0) return { name: 'ports', state: 'failed', found: 'listens nowhere', advice: 'give an address with --listen; without one nobody can reach this node' }
+  const outside = addresses.filter(address => !/\/ip4\/127\.|\/ip6\/::1\//.test(address))
+  const found = `listens on ${addresses.length} addresses`
+  if (outside.length === 0) return { name: 'ports', state: 'ok', found: `${found}, all of them on this machine only` }
+  return { name: 'ports', state: 'ok', found: `${found}, ${outside.length} of them beyond this machine` }
+}
+
+function checkPeers (peers: number, silent: number): Check {
+  if (peers === 0) return { name: 'peers', state: 'warning', found: 'nobody is connected', advice: 'start another node on this machine or network, or give one with --bootstrap' }
+  if (silent > 0) return { name: 'peers', state: 'warning', found: `${peers} connected, ${silent} of them have not said who they are`, advice: 'they may run another version: compare a2a-node --version there' }
+  return { name: 'peers', state: 'ok', found: `${peers} connected` }
+}
+
+function checkDht ({ mode, peers }: { mode: string, peers: number }, connected: number): Check {
+  if (peers === 0 && connected > 0) return { name: 'dht', state: 'warning', found: `${mode}, knows no other node`, advice: 'wait some seconds after the start; agents are found directly and by gossip all the same' }
+  return { name: 'dht', state: 'ok', found: `${mode}, knows ${peers} nodes` }
+}
+
+function checkGossip (topics: Array<{ topic: string, subscribers: number }>, connected: number): Check {
+  const lonely = topics.filter(({ subscribers }) => subscribers === 0)
+  const found = topics.length === 0 ? 'in no topic, since this node offers nothing and has asked for nothing yet' : `${topics.length} topics, ${topics.length - lonely.length} with others in them`
+  if (connected > 0 && topics.length > 0 && lonely.length === topics.length) return { name: 'gossip', state: 'warning', found, advice: 'nobody connected shares a domain with this node; direct calls work all the same' }
+  return { name: 'gossip', state: 'ok', found }
+}
+
+function checkAgents (others: number, capabilities: number[]): Check {
+  const own = capabilities.reduce((sum, count) => sum + count, 0)
+  const found = `${others} other agents known; this node offers ${own} capabilities`
+  if (others === 0) return { name: 'agents', state: 'warning', found, advice: 'nobody else is found: see peers above' }
+  return { name: 'agents', state: 'ok', found }
+}
+
+function checkRefused (refused: Record<string, number>): Check {
+  const entries = Object.entries(refused)
+  const found = entries.length === 0 ? 'no message had to be refused' : entries.map(([code, count]) => `${code} ${count}`).join(', ')
+  const versions = (refused.VERSION_UNSUPPORTED ?? 0) + (refused.MESSAGE_UNKNOWN ?? 0)
+  if (versions > 0) return { name: 'messages', state: 'warning', found, advice: 'a node of another version is about: update the older one' }
+  return { name: 'messages', state: 'ok', found }
+}

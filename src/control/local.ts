@@ -1,0 +1,96 @@
+/** The NodeApi of a node in this process, and of a home in which no node runs. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { checkNode } from './doctor.ts'
+import { recordsOf, resolveTask } from './records.ts'
+import { systemClock } from '../core/clock.ts'
+import { A2aError } from '../core/errors.ts'
+import { loadOrCreateKey, seedOf, toDid } from '../identity/keys.ts'
+import { peerIdOf } from '../net/create.ts'
+import { agentKeyFile, type HostedNode } from '../node.ts'
+import { openEventLog } from '../store/event-log.ts'
+import type { IdentityView, NodeApi } from './api.ts'
+import type { TaskEvent } from '../core/task.ts'
+
+/** What a client may ask of the node, in the name of its first agent. */
+export function nodeApi (node: HostedNode): NodeApi {
+  const { log } = node
+  const identity = async (): Promise<IdentityView[]> => node.hosted.map(({ agent, keyFile, signer }) => ({
+    agentId: agent.id, name: agent.name, peerId: node.peerId, keyFile,
+    credential: { notBefore: signer.notBefore(), expires: signer.expiresAt() }
+  }))
+  /** The agent that asked for the task. */
+  const ownerOf = (taskId: string): HostedNode['hosted'][number] => {
+    const row = log.task('requester', taskId)
+    const owner = node.hosted.find(({ agent }) => agent.id === row?.agent)
+    if (owner === undefined) throw new A2aError({ code: 'TASK_UNKNOWN', taskId })
+    return owner
+  }
+  return {
+    ...recordsOf(log),
+    identity,
+    status: async () => node.status(),
+    find: (pattern, options) => node.find(pattern, options),
+    peers: async () => node.peers(),
+    run: async function * ({ capability, input, detach = false, ...options }) {
+      const work = (node.agents[0] as HostedNode['agents'][number]).delegate(capability, input, options)
+      let ended = false
+      try {
+        for await (const event of work) {
+          ended = event.event === 'result' || event.event === 'failed'
+          yield event
+        }
+      } finally {
+        if (!ended && !detach) await work.cancel('its owner left')
+      }
+    },
+    resume: async function * (text): AsyncGenerator<TaskEvent> {
+      const taskId = resolveTask(log, text)
+      const events = ownerOf(taskId).requester.attach(taskId)
+      if (events === undefined) throw new A2aError({ code: 'TASK_UNKNOWN', taskId })
+      yield * events
+    },
+    giveInput: async (text, value) => {
+      const taskId = resolveTask(log, text)
+      await ownerOf(taskId).requester.giveInput(taskId, value)
+    },
+    cancel: async text => {
+      const taskId = resolveTask(log, text)
+      await ownerOf(taskId).requester.cancel(taskId, 'its owner asked for it')
+    },
+    rotate: async () => {
+      node.rotate()
+      return await identity()
+    },
+    doctor: () => checkNode(node)
+  }
+}
+
+/**
+ * A home without its node: what the log and the keys say. Everything that needs the mesh rejects with NODE_NOT_RUNNING.
+ * @throws A2aError HOME_UNUSABLE when it is no home, HOME_IN_USE, LOG_DAMAGED, KEY_INVALID
+ */
+export async function openHome (home: string): Promise<NodeApi & AsyncDisposable> {
+  const file = join(home, 'log.db')
+  if (!existsSync(file)) throw new A2aError({ code: 'HOME_UNUSABLE', home, why: 'no node has run there yet' })
+  const log = await openEventLog({ file, home, clock: systemClock })
+  const absent = (): never => { throw new A2aError({ code: 'NODE_NOT_RUNNING', home }) }
+  return {
+    ...recordsOf(log),
+    identity: async () => {
+      const nodeKey = await loadOrCreateKey(join(home, 'keys', 'node.pem'))
+      const keyFile = agentKeyFile(home)
+      return [{ agentId: toDid(await loadOrCreateKey(keyFile)), name: 'agent', peerId: peerIdOf(seedOf(nodeKey)), keyFile }]
+    },
+    status: async () => absent(),
+    find: async () => absent(),
+    peers: async () => absent(),
+    run: absent,
+    resume: absent,
+    giveInput: async () => absent(),
+    cancel: async () => absent(),
+    rotate: async () => absent(),
+    doctor: async () => absent(),
+    [Symbol.asyncDispose]: () => log.close()
+  }
+}

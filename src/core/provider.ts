@@ -1,0 +1,180 @@
+/**
+ * The provider's side of a task, as a pure state machine. A contract is run at most once at a time, whatever the network
+ * repeats; a newer epoch of the same contract takes over the work that is under way; an older one is refused.
+ */
+import type { Failure } from './errors.ts'
+
+export type ProviderTask = Called & (
+  | { stage: 'offered' }
+  | { stage: 'working', contract: ContractFacts, startedAt: number, deadlineAt: number }
+  | { stage: 'delivering', contract: ContractFacts, startedAt: number, outcome: Outcome, attempt: number, retryAt: number, giveUpAt: number }
+  | { stage: 'closed', reason: Closed, failure?: Failure, epoch: number }
+)
+
+export type Closed = 'settled' | 'lost' | 'revoked' | 'fenced' | 'expired' | 'undelivered'
+
+interface Called {
+  taskId: string
+  capability: string
+  requester: string
+  bid: { id: string, round: number, cost: number, durationMs?: number, expiresAt: number }
+  call: CallFacts
+}
+
+/** What the announcement said that the work needs later. */
+export interface CallFacts {
+  depth: number
+  visited: string[]
+  maxCost?: number
+}
+
+export interface ContractFacts {
+  epoch: number
+  leaseMs: number
+  /** SHA-256 of the award's statement, base64url. */
+  contractHash: string
+  inputHash: string
+}
+
+export type Outcome =
+  | { outcome: 'completed', output: unknown }
+  | { outcome: 'failed', failure: Failure }
+
+export type ProviderEvent = { at: number } & (
+  | { type: 'offered', taskId: string, capability: string, requester: string, bid: Called['bid'], call: CallFacts }
+  | { type: 'declined', reason: string }
+  /** With both signed statements, base64: the contract is complete once it is accepted. */
+  | { type: 'awarded', bidId: string, contract: ContractFacts, deadlineAt: number, award: string, acceptance: string }
+  | { type: 'handled', outcome: Outcome }
+  /** The requester has countersigned. */
+  | { type: 'delivered', epoch: number }
+  | { type: 'undeliverable', epoch: number, why: string }
+  | { type: 'fenced', epoch: number }
+  | { type: 'revoked', epoch: number, reason: string }
+  | { type: 'tick' }
+  /** This process came back after a crash: what ran is lost. */
+  | { type: 'recovered' }
+)
+
+export type ProviderEffect =
+  | { type: 'accept', contract: ContractFacts }
+  | { type: 'refuse', epoch: number, failure: Failure }
+  | { type: 'run', contract: ContractFacts, deadlineAt: number }
+  | { type: 'abort', failure: Failure }
+  | { type: 'deliver', contract: ContractFacts, outcome: Outcome }
+
+export interface ProviderStep { task: ProviderTask, effects: ProviderEffect[] }
+
+/** A result that cannot be delivered is tried again for this long after its deadline, in ms. */
+export const DELIVERY_GRACE_MS = 60_000
+const RETRY_MS = [100, 200, 400, 800, 1_600, 3_200, 5_000]
+
+/** A bid was made. */
+export function openOffer (event: Extract<ProviderEvent, { type: 'offered' }>): ProviderStep {
+  const { taskId, capability, requester, bid, call } = event
+  return still({ taskId, capability, requester, bid, call, stage: 'offered' })
+}
+
+/** When it wants a `tick`. `undefined`: never. */
+export function providerWakeAt (task: ProviderTask): number | undefined {
+  switch (task.stage) {
+    case 'offered': return task.bid.expiresAt
+    case 'working': return task.deadlineAt
+    case 'delivering': return Math.min(task.retryAt, task.giveUpAt)
+    case 'closed': return undefined
+  }
+}
+
+export function stepProvider (task: ProviderTask, event: ProviderEvent): ProviderStep {
+  switch (event.type) {
+    case 'offered': return onOffered(task, event)
+    case 'awarded': return onAwarded(task, event)
+    case 'declined': return task.stage === 'offered' ? still(closed(task, 'lost')) : still(task)
+    case 'handled': return task.stage === 'working' ? deliver(task, event.outcome) : still(task)
+    case 'delivered': return task.stage === 'delivering' && task.contract.epoch === event.epoch ? still(closed(task, 'settled', failureOf(task.outcome))) : still(task)
+    case 'undeliverable': return task.stage === 'delivering' && task.contract.epoch === event.epoch ? retryLater(task, event.at) : still(task)
+    case 'fenced': return epochOf(task) <= event.epoch ? end(task, 'fenced', { code: 'STALE_EPOCH', taskId: task.taskId, epoch: event.epoch, current: event.epoch + 1 }) : still(task)
+    case 'revoked': return epochOf(task) <= event.epoch ? end(task, 'revoked', { code: 'CANCELLED', taskId: task.taskId, why: event.reason }) : still(task)
+    case 'tick': return onTick(task, event.at)
+    case 'recovered': return onRecovered(task, event.at)
+  }
+}
+
+export const epochOf = (task: ProviderTask): number =>
+  task.stage === 'closed' ? task.epoch : task.stage === 'offered' ? 0 : task.contract.epoch
+
+/** A bid in a later round takes the place of one that led to nothing. */
+function onOffered (task: ProviderTask, event: Extract<ProviderEvent, { type: 'offered' }>): ProviderStep {
+  if (task.stage === 'offered') return still({ ...task, bid: event.bid })
+  return task.stage === 'closed' && task.reason !== 'settled' ? still({ ...task, bid: event.bid }) : still(task)
+}
+
+function onAwarded (task: ProviderTask, event: Extract<ProviderEvent, { type: 'awarded' }>): ProviderStep {
+  const { contract, deadlineAt, at } = event
+  const current = epochOf(task)
+  const stale: Failure = { code: 'STALE_EPOCH', taskId: task.taskId, epoch: contract.epoch, current }
+  if (contract.epoch < current) return { task, effects: [{ type: 'refuse', epoch: contract.epoch, failure: stale }] }
+  switch (task.stage) {
+    case 'working': return { task: { ...task, contract, deadlineAt }, effects: [{ type: 'accept', contract }] }
+    case 'delivering': return { task: { ...task, contract, attempt: 0, retryAt: at }, effects: [{ type: 'accept', contract }, { type: 'deliver', contract, outcome: task.outcome }] }
+    case 'closed':
+      if (task.reason === 'settled' || contract.epoch === current) return { task, effects: [{ type: 'refuse', epoch: contract.epoch, failure: stale }] }
+  }
+  if (event.bidId !== task.bid.id || at >= task.bid.expiresAt) {
+    return { task, effects: [{ type: 'refuse', epoch: contract.epoch, failure: { code: 'REFUSED', why: 'that bid does not stand any more' } }] }
+  }
+  const { taskId, capability, requester, bid, call } = task
+  return {
+    task: { taskId, capability, requester, bid, call, stage: 'working', contract, startedAt: at, deadlineAt },
+    effects: [{ type: 'accept', contract }, { type: 'run', contract, deadlineAt }]
+  }
+}
+
+function onTick (task: ProviderTask, at: number): ProviderStep {
+  switch (task.stage) {
+    case 'offered': return at >= task.bid.expiresAt ? still(closed(task, 'expired')) : still(task)
+    case 'working':
+      return at >= task.deadlineAt ? end(task, 'expired', { code: 'DEADLINE_EXCEEDED', taskId: task.taskId, afterMs: at - task.startedAt }) : still(task)
+    case 'delivering': {
+      if (at >= task.giveUpAt) return still(closed(task, 'undelivered'))
+      return at >= task.retryAt ? { task: { ...task, retryAt: task.giveUpAt }, effects: [{ type: 'deliver', contract: task.contract, outcome: task.outcome }] } : still(task)
+    }
+    case 'closed': return still(task)
+  }
+}
+
+function onRecovered (task: ProviderTask, at: number): ProviderStep {
+  if (task.stage === 'working') {
+    return deliver(task, { outcome: 'failed', failure: { code: 'HANDLER_LOST', capability: task.capability, why: 'its process was restarted' } })
+  }
+  return task.stage === 'delivering' ? still({ ...task, retryAt: at }) : still(task)
+}
+
+function deliver (task: ProviderTask & { stage: 'working' }, outcome: Outcome): ProviderStep {
+  const giveUpAt = task.deadlineAt + DELIVERY_GRACE_MS
+  const { deadlineAt: _, ...rest } = task
+  return {
+    // The delivery under way reports its own end; the timer only comes into it after a failure.
+    task: { ...rest, stage: 'delivering', outcome, attempt: 1, retryAt: giveUpAt, giveUpAt },
+    effects: [{ type: 'deliver', contract: task.contract, outcome }]
+  }
+}
+
+function retryLater (task: ProviderTask & { stage: 'delivering' }, at: number): ProviderStep {
+  const wait = RETRY_MS[Math.min(task.attempt, RETRY_MS.length) - 1] ?? 0
+  return still({ ...task, attempt: task.attempt + 1, retryAt: at + wait })
+}
+
+/** Ends work that is under way, without a result. */
+function end (task: ProviderTask, reason: Closed, failure: Failure): ProviderStep {
+  if (task.stage === 'closed') return still(task)
+  return { task: closed(task, reason, failure), effects: task.stage === 'working' ? [{ type: 'abort', failure }] : [] }
+}
+
+function closed (task: ProviderTask, reason: Closed, failure?: Failure): ProviderTask {
+  const { taskId, capability, requester, bid, call } = task
+  return { taskId, capability, requester, bid, call, stage: 'closed', reason, failure, epoch: epochOf(task) }
+}
+
+const failureOf = (outcome: Outcome): Failure | undefined => outcome.outcome === 'failed' ? outcome.failure : undefined
+const still = (task: ProviderTask): ProviderStep => ({ task, effects: [] })

@@ -1,0 +1,357 @@
+/**
+ * The requester's side of a task, as a pure state machine: what happened goes in, the next state and what to do about it
+ * come out. Networks repeat and reorder: a late or doubled event leaves the task as it was. Whatever carries an old epoch
+ * is fenced off, so a task has one result, whoever wakes up late.
+ */
+import type { Failure } from './errors.ts'
+import type { Bid, RankedBid, ReceiptFacts, TaskEvent, TaskSpec } from './task.ts'
+
+export type RequesterTask = Asked & (
+  | { stage: 'announced', awaiting?: string[], closesAt?: number, bids: Bid[], passes: Pass[] }
+  | { stage: 'choosing', bids: Bid[] }
+  | { stage: 'awarded', winner: Bid, standby: RankedBid[], awardedAt: number, leaseUntil: number }
+  | { stage: 'working', winner: Bid, standby: RankedBid[], awardedAt: number, leaseUntil: number, slaUntil?: number, sequence: number }
+  | { stage: 'resting', resumesAt: number }
+  | { stage: 'settled', provider: string, cost: number }
+  | { stage: 'failed', failure: Failure }
+)
+
+interface Asked {
+  spec: TaskSpec
+  /** Announcements so far. */
+  round: number
+  /** Awards so far; the newest award's fencing token. */
+  epoch: number
+  /** Providers that fell silent, failed or broke their promise: not asked again. Those who only lost are. */
+  excluded: string[]
+  /** Agents that were asked and might do it, over all rounds. */
+  asked: string[]
+  /** What the last failed attempt said. */
+  lastFailure?: Failure
+  /** The lowest bid above the budget. */
+  lowestOver?: number
+}
+
+export interface Pass { provider: string, reason: string, code?: string }
+
+export type RequesterEvent = { at: number } & (
+  /** With the input, base64: what is awarded again after a restart. */
+  | { type: 'opened', spec: TaskSpec, input: string }
+  /** The announcement is out; these known agents were asked directly. */
+  | { type: 'called', round: number, asked: string[] }
+  | { type: 'bid', bid: Bid }
+  /** An agent that was asked makes no bid, or cannot be reached. */
+  | { type: 'passed', provider: string, round: number, reason: string, code?: string }
+  | { type: 'chosen', round: number, order: RankedBid[] }
+  /** The contract is complete: both signed statements, base64, are kept with it. */
+  | { type: 'accepted', provider: string, epoch: number, award: string, acceptance: string }
+  | { type: 'refused', provider: string, epoch: number, reason: string, retryable: boolean }
+  /** A sign of life: renews the lease. */
+  | { type: 'heard', provider: string, epoch: number }
+  | { type: 'progress', provider: string, epoch: number, sequence: number, fraction?: number, note?: string }
+  | { type: 'artifact', provider: string, epoch: number, sequence: number, name: string, mediaType: string, data: string, append: boolean, last: boolean }
+  | { type: 'input-required', provider: string, epoch: number, sequence: number, prompt: string, schema?: Record<string, unknown> }
+  | { type: 'result', provider: string, epoch: number, output: unknown, cost: number, durationMs: number, receipt: ReceiptFacts }
+  | { type: 'broke', provider: string, epoch: number, failure: Failure, retryable: boolean }
+  /** The provider's process or machine is gone for certain: nothing listens there any more. */
+  | { type: 'gone', provider: string, why: string }
+  | { type: 'cancelled', why: string }
+  | { type: 'tick' }
+  /** This process came back after a crash: a provider at work gets a fresh lease to be heard in. */
+  | { type: 'recovered' }
+)
+
+export type RequesterEffect =
+  | { type: 'announce', round: number }
+  | { type: 'choose', round: number, bids: Bid[] }
+  | { type: 'award', bid: Bid, epoch: number }
+  | { type: 'standby', bid: Bid, rank: number }
+  | { type: 'decline', bid: Bid, reason: string }
+  | { type: 'revoke', bid: Bid, epoch: number, reason: string }
+  /** The result of this epoch is taken: countersign its receipt, again if it is asked for again. */
+  | { type: 'take', provider: string, epoch: number }
+  /** Refuse it: it belongs to an award that is over. */
+  | { type: 'fence', provider: string, epoch: number, what: string }
+  | { type: 'publish', event: Published }
+
+/** A TaskEvent without what the driver knows: task id and time. */
+export type Published = TaskEvent extends infer E ? E extends TaskEvent ? Omit<E, 'taskId' | 'at'> : never : never
+
+export interface Step { task: RequesterTask, effects: RequesterEffect[] }
+
+/** Waits between announcements, in ms; the last one is repeated. */
+const REST_MS = [200, 400, 800]
+/** A promised duration is breached after this many times as long. */
+export const SLA_FACTOR = 5
+
+/** A task that was just asked for. */
+export function openTask (spec: TaskSpec): Step {
+  const task: RequesterTask = { spec, round: 1, epoch: 0, excluded: [], asked: [], stage: 'announced', bids: [], passes: [] }
+  return { task, effects: [{ type: 'announce', round: 1 }] }
+}
+
+/** When the task wants a `tick`, in ms since the epoch. `undefined`: it has ended. */
+export function wakeAt (task: RequesterTask): number | undefined {
+  const { deadlineAt } = task.spec
+  switch (task.stage) {
+    case 'announced': return Math.min(task.closesAt ?? deadlineAt, deadlineAt)
+    case 'choosing': return deadlineAt
+    case 'awarded': return Math.min(task.leaseUntil, deadlineAt)
+    case 'working': return Math.min(task.leaseUntil, task.slaUntil ?? deadlineAt, deadlineAt)
+    case 'resting': return Math.min(task.resumesAt, deadlineAt)
+    case 'settled':
+    case 'failed': return undefined
+  }
+}
+
+/** What to do again for a task that was found open in the log. */
+export function resumeTask (task: RequesterTask): RequesterEffect[] {
+  switch (task.stage) {
+    case 'announced': return [{ type: 'announce', round: task.round }]
+    case 'choosing': return [{ type: 'choose', round: task.round, bids: task.bids }]
+    case 'awarded': return [{ type: 'award', bid: task.winner, epoch: task.epoch }]
+    default: return []
+  }
+}
+
+export const hasEnded = (task: RequesterTask): boolean => task.stage === 'settled' || task.stage === 'failed'
+
+/** The bid that holds the contract, while one does. */
+export const winnerOf = (task: RequesterTask): Bid | undefined =>
+  task.stage === 'awarded' || task.stage === 'working' ? task.winner : undefined
+
+export function stepRequester (task: RequesterTask, event: RequesterEvent): Step {
+  switch (event.type) {
+    case 'opened': return same(task)
+    case 'called': return onCalled(task, event)
+    case 'bid': return onBid(task, event.bid, event.at)
+    case 'passed': return onPassed(task, event)
+    case 'chosen': return task.stage === 'choosing' && event.round === task.round ? award(task, event.order, event.at, []) : same(task)
+    case 'tick': return onTick(task, event.at)
+    case 'recovered': return task.stage === 'awarded' || task.stage === 'working' ? same({ ...task, leaseUntil: event.at + task.spec.leaseMs }) : same(task)
+    case 'cancelled': return hasEnded(task) ? same(task) : fail(task, { code: 'CANCELLED', taskId: task.spec.taskId, why: event.why })
+    case 'gone': return winnerOf(task)?.provider === event.provider ? move(task, { code: 'PEER_UNREACHABLE', peer: event.provider, why: event.why }, event.at) : same(task)
+    default: return onProvider(task, event)
+  }
+}
+
+/** Everything that the holder of a contract says. */
+type FromProvider = Extract<RequesterEvent, { epoch: number }>
+
+function onProvider (task: RequesterTask, event: FromProvider): Step {
+  const { provider, epoch, at } = event
+  if (task.stage === 'settled' && event.type === 'result' && epoch === task.epoch && provider === task.provider) {
+    return { task, effects: [{ type: 'take', provider, epoch }] }
+  }
+  if (winnerOf(task)?.provider !== provider || epoch !== task.epoch) return fenceOff(task, event)
+  if (task.stage !== 'awarded' && task.stage !== 'working') return same(task)
+  const { winner, standby, awardedAt } = task
+  const working: RequesterTask = {
+    ...task,
+    stage: 'working',
+    winner, standby, awardedAt,
+    leaseUntil: at + task.spec.leaseMs,
+    slaUntil: slaUntil(task.spec, winner, awardedAt),
+    sequence: task.stage === 'working' ? task.sequence : 0
+  }
+  switch (event.type) {
+    case 'accepted': return task.stage === 'awarded' ? publish(working, { event: 'accepted', provider, epoch }) : same(task)
+    case 'heard': return same(working)
+    case 'refused': return move(task, { code: 'REFUSED', why: event.reason }, at, event.retryable)
+    case 'broke': return event.retryable ? move(task, event.failure, at) : fail(task, event.failure)
+    case 'result': {
+      const { spec, round, excluded, asked } = task
+      const { output, cost, durationMs, receipt } = event
+      const settled: RequesterTask = { spec, round, epoch, excluded, asked, stage: 'settled', provider, cost }
+      return {
+        task: settled,
+        effects: [
+          { type: 'take', provider, epoch },
+          ...standby.map(({ bid }) => ({ type: 'decline' as const, bid, reason: 'another agent has done it' })),
+          { type: 'publish', event: { event: 'result', provider, epoch, output, cost, durationMs, receipt } }
+        ]
+      }
+    }
+    case 'progress':
+    case 'artifact':
+    case 'input-required': {
+      if (event.sequence <= working.sequence) return same(working)
+      return publish({ ...working, sequence: event.sequence }, toPublished(event))
+    }
+  }
+}
+
+function toPublished (event: Extract<FromProvider, { sequence: number }>): Published {
+  const { provider, epoch } = event
+  switch (event.type) {
+    case 'progress': return { event: 'progress', provider, epoch, fraction: event.fraction, note: event.note }
+    case 'artifact': {
+      const { name, mediaType, append, last } = event
+      return { event: 'artifact', provider, epoch, name, mediaType, data: Buffer.from(event.data, 'base64'), append, last }
+    }
+    case 'input-required': return { event: 'input-required', provider, epoch, prompt: event.prompt, schema: event.schema }
+  }
+}
+
+function onCalled (task: RequesterTask, event: Extract<RequesterEvent, { type: 'called' }>): Step {
+  if (task.stage !== 'announced' || event.round !== task.round || task.awaiting !== undefined) return same(task)
+  const answered = new Set([...task.bids.map(bid => bid.provider), ...task.passes.map(pass => pass.provider)])
+  const called: RequesterTask = {
+    ...task,
+    asked: [...new Set([...task.asked, ...event.asked])],
+    awaiting: event.asked.filter(agent => !answered.has(agent)),
+    closesAt: event.at + task.spec.bidWindowMs
+  }
+  const announced: RequesterEffect = { type: 'publish', event: { event: 'announced', round: task.round, capability: task.spec.capability, asked: event.asked.length } }
+  const next = event.asked.length > 0 ? closeWhenAllAnswered(called, event.at) : same(called)
+  return { task: next.task, effects: [announced, ...next.effects] }
+}
+
+function onBid (task: RequesterTask, bid: Bid, at: number): Step {
+  if (task.stage !== 'announced' || bid.round !== task.round) {
+    const known = task.stage === 'choosing' ? task.bids : task.stage === 'awarded' || task.stage === 'working' ? [task.winner, ...task.standby.map(entry => entry.bid)] : []
+    return known.some(other => other.id === bid.id) ? same(task) : { task, effects: [{ type: 'decline', bid, reason: 'the window for bids has closed' }] }
+  }
+  if (task.excluded.includes(bid.provider) || (task.spec.to !== undefined && task.spec.to !== bid.provider)) {
+    return { task, effects: [{ type: 'decline', bid, reason: 'not asked' }] }
+  }
+  if (task.bids.some(other => other.provider === bid.provider)) return same(task)
+  const { provider, cost, durationMs, confidence, load, round } = bid
+  const next = closeWhenAllAnswered({ ...task, bids: [...task.bids, bid], awaiting: task.awaiting?.filter(agent => agent !== provider) }, at)
+  return { task: next.task, effects: [{ type: 'publish', event: { event: 'bid', provider, cost, durationMs, confidence, load, round } }, ...next.effects] }
+}
+
+function onPassed (task: RequesterTask, event: Extract<RequesterEvent, { type: 'passed' }>): Step {
+  if (task.stage !== 'announced' || event.round !== task.round) return same(task)
+  const { provider, reason, code } = event
+  if ([...task.passes, ...task.bids].some(answer => answer.provider === provider)) return same(task)
+  const next = closeWhenAllAnswered({ ...task, passes: [...task.passes, { provider, reason, code }], awaiting: task.awaiting?.filter(agent => agent !== provider) }, event.at)
+  return { task: next.task, effects: [{ type: 'publish', event: { event: 'passed', provider, reason } }, ...next.effects] }
+}
+
+function closeWhenAllAnswered (task: RequesterTask & { stage: 'announced' }, at: number): Step {
+  return task.awaiting?.length === 0 && task.asked.length > 0 ? close(task, at) : same(task)
+}
+
+/** The window is closed: choose among what there is, or announce again. */
+function close (task: RequesterTask & { stage: 'announced' }, at: number): Step {
+  const { spec, round, epoch, excluded, asked, lastFailure, passes } = task
+  const limit = spec.maxCost ?? Infinity
+  const [over, bids] = [task.bids.filter(bid => bid.cost > limit), task.bids.filter(bid => bid.cost <= limit)]
+  const lowestOver = over.length === 0 ? task.lowestOver : Math.min(...over.map(bid => bid.cost), task.lowestOver ?? Infinity)
+  const common = { spec, round, epoch, excluded, asked, lastFailure, lowestOver }
+  const declined: RequesterEffect[] = over.map(bid => ({ type: 'decline', bid, reason: `over the budget of ${limit}` }))
+  if (bids.length > 0) return { task: { ...common, stage: 'choosing', bids }, effects: [...declined, { type: 'choose', round, bids }] }
+  const barred = passes.find(pass => pass.code === 'NOT_ALLOWED')
+  const step = barred !== undefined && over.length === 0 && passes.every(pass => pass.code === 'NOT_ALLOWED')
+    ? fail({ ...task, ...common }, { code: 'NOT_ALLOWED', capability: spec.capability, why: barred.reason })
+    : rest({ ...task, ...common }, at)
+  return { task: step.task, effects: [...declined, ...step.effects] }
+}
+
+function onTick (task: RequesterTask, at: number): Step {
+  if (hasEnded(task)) return same(task)
+  if (at >= task.spec.deadlineAt) return fail(task, { code: 'DEADLINE_EXCEEDED', taskId: task.spec.taskId, afterMs: at - task.spec.createdAt })
+  switch (task.stage) {
+    case 'announced': return task.closesAt !== undefined && at >= task.closesAt ? close(task, at) : same(task)
+    case 'awarded':
+      return at >= task.leaseUntil ? move(task, { code: 'LEASE_EXPIRED', provider: task.winner.provider, silentMs: at - task.leaseUntil + task.spec.leaseMs }, at) : same(task)
+    case 'working': {
+      const { provider, durationMs = 0 } = task.winner
+      if (at >= task.leaseUntil) return move(task, { code: 'LEASE_EXPIRED', provider, silentMs: at - task.leaseUntil + task.spec.leaseMs }, at)
+      if (task.slaUntil !== undefined && at >= task.slaUntil) return move(task, { code: 'SLA_BREACHED', provider, promisedMs: durationMs, afterMs: at - task.awardedAt }, at)
+      return same(task)
+    }
+    case 'resting': {
+      if (at < task.resumesAt) return same(task)
+      const { resumesAt: _, ...asked } = task
+      const round = task.round + 1
+      return { task: { ...asked, stage: 'announced', round, bids: [], passes: [] }, effects: [{ type: 'announce', round }] }
+    }
+    default: return same(task)
+  }
+}
+
+/** Awards to the first of the order that still stands; the others stand by. */
+function award (task: RequesterTask, order: RankedBid[], at: number, before: RequesterEffect[]): Step {
+  const [first, ...standby] = order.filter(({ bid }) => bid.expiresAt > at && !task.excluded.includes(bid.provider))
+  if (first === undefined) {
+    const step = rest(task, at)
+    return { task: step.task, effects: [...before, ...step.effects] }
+  }
+  const { spec, round, excluded, asked, lastFailure, lowestOver } = task
+  const epoch = task.epoch + 1
+  const { bid, reason } = first
+  return {
+    task: { spec, round, epoch, excluded, asked, lastFailure, lowestOver, stage: 'awarded', winner: bid, standby, awardedAt: at, leaseUntil: at + spec.leaseMs },
+    effects: [
+      ...before,
+      { type: 'publish', event: { event: 'awarded', provider: bid.provider, epoch, reason, standby: standby.map(entry => entry.bid.provider) } },
+      { type: 'award', bid, epoch },
+      ...standby.map((entry, i) => ({ type: 'standby' as const, bid: entry.bid, rank: i + 1 }))
+    ]
+  }
+}
+
+/** Takes the work from the winner and gives it to the next: silence, failure, breach and refusal all end here. */
+function move (task: RequesterTask, failure: Failure, at: number, onlyLost = false): Step {
+  if (task.stage !== 'awarded' && task.stage !== 'working') return same(task)
+  const { winner, standby, epoch } = task
+  const excluded = onlyLost ? task.excluded : [...task.excluded, winner.provider]
+  const before: RequesterEffect[] = [
+    { type: 'revoke', bid: winner, epoch, reason: failure.code },
+    { type: 'publish', event: { event: 'moved', provider: winner.provider, epoch, failure } }
+  ]
+  return award({ ...task, excluded, lastFailure: failure }, standby.filter(entry => entry.bid.provider !== winner.provider), at, before)
+}
+
+/** Nobody is left: announce again after a while, or give up. */
+function rest (task: RequesterTask, at: number): Step {
+  const { spec, round, epoch, excluded, asked, lastFailure, lowestOver } = task
+  if (round < spec.maxRounds) {
+    const resumesAt = at + (REST_MS[Math.min(round, REST_MS.length) - 1] ?? 0)
+    return same({ spec, round, epoch, excluded, asked, lastFailure, lowestOver, stage: 'resting', resumesAt })
+  }
+  return fail(task, giveUpReason(task, at))
+}
+
+function giveUpReason ({ spec, epoch, asked, round, lastFailure, lowestOver }: RequesterTask, at: number): Failure {
+  const { capability } = spec
+  if (epoch > 0) return { code: 'ALL_PROVIDERS_FAILED', capability, attempts: epoch, last: describe(lastFailure) }
+  if (lowestOver !== undefined) return { code: 'OVER_BUDGET', capability, maxCost: spec.maxCost ?? 0, lowest: lowestOver }
+  if (asked.length === 0) return { code: 'NO_CAPABLE_AGENT', capability, waitedMs: at - spec.createdAt }
+  return { code: 'NO_BIDS', capability, rounds: round, asked: asked.length }
+}
+
+const describe = (failure: Failure | undefined): string =>
+  failure === undefined ? 'nothing' : 'why' in failure ? `${failure.code}: ${failure.why}` : failure.code
+
+function fail (task: RequesterTask, failure: Failure): Step {
+  const { spec, round, epoch, excluded, asked } = task
+  const released = task.stage === 'announced' || task.stage === 'choosing' ? task.bids : task.stage === 'awarded' || task.stage === 'working' ? task.standby.map(entry => entry.bid) : []
+  const winner = winnerOf(task)
+  return {
+    task: { spec, round, epoch, excluded, asked, stage: 'failed', failure },
+    effects: [
+      ...(winner === undefined ? [] : [{ type: 'revoke' as const, bid: winner, epoch, reason: failure.code }]),
+      ...released.map(bid => ({ type: 'decline' as const, bid, reason: failure.code })),
+      { type: 'publish', event: { event: 'failed', failure } }
+    ]
+  }
+}
+
+/** Only what could have an effect is worth a refusal; a late heartbeat is nothing. */
+function fenceOff (task: RequesterTask, { type, provider, epoch }: FromProvider): Step {
+  if (type === 'heard' || type === 'progress' || type === 'refused') return same(task)
+  return { task, effects: [{ type: 'fence', provider, epoch, what: type }, { type: 'publish', event: { event: 'fenced', provider, epoch, what: type } }] }
+}
+
+function slaUntil (spec: TaskSpec, { durationMs }: Bid, awardedAt: number): number | undefined {
+  return durationMs === undefined ? undefined : awardedAt + slaMs(spec, durationMs)
+}
+
+/** How long a provider that promised `durationMs` may take before the work is taken away. */
+export const slaMs = (spec: Pick<TaskSpec, 'leaseMs'>, durationMs: number): number => Math.max(spec.leaseMs, SLA_FACTOR * durationMs)
+
+const same = (task: RequesterTask): Step => ({ task, effects: [] })
+const publish = (task: RequesterTask, event: Published): Step => ({ task, effects: [{ type: 'publish', event }] })

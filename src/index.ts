@@ -1,0 +1,12 @@
+/** a2a-node: a peer-to-peer mesh for AI agents. `createAgent` is where to begin. */
+export { createAgent, createNode, type HostedNode, type NodeOptions } from './node.ts'
+export { nodeApi, openHome } from './control/local.ts'
+export { execHandler, type ExecOptions } from './execute/exec.ts'
+export { loadModule } from './execute/module.ts'
+export { A2aError, explain, type Failure, type FailureCode } from './core/errors.ts'
+export { rankByCost, rankByTime, rankByValue, type RankingPolicy, type Weights } from './core/ranking.ts'
+export type { Agent, Call, DelegateOptions, FindOptions, FoundAgent, HandlerContext, Node, NodeStatus, Offer, PeerRow, Provided, Provision, Work, WorkResult } from './core/agent.ts'
+export type { Capability, JsonSchema } from './core/capability.ts'
+export type { AgentMetrics, Interaction, Logger, TaskRow } from './core/ports.ts'
+export type { Bid, RankedBid, ReceiptFacts, TaskEvent, TaskSpec } from './core/task.ts'
+export type { Check, ContractView, IdentityView, NodeApi, RunRequest, TaskHistory } from './control/api.ts'

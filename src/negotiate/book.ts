@@ -1,0 +1,135 @@
+/**
+ * Drives one state machine for all tasks of an agent: an event is stepped, persisted, and only then acted on. Events of a
+ * task keep their order; the log's group commit keeps them cheap.
+ */
+import { messageOf } from '../core/errors.ts'
+import type { Clock, EventLog, Logger, TaskSummary } from '../core/ports.ts'
+
+export interface Machine<T, E extends { type: string, at: number }, F> {
+  role: 'requester' | 'provider'
+  step: (task: T, event: E) => { task: T, effects: F[] }
+  wakeAt: (task: T) => number | undefined
+  tick: (at: number) => E
+  summarise: (task: T) => TaskSummary
+  /** Events that are not worth a write: they can be lost with the process. */
+  passing: (event: E) => boolean
+}
+
+export interface BookParts<T, F> {
+  agentId: string
+  log: EventLog
+  clock: Clock
+  logger: Logger
+  /** Acts on an effect, once its event is on disk. */
+  perform: (taskId: string, effect: F, task: T) => void
+}
+
+export interface Book<T, E, F> {
+  get: (taskId: string) => T | undefined
+  /** Enters a task with its first event. Rejects with LOG_WRITE_FAILED, and then the task is not there. */
+  open: (taskId: string, first: { task: T, effects: F[] }, event: E) => Promise<F[]>
+  /** What follows from an event, at once; `done` resolves when it is persisted and acted on. */
+  apply: (taskId: string, event: E) => { effects: F[], done: Promise<void> }
+  /** Enters a task that was folded from the log. */
+  restore: (taskId: string, task: T, effects: F[]) => void
+  /** Tasks that have not ended. */
+  active: () => Array<[taskId: string, task: T]>
+  close: () => void
+}
+
+/** Ended tasks kept in memory, so that late messages meet their end state. */
+const KEEP_ENDED = 10_000
+/** When the disk refused a timer's event, it is tried again after this. */
+const RETRY_MS = 500
+
+export function createBook<T, E extends { type: string, at: number }, F> (machine: Machine<T, E, F>, { agentId, log, clock, logger, perform }: BookParts<T, F>): Book<T, E, F> {
+  const tasks = new Map<string, T>()
+  const ended: string[] = []
+  const timers = new Map<string, () => void>()
+  let closed = false
+
+  const persist = async (taskId: string, event: E, task: T, effects: F[]): Promise<void> => {
+    if (!machine.passing(event)) {
+      const { type, at, ...data } = event
+      await log.append({ at, agent: agentId, role: machine.role, taskId, type, data }, machine.summarise(task))
+    }
+    if (closed) return
+    for (const effect of effects) perform(taskId, effect, task)
+  }
+
+  const enter = (taskId: string, task: T): void => {
+    tasks.set(taskId, task)
+    timers.get(taskId)?.()
+    timers.delete(taskId)
+    const at = machine.wakeAt(task)
+    if (at === undefined) return forgetLater(taskId)
+    if (!closed) timers.set(taskId, clock.after(Math.max(0, at - clock.now()), () => { wake(taskId) }))
+  }
+
+  const wake = (taskId: string): void => {
+    timers.delete(taskId)
+    const task = tasks.get(taskId)
+    if (closed || task === undefined) return
+    const at = machine.wakeAt(task)
+    if (at === undefined) return
+    // Timers may fire a little early.
+    if (at > clock.now()) return enter(taskId, task)
+    apply(taskId, machine.tick(clock.now())).done.catch(error => {
+      logger.error('could not keep a task going', { taskId, why: messageOf(error) })
+      if (!closed) timers.set(taskId, clock.after(RETRY_MS, () => { wake(taskId) }))
+    })
+  }
+
+  const forgetLater = (taskId: string): void => {
+    ended.push(taskId)
+    while (ended.length > KEEP_ENDED) {
+      const oldest = ended.shift()
+      const task = oldest === undefined ? undefined : tasks.get(oldest)
+      if (oldest !== undefined && task !== undefined && machine.wakeAt(task) === undefined) tasks.delete(oldest)
+    }
+  }
+
+  const apply = (taskId: string, event: E): { effects: F[], done: Promise<void> } => {
+    const before = tasks.get(taskId)
+    if (before === undefined || closed) return { effects: [], done: Promise.resolve() }
+    const { task, effects } = machine.step(before, event)
+    if (task === before && effects.length === 0) return { effects, done: Promise.resolve() }
+    enter(taskId, task)
+    const done = persist(taskId, event, task, effects)
+    return {
+      effects,
+      done: done.catch(error => {
+        // What is not on disk has not happened, unless something was built on it since.
+        if (tasks.get(taskId) === task) enter(taskId, before)
+        throw error
+      })
+    }
+  }
+
+  return {
+    get: taskId => tasks.get(taskId),
+    open: async (taskId, { task, effects }, event) => {
+      enter(taskId, task)
+      try {
+        await persist(taskId, event, task, effects)
+      } catch (error) {
+        timers.get(taskId)?.()
+        timers.delete(taskId)
+        tasks.delete(taskId)
+        throw error
+      }
+      return effects
+    },
+    apply,
+    restore: (taskId, task, effects) => {
+      enter(taskId, task)
+      for (const effect of effects) perform(taskId, effect, task)
+    },
+    active: () => [...tasks].filter(([, task]) => machine.wakeAt(task) !== undefined),
+    close: () => {
+      closed = true
+      for (const cancel of timers.values()) cancel()
+      timers.clear()
+    }
+  }
+}

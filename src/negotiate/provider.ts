@@ -1,0 +1,396 @@
+/**
+ * The provider's end: hears what is asked, bids, accepts awards, has the handler run under its lease, and delivers, by
+ * driving core/provider.ts over the wire.
+ *
+ *   announced → bid → award ⇄ accept → run (heartbeats, progress, artifacts) → result ⇄ countersignature
+ */
+import { createBook, type Machine } from './book.ts'
+import { parseCapability } from '../core/capability.ts'
+import { A2aError, messageOf, toFailure, type Failure } from '../core/errors.ts'
+import { epochOf, openOffer, providerWakeAt, stepProvider, type ContractFacts, type Outcome, type ProviderEffect, type ProviderEvent, type ProviderTask } from '../core/provider.ts'
+import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
+import { decodeEnvelope, signEnvelope } from '../wire/envelope.ts'
+import { hashOf } from '../wire/hash.ts'
+import type { Call, HandlerContext, Offer } from '../core/agent.ts'
+import type { JsonSchema } from '../core/capability.ts'
+import type { Envelope } from '../core/envelope.ts'
+import type { Clock, EventLog, Logger, Origin, Signer, Wire } from '../core/ports.ts'
+import { MAX_CONTENT, type MessageName, type Payload } from '../wire/messages.ts'
+
+/** A capability on offer, as the provider's end sees it. */
+export interface Service {
+  capability: string
+  version: number
+  public: boolean
+  /** How many may run at once. */
+  maxConcurrent: number
+  bid: (call: Call, load: number) => Promise<Offer | undefined>
+  /** Checks the input, runs the handler, checks the output. Rejects with an A2aError. */
+  run: (input: unknown, context: HandlerContext) => Promise<unknown>
+}
+
+export interface ProviderParts {
+  author: Author
+  signer: Signer
+  wire: Wire
+  log: EventLog
+  clock: Clock
+  logger: Logger
+  service: (capability: string, version?: number) => Service | undefined
+  /** Whether the peer may call what is not public. May have to connect first, to hear who it is. */
+  trusts: (peer: string, addresses: string[]) => Promise<boolean>
+  /** 0 to 1, for bids and adverts: how busy this agent is. */
+  load: () => number
+  /** The delegation of a handler, with what the task leaves it. */
+  delegate: (task: { taskId: string, depth: number, visited: string[], remainingMs: () => number, budget?: number, signal: AbortSignal }) => HandlerContext['delegate']
+  /** Signs the outcome and keeps the receipt. The same contract gives the same statement. */
+  settle: (facts: SettlementFacts) => Promise<Envelope>
+  /** Keeps the requester's countersignature with the receipt. */
+  countersigned: (taskId: string, countersignature: Uint8Array) => Promise<void>
+}
+
+/** What the receipt of a contract says. */
+export interface SettlementFacts {
+  taskId: string
+  capability: string
+  epoch: number
+  requester: string
+  outcome: 'completed' | 'failed'
+  failure?: string
+  contractHash: string
+  inputHash: string
+  outputHash?: string
+  cost: number
+  durationMs: number
+  endedAt: number
+}
+
+export interface ProviderEnd {
+  /** Takes a message from a requester. Returns the reply, if it wants one. */
+  receive: (envelope: Envelope, origin: Origin) => Promise<Envelope | undefined>
+  /** Handlers at work, all capabilities together, or of one. */
+  running: (capability?: string) => number
+  /** Goes on with what the log says is open. */
+  recover: () => void
+  /** Ends the handlers at work, and waits for them until the signal aborts. */
+  close: (signal: AbortSignal) => Promise<void>
+}
+
+/** How long a bid stands, in ms. A standby may be called up within it. */
+const BID_VALID_MS = 60_000
+/** Delegations under delegations, at most. */
+export const MAX_DEPTH = 16
+/** How long a requester may take to countersign before the result is sent again, in ms. */
+const COUNTERSIGN_MS = 10_000
+/** A lease is renewed this often within its time. */
+const BEATS_PER_LEASE = 3
+const JSON_TYPE = 'application/json'
+
+export const providerMachine: Machine<ProviderTask, ProviderEvent, ProviderEffect> = {
+  role: 'provider',
+  step: stepProvider,
+  wakeAt: providerWakeAt,
+  tick: at => ({ type: 'tick', at }),
+  passing: () => false,
+  summarise: task => ({
+    capability: task.capability,
+    stage: task.stage === 'closed' ? task.reason : task.stage,
+    ended: task.stage === 'closed',
+    counterpart: task.requester,
+    epoch: epochOf(task),
+    ...(task.stage === 'closed' && task.failure !== undefined ? { failure: task.failure.code } : {}),
+    ...(task.stage === 'closed' && task.reason === 'settled' && task.failure === undefined ? { cost: task.bid.cost } : {})
+  })
+}
+
+export function createProviderEnd (parts: ProviderParts): ProviderEnd {
+  const { author, signer, wire, log, clock, logger } = parts
+  /** A handler at work, and what its messages need. */
+  interface Running { abort: AbortController, capability: string, answers: Array<PromiseWithResolvers<unknown>>, sequence: number, stopBeating: () => void, ended: Promise<void> }
+  const running = new Map<string, Running>()
+  /** Where to reach a task's requester, and the input until the handler has it. */
+  const deliveries = new Set<Promise<void>>()
+  const requesters = new Map<string, { peer: string, addresses: string[], input?: Uint8Array }>()
+  const book = createBook(providerMachine, { agentId: author.agentId, log, clock, logger, perform })
+  let closing = false
+
+  const now = (): number => clock.now()
+  const happen = (taskId: string, event: ProviderEvent): void => {
+    book.apply(taskId, event).done.catch(error => { logger.error('an event could not be kept', { taskId, event: event.type, why: messageOf(error) }) })
+  }
+  const atWork = (capability?: string): number =>
+    capability === undefined ? running.size : [...running.values()].filter(work => work.capability === capability).length
+
+  async function receive (envelope: Envelope, origin: Origin): Promise<Envelope | undefined> {
+    const { correlationId: taskId, epoch = 0 } = envelope
+    if (envelope.type === 'task.announce') return await consider(envelope, origin)
+    const task = book.get(taskId)
+    if (task !== undefined && task.requester !== envelope.from) throw new A2aError({ code: 'REFUSED', why: 'this task belongs to another agent' })
+    switch (envelope.type) {
+      case 'task.award': return await accept(envelope, origin)
+      case 'task.standby': return undefined
+      case 'task.decline':
+        await book.apply(taskId, { type: 'declined', at: now(), reason: payloadOf(envelope, 'task.decline').reason }).done
+        return undefined
+      case 'task.revoke':
+        await book.apply(taskId, { type: 'revoked', at: now(), epoch, reason: payloadOf(envelope, 'task.revoke').reason }).done
+        return undefined
+      case 'task.input': {
+        const answer = running.get(taskId)?.answers.shift()
+        if (answer === undefined) throw new A2aError({ code: 'REFUSED', why: 'nothing was asked' })
+        answer.resolve(JSON.parse(Buffer.from(envelope.content ?? []).toString()))
+        return composeReply(envelope, 'ack', {}, author)
+      }
+      default: throw new A2aError({ code: 'MESSAGE_UNKNOWN', type: envelope.type })
+    }
+  }
+
+  /** An announcement: bid for it, or say why not. What is not for us at all is passed over in silence. */
+  async function consider (envelope: Envelope, { peer }: Origin): Promise<undefined> {
+    const { correlationId: taskId, from: requester, depth = 0, visited = [] } = envelope
+    const call = payloadOf(envelope, 'task.announce')
+    const { name, version } = parseCapability(call.capability)
+    const service = parts.service(name, version)
+    if (service === undefined || call.exclude.includes(author.agentId)) return undefined
+    const answer = { correlationId: taskId, causationId: envelope.messageId, to: requester }
+    const pass = async (reason: string, code?: string): Promise<undefined> => {
+      await wire.send(peer, compose('task.pass', { round: call.round, reason, code }, author, answer), { addresses: call.endpoints })
+    }
+    if (closing) return await pass('its node is shutting down')
+    if (visited.includes(author.agentId)) return await pass(`the delegation would loop: ${[...visited, author.agentId].join(' → ')}`, 'LOOP')
+    if (depth >= MAX_DEPTH) return await pass(`delegated ${depth} times, at most ${MAX_DEPTH} are allowed`, 'REFUSED')
+    if (!service.public && !await parts.trusts(peer, call.endpoints)) return await pass('it is not public', 'NOT_ALLOWED')
+    if (atWork(service.capability) >= service.maxConcurrent) return await pass(`busy with ${service.maxConcurrent} tasks`, 'OVERLOADED')
+    const load = parts.load()
+    const facts: Call = { taskId, capability: service.capability, requester, inputBytes: call.input_bytes, maxCost: call.max_cost, maxDurationMs: call.max_duration_ms }
+    const offer = await service.bid(facts, load)
+    if (offer === undefined) return await pass('it does not want this task')
+    const { cost, durationMs, confidence } = offer
+    const plain = compose('task.bid', { round: call.round, cost, duration_ms: durationMs, confidence, load, valid_ms: BID_VALID_MS }, author, answer)
+    const bid = { id: plain.messageId, round: call.round, cost, durationMs, expiresAt: now() + BID_VALID_MS }
+    const event: ProviderEvent = { type: 'offered', at: now(), taskId, capability: service.capability, requester, bid, call: { depth, visited, maxCost: call.max_cost } }
+    if (book.get(taskId) === undefined) await book.open(taskId, openOffer(event), event)
+    else await book.apply(taskId, event).done
+    await wire.send(peer, signEnvelope(plain, signer), { addresses: call.endpoints })
+    return undefined
+  }
+
+  async function accept (envelope: Envelope, { peer }: Origin): Promise<Envelope> {
+    const { correlationId: taskId, epoch = 0, content = new Uint8Array(), remainingMs = 0 } = envelope
+    const award = payloadOf(envelope, 'task.award')
+    const refuse = (failure: Failure, retryable: boolean): Envelope =>
+      signEnvelope(composeReply(envelope, 'task.refuse', { reason: new A2aError(failure).message.slice(0, 512), retryable }, author), signer)
+    const task = book.get(taskId)
+    if (task === undefined) return refuse({ code: 'REFUSED', why: 'no bid was made for this task' }, false)
+    if (hashOf(content) !== award.input_hash) return refuse({ code: 'REFUSED', why: 'the input does not have the hash of the contract' }, false)
+    const service = parts.service(task.capability)
+    if (service === undefined || closing) return refuse({ code: 'REFUSED', why: `${task.capability} is not offered any more` }, false)
+    if (!running.has(taskId) && atWork(service.capability) >= service.maxConcurrent) return refuse({ code: 'OVERLOADED', what: 'tasks at work', limit: service.maxConcurrent }, true)
+    const statement = envelope.auth?.statement as Uint8Array
+    const contract: ContractFacts = { epoch, leaseMs: award.terms.lease_ms, contractHash: hashOf(statement), inputHash: award.input_hash }
+    const acceptance = signEnvelope(composeReply(envelope, 'task.accept', { contract_hash: contract.contractHash }, author), signer)
+    requesters.set(taskId, { peer, addresses: award.endpoints, input: content })
+    const { effects, done } = book.apply(taskId, {
+      type: 'awarded', at: now(), bidId: award.bid_id, contract, deadlineAt: now() + remainingMs,
+      award: toBase64(statement), acceptance: toBase64(acceptance.auth?.statement as Uint8Array)
+    })
+    await done
+    for (const effect of effects) {
+      if (effect.type === 'accept') return acceptance
+      if (effect.type === 'refuse') return refuse(effect.failure, false)
+    }
+    return refuse({ code: 'REFUSED', why: 'the award does not fit the state of the task' }, false)
+  }
+
+  function perform (taskId: string, effect: ProviderEffect, task: ProviderTask): void {
+    switch (effect.type) {
+      case 'run': return run(taskId, task, effect.contract, effect.deadlineAt)
+      case 'abort': return running.get(taskId)?.abort.abort(new A2aError(effect.failure))
+      case 'deliver': {
+        const delivery = deliver(taskId, task, effect.contract, effect.outcome).finally(() => { deliveries.delete(delivery) })
+        deliveries.add(delivery)
+        return
+      }
+      // The reply to the award says it; see accept.
+      case 'accept':
+      case 'refuse':
+    }
+  }
+
+  function run (taskId: string, task: ProviderTask, contract: ContractFacts, deadlineAt: number): void {
+    const service = parts.service(task.capability)
+    const requester = requesters.get(taskId)
+    if (service === undefined || requester?.input === undefined) {
+      return happen(taskId, { type: 'handled', at: now(), outcome: { outcome: 'failed', failure: { code: 'HANDLER_LOST', capability: task.capability, why: 'it is not offered any more' } } })
+    }
+    const input = requester.input
+    requester.input = undefined
+    const abort = new AbortController()
+    const entry: Running = { abort, capability: task.capability, answers: [], sequence: 0, stopBeating: beat(taskId, contract.leaseMs), ended: Promise.resolve() }
+    running.set(taskId, entry)
+    const work = async (): Promise<Outcome> => {
+      try {
+        const output = await service.run(JSON.parse(Buffer.from(input).toString()), contextFor(taskId, task, entry, deadlineAt))
+        const bytes = Buffer.byteLength(JSON.stringify(output ?? null))
+        if (bytes > MAX_CONTENT) throw new A2aError({ code: 'MESSAGE_TOO_LARGE', bytes, limit: MAX_CONTENT })
+        return { outcome: 'completed', output }
+      } catch (error) {
+        return { outcome: 'failed', failure: toFailure(error, why => ({ code: 'HANDLER_FAILED', capability: task.capability, why, retryable: true })) }
+      }
+    }
+    entry.ended = work().then(outcome => {
+      entry.stopBeating()
+      running.delete(taskId)
+      happen(taskId, { type: 'handled', at: now(), outcome })
+    })
+  }
+
+  /** Renews the lease while the handler runs: from this thread, so a process that hangs is silent. */
+  function beat (taskId: string, leaseMs: number): () => void {
+    let stop = (): void => {}
+    const next = (): void => {
+      stop = clock.after(leaseMs / BEATS_PER_LEASE, () => {
+        tell(taskId, 'task.heartbeat', {}).catch(() => {})
+        next()
+      })
+    }
+    next()
+    return () => { stop() }
+  }
+
+  /** A message under the contract as it stands now. */
+  async function tell<T extends MessageName> (taskId: string, type: T, payload: Payload<T>, extra: { sequence?: number, content?: Uint8Array, mediaType?: string, reply?: boolean } = {}): Promise<void> {
+    const task = book.get(taskId)
+    const to = requesters.get(taskId)
+    if (task === undefined || to === undefined) return
+    const { reply = false, ...fields } = extra
+    const envelope = compose(type, payload, author, { correlationId: taskId, to: task.requester, epoch: epochOf(task), ...fields })
+    const { addresses } = to
+    if (!reply) return await wire.send(to.peer, envelope, { addresses })
+    try {
+      await wire.request(to.peer, envelope, { addresses })
+    } catch (error) {
+      if (error instanceof A2aError && error.failure.code === 'STALE_EPOCH') happen(taskId, { type: 'fenced', at: now(), epoch: error.failure.epoch })
+      throw error
+    }
+  }
+
+  function contextFor (taskId: string, task: ProviderTask, entry: Running, deadlineAt: number): HandlerContext {
+    const { signal } = entry.abort
+    const remainingMs = (): number => Math.max(0, deadlineAt - now())
+    const { depth, visited, maxCost: budget } = task.call
+    return {
+      taskId, signal, remainingMs, budget,
+      requester: task.requester,
+      epoch: epochOf(task),
+      progress: (fraction, note) => {
+        const share = fraction === undefined ? undefined : Math.min(1, Math.max(0, fraction))
+        tell(taskId, 'task.progress', { fraction: share, note: note?.slice(0, 512) }, { sequence: ++entry.sequence }).catch(error => {
+          logger.debug('progress was not sent', { taskId, why: messageOf(error) })
+        })
+      },
+      artifact: async (name, data, { mediaType, append = false, last = false } = {}) => {
+        const part = encodePart(data, mediaType)
+        await tell(taskId, 'task.artifact', { name, append, last }, { ...part, sequence: ++entry.sequence, reply: true })
+      },
+      requireInput: async (prompt: string, schema?: JsonSchema) => {
+        const answer = Promise.withResolvers<unknown>()
+        entry.answers.push(answer)
+        const onAbort = (): void => { answer.reject(signal.reason) }
+        signal.addEventListener('abort', onAbort, { once: true })
+        try {
+          await tell(taskId, 'task.input-required', { prompt, schema }, { sequence: ++entry.sequence, reply: true })
+          return await answer.promise
+        } finally {
+          signal.removeEventListener('abort', onAbort)
+        }
+      },
+      delegate: parts.delegate({ taskId, depth: depth + 1, visited: [...visited, author.agentId], remainingMs, budget, signal })
+    }
+  }
+
+  async function deliver (taskId: string, task: ProviderTask, contract: ContractFacts, outcome: Outcome): Promise<void> {
+    const { epoch, contractHash, inputHash } = contract
+    try {
+      const content = outcome.outcome === 'completed' ? Buffer.from(JSON.stringify(outcome.output ?? null)) : undefined
+      const outputHash = content === undefined ? undefined : hashOf(content)
+      const failure = outcome.outcome === 'failed' ? outcome.failure : undefined
+      const { auth } = await parts.settle({
+        taskId, capability: task.capability, epoch, requester: task.requester, outcome: outcome.outcome, failure: failure?.code,
+        contractHash, inputHash, outputHash, cost: task.bid.cost, durationMs: task.stage === 'delivering' ? now() - task.startedAt : 0, endedAt: now()
+      })
+      const receipt = auth?.statement as Uint8Array
+      const to = requesters.get(taskId)
+      if (to === undefined) throw new A2aError({ code: 'PEER_UNREACHABLE', peer: task.requester, why: 'its address was lost with a restart' })
+      const envelope = signEnvelope(compose('task.result', {
+        outcome: outcome.outcome, failure, output_hash: outputHash, receipt: Buffer.from(receipt).toString('base64url')
+      }, author, { correlationId: taskId, to: task.requester, epoch, task: task.capability, mediaType: JSON_TYPE }), signer)
+      const reply = await wire.request(to.peer, content === undefined ? envelope : { ...envelope, content }, { timeoutMs: COUNTERSIGN_MS, addresses: to.addresses })
+      if (reply.type !== 'task.countersign' || payloadOf(reply, 'task.countersign').receipt_hash !== hashOf(receipt)) {
+        throw new A2aError({ code: 'MESSAGE_MALFORMED', why: 'the result was answered with something else than its countersignature' })
+      }
+      await parts.countersigned(taskId, reply.auth?.statement as Uint8Array)
+      happen(taskId, { type: 'delivered', at: now(), epoch })
+      requesters.delete(taskId)
+    } catch (error) {
+      const { code } = toFailure(error)
+      if (code === 'STALE_EPOCH' || code === 'TASK_UNKNOWN') {
+        logger.info('a result was refused: its award is over', { taskId, epoch })
+        return happen(taskId, { type: 'fenced', at: now(), epoch })
+      }
+      logger.warn('a result could not be delivered; it is tried again', { taskId, why: messageOf(error) })
+      happen(taskId, { type: 'undeliverable', at: now(), epoch, why: messageOf(error) })
+    }
+  }
+
+  return {
+    receive,
+    running: atWork,
+    recover: () => {
+      for (const { taskId } of log.tasks({ agent: author.agentId, role: 'provider', ended: false })) {
+        const task = replay(log, taskId)
+        if (task === undefined) continue
+        const requester = requesterOf(log, taskId)
+        if (requester !== undefined) requesters.set(taskId, requester)
+        book.restore(taskId, task, [])
+        happen(taskId, { type: 'recovered', at: now() })
+      }
+    },
+    close: async signal => {
+      closing = true
+      const failure: Failure = { code: 'HANDLER_LOST', capability: '', why: 'its node was shut down' }
+      const ends = [...running].map(async ([taskId, work]) => {
+        work.abort.abort(new A2aError({ ...failure, capability: work.capability }))
+        await book.apply(taskId, { type: 'handled', at: now(), outcome: { outcome: 'failed', failure: { ...failure, capability: work.capability } } }).done
+        await work.ended
+      })
+      const late = Promise.withResolvers<void>()
+      signal.addEventListener('abort', () => { late.resolve() }, { once: true })
+      await Promise.race([Promise.allSettled(ends).then(() => Promise.allSettled(deliveries)), late.promise])
+      book.close()
+    }
+  }
+}
+
+/** The state that the log's events lead to. */
+function replay (log: EventLog, taskId: string): ProviderTask | undefined {
+  const [first, ...rest] = log.eventsOf('provider', taskId).map(({ type, at, data }) => ({ type, at, ...data as object }) as ProviderEvent)
+  if (first?.type !== 'offered') return undefined
+  return rest.reduce((task, event) => stepProvider(task, event).task, openOffer(first).task)
+}
+
+/** Where the requester was when it made the award. */
+function requesterOf (log: EventLog, taskId: string): { peer: string, addresses: string[] } | undefined {
+  const awarded = log.eventsOf('provider', taskId).findLast(({ type }) => type === 'awarded')
+  if (awarded === undefined) return undefined
+  const { requester_peer: peer, endpoints: addresses } = payloadOf(decodeEnvelope(Buffer.from((awarded.data as { award: string }).award, 'base64')), 'task.award')
+  return { peer, addresses }
+}
+
+function encodePart (data: unknown, mediaType?: string): { content: Uint8Array, mediaType: string } {
+  if (data instanceof Uint8Array) return { content: data, mediaType: mediaType ?? 'application/octet-stream' }
+  if (typeof data === 'string') return { content: Buffer.from(data), mediaType: mediaType ?? 'text/plain' }
+  return { content: Buffer.from(JSON.stringify(data)), mediaType: mediaType ?? JSON_TYPE }
+}
+
+const toBase64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')

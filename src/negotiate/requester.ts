@@ -1,0 +1,438 @@
+/**
+ * The requester's end: asks, awards, watches and settles, by driving core/requester.ts over the wire.
+ *
+ *   announce → bids → choose → award ⇄ accept → progress … → result ⇄ countersign
+ */
+import { createBook, type Book, type Machine } from './book.ts'
+import { createFeed, isLast, type EventFeed } from './work.ts'
+import { A2aError, messageOf, toFailure, type Failure } from '../core/errors.ts'
+import { within } from '../core/deadline.ts'
+import { hasEnded, openTask, resumeTask, slaMs, stepRequester, wakeAt, winnerOf, type RequesterEffect, type RequesterEvent, type RequesterTask } from '../core/requester.ts'
+import { rankByValue, type RankingPolicy } from '../core/ranking.ts'
+import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
+import { signEnvelope } from '../wire/envelope.ts'
+import { hashOf } from '../wire/hash.ts'
+import { MAX_CONTENT, type Payload } from '../wire/messages.ts'
+import type { DelegateOptions, Work } from '../core/agent.ts'
+import type { JsonSchema } from '../core/capability.ts'
+import type { Envelope } from '../core/envelope.ts'
+import type { Clock, EventLog, Logger, Origin, Signer, Wire } from '../core/ports.ts'
+import type { Bid, ReceiptFacts, TaskEvent, TaskSpec } from '../core/task.ts'
+
+/** Somebody who offers the capability, as far as is known. */
+export interface Candidate {
+  agentId: string
+  peer: string
+  addresses: string[]
+}
+
+export interface RequesterParts {
+  author: Author
+  signer: Signer
+  wire: Wire
+  log: EventLog
+  clock: Clock
+  logger: Logger
+  /** Own addresses, for whoever hears of the task by gossip. */
+  addresses: () => string[]
+  /** Who might do it. Looks for `timeoutMs` when nobody is known. */
+  candidates: (capability: string, options: { to?: string, timeoutMs: number }) => Promise<Candidate[]>
+  /** Announces to the capability's domain by gossip, if wanted, and straight to the candidates. Tells which of them cannot be reached. */
+  announce: (envelope: Envelope, candidates: Candidate[], options: { gossip: boolean, unreachable: (agentId: string, why: string) => void }) => void
+  /** What is wrong with an output, by the schema that the requester asked for. */
+  checkOutput: (schema: JsonSchema, output: unknown) => Promise<string | undefined>
+  /** Checks the provider's signature on its receipt. Throws when it does not hold. */
+  openReceipt: (statement: Uint8Array) => SignedReceipt
+  /** Countersigns, and keeps both. The same receipt gives the same answer. */
+  settle: (receiptStatement: Uint8Array, accepted: boolean) => Promise<Envelope>
+  rttMs: (peer: string) => number | undefined
+}
+
+/** A receipt whose signature holds, and the hash it is known by. */
+export interface SignedReceipt { hash: string, receipt: Payload<'task.receipt'> }
+
+/** What a delegation inherits from the task it is part of. */
+export interface Lineage {
+  depth: number
+  visited: string[]
+  parentTaskId?: string
+}
+
+export interface RequesterEnd {
+  delegate: (capability: string, input: unknown, options: DelegateOptions, lineage: Lineage) => Work
+  /** Takes a message from a provider. Returns the reply, if it wants one. */
+  receive: (envelope: Envelope, origin: Origin) => Promise<Envelope | undefined>
+  /** A peer is gone: nothing listens at its addresses. */
+  peerGone: (peer: string, why: string) => void
+  /** The events of a task from the beginning, and on until it ends. `undefined`: not a task of this agent. */
+  attach: (taskId: string) => AsyncIterable<TaskEvent> | undefined
+  giveInput: (taskId: string, value: unknown) => Promise<void>
+  cancel: (taskId: string, why: string) => Promise<void>
+  /** Goes on with what the log says is open. */
+  recover: () => void
+  close: () => void
+}
+
+const DEFAULTS = { maxDurationMs: 60_000, leaseMs: 5_000, bidWindowMs: 500, maxRounds: 3 }
+/** How long to look for candidates when nobody is known, per round. */
+const LOOK_MS = 1_000
+const JSON_TYPE = 'application/json'
+
+export const requesterMachine: Machine<RequesterTask, RequesterEvent, RequesterEffect> = {
+  role: 'requester',
+  step: stepRequester,
+  wakeAt,
+  tick: at => ({ type: 'tick', at }),
+  passing: event => event.type === 'heard',
+  summarise: task => ({
+    capability: task.spec.capability,
+    stage: task.stage,
+    ended: hasEnded(task),
+    counterpart: task.stage === 'settled' ? task.provider : winnerOf(task)?.provider,
+    epoch: task.epoch,
+    ...(task.stage === 'failed' ? { failure: task.failure.code } : {}),
+    ...(task.stage === 'settled' ? { cost: task.cost } : {})
+  })
+}
+
+export function createRequesterEnd (parts: RequesterParts): RequesterEnd {
+  const { author, signer, wire, log, clock, logger } = parts
+  /** What a task under way needs beside its state. */
+  interface Live { input: Uint8Array, feed: EventFeed, policy: RankingPolicy, onInputRequired?: DelegateOptions['onInputRequired'], output?: JsonSchema }
+  const live = new Map<string, Live>()
+  const settling = new Map<string, Promise<unknown>>()
+  const contracts = new Map<string, string>()
+  const book: Book<RequesterTask, RequesterEvent, RequesterEffect> = createBook(requesterMachine, { agentId: author.agentId, log, clock, logger, perform })
+
+  const now = (): number => clock.now()
+  const happen = (taskId: string, event: RequesterEvent): void => {
+    book.apply(taskId, event).done.catch(error => { logger.error('an event could not be kept', { taskId, event: event.type, why: messageOf(error) }) })
+  }
+
+  function delegate (capability: string, input: unknown, options: DelegateOptions, lineage: Lineage): Work {
+    const bytes = encodeJson(input)
+    if (bytes.length > MAX_CONTENT) throw new A2aError({ code: 'MESSAGE_TOO_LARGE', bytes: bytes.length, limit: MAX_CONTENT })
+    const { maxDurationMs, leaseMs, bidWindowMs, maxRounds } = { ...DEFAULTS, ...definedOf(options) }
+    const createdAt = now()
+    const spec: TaskSpec = {
+      taskId: author.newId(), requester: author.agentId, capability, createdAt,
+      deadlineAt: createdAt + maxDurationMs, maxCost: options.maxCostTokens, leaseMs, bidWindowMs, maxRounds,
+      to: options.to, ...lineage, inputHash: hashOf(bytes)
+    }
+    const { taskId } = spec
+    const feed = createFeed()
+    live.set(taskId, { input: bytes, feed, policy: options.policy ?? rankByValue, onInputRequired: options.onInputRequired, output: options.output })
+    const { signal } = options
+    const onAbort = (): void => { void cancel(taskId, messageOf(signal?.reason)) }
+    book.open(taskId, openTask(spec), { type: 'opened', at: createdAt, spec, input: bytes.toString('base64') }).then(() => {
+      if (signal?.aborted === true) onAbort()
+      else signal?.addEventListener('abort', onAbort, { once: true })
+    }, error => {
+      live.delete(taskId)
+      feed.push({ taskId, at: now(), event: 'failed', failure: toFailure(error) })
+    })
+    void feed.result.catch(() => {}).then(() => { signal?.removeEventListener('abort', onAbort) })
+    return {
+      taskId,
+      result: feed.result,
+      [Symbol.asyncIterator]: () => feed[Symbol.asyncIterator](),
+      giveInput: value => giveInput(taskId, value),
+      cancel: why => cancel(taskId, why ?? 'its owner asked for it')
+    }
+  }
+
+  function perform (taskId: string, effect: RequesterEffect, task: RequesterTask): void {
+    switch (effect.type) {
+      case 'announce': return void announce(task.spec, effect.round, task.excluded)
+      case 'choose': {
+        const order = rank(live.get(taskId)?.policy ?? rankByValue, effect.bids, task.spec)
+        return happen(taskId, { type: 'chosen', at: now(), round: effect.round, order })
+      }
+      case 'award': return void award(task.spec, effect.bid, effect.epoch)
+      case 'standby': return tell(effect.bid, compose('task.standby', { rank: effect.rank }, author, { correlationId: taskId, to: effect.bid.provider }))
+      case 'decline': return tell(effect.bid, compose('task.decline', { reason: effect.reason }, author, { correlationId: taskId, to: effect.bid.provider }))
+      case 'revoke': return tell(effect.bid, signEnvelope(compose('task.revoke', { reason: effect.reason }, author, { correlationId: taskId, to: effect.bid.provider, epoch: effect.epoch }), signer))
+      case 'publish': return void publish(taskId, { taskId, at: now(), ...effect.event } as TaskEvent)
+      // The reply to the message says it; see receive.
+      case 'take':
+      case 'fence':
+    }
+  }
+
+  /** A policy that throws or forgets a bid must not lose the task. */
+  function rank (policy: RankingPolicy, bids: Bid[], spec: TaskSpec): ReturnType<RankingPolicy> {
+    try {
+      const order = policy(bids, spec)
+      if (order.length === bids.length) return order
+      logger.warn('the ranking policy left bids out; the default one decides', { taskId: spec.taskId })
+    } catch (error) {
+      logger.warn('the ranking policy failed; the default one decides', { taskId: spec.taskId, why: messageOf(error) })
+    }
+    return rankByValue(bids, spec)
+  }
+
+  async function publish (taskId: string, event: TaskEvent): Promise<void> {
+    const entry = live.get(taskId)
+    if (entry === undefined) return
+    if (event.event === 'result') await settling.get(taskId)?.catch(() => {})
+    entry.feed.push(event)
+    if (event.event === 'input-required' && entry.onInputRequired !== undefined) void answer(taskId, event.prompt, event.schema, entry.onInputRequired)
+    if (isLast(event)) {
+      live.delete(taskId)
+      settling.delete(taskId)
+      contracts.delete(taskId)
+    }
+  }
+
+  async function answer (taskId: string, prompt: string, schema: Record<string, unknown> | undefined, ask: NonNullable<DelegateOptions['onInputRequired']>): Promise<void> {
+    try {
+      await giveInput(taskId, await ask(prompt, schema))
+    } catch (error) {
+      await cancel(taskId, `the question "${prompt}" was not answered: ${messageOf(error)}`)
+    }
+  }
+
+  async function announce (spec: TaskSpec, round: number, excluded: string[]): Promise<void> {
+    const { taskId, capability, to, deadlineAt } = spec
+    const found = await parts.candidates(capability, { to, timeoutMs: Math.min(LOOK_MS, deadlineAt - now()) }).catch(error => {
+      logger.warn('looking for candidates failed', { taskId, why: messageOf(error) })
+      return []
+    })
+    const candidates = found.filter(({ agentId }) => !excluded.includes(agentId))
+    const envelope = signEnvelope(compose('task.announce', {
+      capability, round, closes_in_ms: spec.bidWindowMs,
+      max_cost: spec.maxCost, max_duration_ms: Math.max(0, deadlineAt - now()),
+      input_bytes: live.get(taskId)?.input.length ?? 0,
+      peer_id: wire.peerId, endpoints: parts.addresses().slice(0, 16),
+      exclude: excluded.slice(-32)
+    }, author, { correlationId: taskId, task: capability, remainingMs: Math.max(0, deadlineAt - now()), depth: spec.depth, visited: spec.visited }), signer)
+    happen(taskId, { type: 'called', at: now(), round, asked: candidates.map(({ agentId }) => agentId) })
+    parts.announce(envelope, candidates, {
+      gossip: to === undefined,
+      unreachable: (provider, why) => { happen(taskId, { type: 'passed', at: now(), provider, round, reason: why }) }
+    })
+  }
+
+  async function award (spec: TaskSpec, bid: Bid, epoch: number): Promise<void> {
+    const { taskId, capability, leaseMs } = spec
+    const envelope = signEnvelope(compose('task.award', {
+      capability, bid_id: bid.id, input_hash: spec.inputHash, requester_peer: wire.peerId, endpoints: parts.addresses().slice(0, 16),
+      terms: {
+        cost: bid.cost, duration_ms: bid.durationMs, lease_ms: leaseMs, fallback: 'next-bidder',
+        sla_ms: bid.durationMs === undefined ? undefined : slaMs(spec, bid.durationMs)
+      }
+    }, author, {
+      correlationId: taskId, to: bid.provider, task: capability, epoch,
+      remainingMs: Math.max(0, spec.deadlineAt - now()), remainingCost: spec.maxCost, depth: spec.depth, visited: spec.visited
+    }), signer)
+    const statement = envelope.auth?.statement as Uint8Array
+    contracts.set(taskId, hashOf(statement))
+    try {
+      const reply = await wire.request(bid.peer, { ...envelope, content: live.get(taskId)?.input, mediaType: JSON_TYPE }, { timeoutMs: leaseMs })
+      const isFor = reply.from === bid.provider && reply.epoch === epoch
+      if (reply.type === 'task.accept' && isFor && payloadOf(reply, 'task.accept').contract_hash === hashOf(statement)) {
+        const acceptance = reply.auth?.statement as Uint8Array
+        happen(taskId, { type: 'accepted', at: now(), provider: bid.provider, epoch, award: toBase64(statement), acceptance: toBase64(acceptance) })
+      } else if (reply.type === 'task.refuse' && isFor) {
+        const { reason, retryable } = payloadOf(reply, 'task.refuse')
+        happen(taskId, { type: 'refused', at: now(), provider: bid.provider, epoch, reason, retryable })
+      } else {
+        happen(taskId, { type: 'refused', at: now(), provider: bid.provider, epoch, reason: `it answered the award with ${reply.type}`, retryable: false })
+      }
+    } catch (error) {
+      const failure = toFailure(error)
+      // Silence is for the lease to judge: a late acceptance may still come.
+      if (failure.code === 'NO_REPLY') return
+      if (failure.code === 'PEER_UNREACHABLE') return happen(taskId, { type: 'gone', at: now(), provider: bid.provider, why: failure.why })
+      happen(taskId, { type: 'refused', at: now(), provider: bid.provider, epoch, reason: messageOf(error), retryable: false })
+    }
+  }
+
+  function tell (bid: Bid, envelope: Envelope): void {
+    wire.send(bid.peer, envelope).catch(error => { logger.debug('a bidder could not be told', { type: envelope.type, why: messageOf(error) }) })
+  }
+
+  async function receive (envelope: Envelope, { peer }: Origin): Promise<Envelope | undefined> {
+    const { correlationId: taskId, from: provider, epoch = 0, sequence = 0 } = envelope
+    const at = now()
+    const heard = { at, provider, epoch }
+    switch (envelope.type) {
+      case 'task.bid': {
+        const { round, cost, duration_ms: durationMs, confidence, load, valid_ms: validMs } = payloadOf(envelope, 'task.bid')
+        const bid: Bid = { id: envelope.messageId, provider, peer, round, cost, durationMs, confidence, load, rttMs: parts.rttMs(peer), expiresAt: at + validMs }
+        if (book.get(taskId) === undefined) return undefined
+        await book.apply(taskId, { type: 'bid', at, bid }).done
+        return undefined
+      }
+      case 'task.pass': {
+        const { round, reason, code } = payloadOf(envelope, 'task.pass')
+        await book.apply(taskId, { type: 'passed', at, provider, round, reason, code }).done
+        return undefined
+      }
+      case 'task.heartbeat':
+        await book.apply(taskId, { type: 'heard', ...heard }).done
+        return undefined
+      case 'task.progress': {
+        await book.apply(taskId, { type: 'progress', ...heard, sequence, ...payloadOf(envelope, 'task.progress') }).done
+        return undefined
+      }
+      case 'task.artifact': {
+        const { name, append = false, last = false } = payloadOf(envelope, 'task.artifact')
+        const data = toBase64(envelope.content ?? new Uint8Array())
+        const { effects, done } = book.apply(taskId, { type: 'artifact', ...heard, sequence, name, append, last, mediaType: envelope.mediaType ?? 'application/octet-stream', data })
+        await done
+        refuseFenced(taskId, epoch, effects)
+        return composeReply(envelope, 'ack', {}, author)
+      }
+      case 'task.input-required': {
+        const { prompt, schema } = payloadOf(envelope, 'task.input-required')
+        const { effects, done } = book.apply(taskId, { type: 'input-required', ...heard, sequence, prompt, schema })
+        await done
+        refuseFenced(taskId, epoch, effects)
+        return composeReply(envelope, 'ack', {}, author)
+      }
+      case 'task.result': return await receiveResult(envelope)
+      default: throw new A2aError({ code: 'MESSAGE_UNKNOWN', type: envelope.type })
+    }
+  }
+
+  function refuseFenced (taskId: string, epoch: number, effects: RequesterEffect[]): void {
+    if (!effects.some(({ type }) => type === 'fence')) return
+    logger.warn('a message of an award that is over was refused', { taskId, epoch, current: book.get(taskId)?.epoch })
+    throw new A2aError({ code: 'STALE_EPOCH', taskId, epoch, current: book.get(taskId)?.epoch ?? 0 })
+  }
+
+  /** Taken only from the holder of the contract, with a receipt that says what we know to be true. */
+  async function receiveResult (envelope: Envelope): Promise<Envelope> {
+    const { correlationId: taskId, from: provider, epoch = 0 } = envelope
+    const task = book.get(taskId)
+    if (task === undefined) throw new A2aError({ code: 'TASK_UNKNOWN', taskId })
+    const { outcome, failure, receipt } = payloadOf(envelope, 'task.result')
+    const statement = Buffer.from(receipt, 'base64url')
+    const { event, accepted } = await judge(envelope, parts.openReceipt(statement), task.spec, outcome, failure)
+    // From here to `settle` without a pause: what is taken is also countersigned.
+    const current = winnerOf(book.get(taskId) ?? task)?.provider === provider && book.get(taskId)?.epoch === epoch
+    const { effects, done } = book.apply(taskId, event)
+    const taken = effects.some(({ type }) => type === 'take') || (current && event.type === 'broke')
+    const countersigned = taken ? parts.settle(statement, accepted) : undefined
+    if (countersigned !== undefined) settling.set(taskId, countersigned)
+    await done
+    if (countersigned === undefined) {
+      refuseFenced(taskId, epoch, effects)
+      throw new A2aError({ code: 'STALE_EPOCH', taskId, epoch, current: book.get(taskId)?.epoch ?? 0 })
+    }
+    return { ...await countersigned, causationId: envelope.messageId }
+  }
+
+  /** What a result is: the outcome it says, or a failure when it does not hold what it says. */
+  async function judge (envelope: Envelope, { hash, receipt }: SignedReceipt, spec: TaskSpec, outcome: 'completed' | 'failed', failure: unknown): Promise<{ event: RequesterEvent, accepted: boolean }> {
+    const { from: provider, epoch = 0, content = new Uint8Array() } = envelope
+    const { taskId, capability } = spec
+    const common = { at: now(), provider, epoch }
+    const bad = (why: string): { event: RequesterEvent, accepted: boolean } =>
+      ({ event: { type: 'broke', ...common, failure: { code: 'OUTPUT_INVALID', capability, why }, retryable: true }, accepted: false })
+    const known = contracts.get(taskId)
+    if (receipt.task_id !== taskId || receipt.epoch !== epoch || receipt.provider !== provider || receipt.requester !== author.agentId ||
+      receipt.input_hash !== spec.inputHash || receipt.outcome !== outcome || (known !== undefined && epoch === book.get(taskId)?.epoch && receipt.contract_hash !== known)) {
+      return bad('its receipt is about something else')
+    }
+    if (outcome === 'failed') {
+      const told = failure as Failure & { retryable?: boolean } | undefined ?? { code: 'HANDLER_FAILED', capability, why: 'it did not say why', retryable: true }
+      return { event: { type: 'broke', ...common, failure: told, retryable: told.retryable ?? told.code !== 'INPUT_INVALID' }, accepted: true }
+    }
+    if (receipt.output_hash !== hashOf(content)) return bad('its hash is not that of the receipt')
+    const output = parseJson(content)
+    if (output === undefined) return bad('it is no JSON')
+    const schema = live.get(taskId)?.output
+    const why = schema === undefined ? undefined : await parts.checkOutput(schema, output.value)
+    if (why !== undefined) return bad(why)
+    const facts: ReceiptFacts = { hash, provider, requester: receipt.requester, inputHash: receipt.input_hash, outputHash: receipt.output_hash, verified: true }
+    return { event: { type: 'result', ...common, output: output.value, cost: receipt.cost, durationMs: receipt.duration_ms, receipt: facts }, accepted: true }
+  }
+
+  async function giveInput (taskId: string, value: unknown): Promise<void> {
+    const task = book.get(taskId)
+    const winner = task === undefined ? undefined : winnerOf(task)
+    if (task === undefined || winner === undefined) throw new A2aError({ code: 'TASK_UNKNOWN', taskId })
+    await wire.request(winner.peer, compose('task.input', {}, author, { correlationId: taskId, to: winner.provider, epoch: task.epoch, content: encodeJson(value), mediaType: JSON_TYPE }))
+  }
+
+  async function cancel (taskId: string, why: string): Promise<void> {
+    if (book.get(taskId) === undefined) throw new A2aError({ code: 'TASK_UNKNOWN', taskId })
+    await book.apply(taskId, { type: 'cancelled', at: now(), why }).done
+  }
+
+  /** The events of the log, folded again, give the events that were published. */
+  function replay (taskId: string): { task: RequesterTask, events: TaskEvent[], input: Buffer } | undefined {
+    const [first, ...rest] = log.eventsOf('requester', taskId)
+    if (first === undefined || first.agent !== author.agentId) return undefined
+    const { spec, input } = first.data as { spec: TaskSpec, input: string }
+    const opened = openTask(spec)
+    const events: TaskEvent[] = []
+    let { task } = opened
+    for (const { at, type, data } of rest) {
+      const step = stepRequester(task, { type, at, ...data as object } as RequesterEvent)
+      task = step.task
+      for (const effect of step.effects) if (effect.type === 'publish') events.push({ taskId, at, ...effect.event } as TaskEvent)
+    }
+    return { task, events, input: Buffer.from(input, 'base64') }
+  }
+
+  return {
+    delegate,
+    receive,
+    giveInput,
+    cancel,
+    attach: taskId => {
+      const entry = live.get(taskId)
+      if (entry !== undefined) return entry.feed
+      const past = replay(taskId)
+      if (past === undefined) return undefined
+      const feed = createFeed()
+      past.events.forEach(feed.push)
+      return feed
+    },
+    peerGone: (peer, why) => {
+      for (const [taskId, task] of book.active()) {
+        const winner = winnerOf(task)
+        if (winner?.peer === peer) happen(taskId, { type: 'gone', at: now(), provider: winner.provider, why })
+      }
+    },
+    recover: () => {
+      for (const { taskId } of log.tasks({ agent: author.agentId, role: 'requester', ended: false })) {
+        const past = replay(taskId)
+        if (past === undefined) continue
+        const feed = createFeed()
+        past.events.forEach(feed.push)
+        live.set(taskId, { input: past.input, feed, policy: rankByValue })
+        book.restore(taskId, past.task, resumeTask(past.task))
+        happen(taskId, { type: 'recovered', at: now() })
+      }
+    },
+    close: () => { book.close() }
+  }
+}
+
+function encodeJson (value: unknown): Buffer {
+  try {
+    const text = JSON.stringify(value === undefined ? null : value)
+    if (text === undefined) throw new TypeError(`a ${typeof value} has no JSON form`)
+    return Buffer.from(text)
+  } catch (error) {
+    throw new A2aError({ code: 'BAD_USAGE', why: `the value cannot be sent: ${messageOf(error)}` })
+  }
+}
+
+function parseJson (bytes: Uint8Array): { value: unknown } | undefined {
+  try {
+    return { value: JSON.parse(Buffer.from(bytes).toString()) }
+  } catch {
+    return undefined
+  }
+}
+
+const toBase64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
+
+/** The options that were given: `undefined` means the default. */
+const definedOf = <T extends object>(options: T): Partial<T> =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>

@@ -1,0 +1,207 @@
+/**
+ * Wires a node together: home, log, network, directory, and the agents it hosts. Nothing below this file knows all of them.
+ *
+ *   home (keys, log) → net (libp2p, channels) → directory, announcer → agents
+ */
+import { chmodSync, mkdirSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { hostAgent, type HostedAgent } from './agent.ts'
+import { announcementIntake, createAnnouncer } from './announce/announcer.ts'
+import { homeOf, runtimeDir } from './control/home.ts'
+import { systemClock } from './core/clock.ts'
+import { A2aError, messageOf } from './core/errors.ts'
+import { createDirectory } from './discover/directory.ts'
+import { loadOrCreateKey, seedOf } from './identity/keys.ts'
+import { CHANNEL_PROTOCOL, createNet } from './net/create.ts'
+import { openEventLog } from './store/event-log.ts'
+import { VERSION } from './version.ts'
+import { compose } from './wire/compose.ts'
+import type { Agent, Node, NodeStatus } from './core/agent.ts'
+import type { EnvelopeHandler, EventLog, Logger } from './core/ports.ts'
+import type { Net } from './net/net.ts'
+import type { MessageName } from './wire/messages.ts'
+
+export interface NodeOptions {
+  /**
+   * Folder of keys and event log, for one process at a time. Default: env `A2A_HOME` or the platform's state folder, and
+   * in it a folder of the agent's name.
+   */
+  home?: string
+  /** Of its first agent. Default `agent`. */
+  name?: string
+  /** Multiaddrs to listen on. Default: every interface, TCP and WebSocket, free ports. */
+  listen?: string[]
+  /** Multiaddrs of nodes to join by, for other networks. */
+  bootstrap?: string[]
+  /** Find nodes on the local network. Default true. */
+  mdns?: boolean
+  /** Folder in which nodes of one user on one machine find each other. Default: in the user's runtime folder. */
+  rendezvous?: string
+  region?: string
+  /** Default: warnings and errors go to stderr. */
+  logger?: Logger
+}
+
+/** A node, and what the composition needs beside its public face. */
+export interface HostedNode extends Node {
+  readonly hosted: readonly HostedAgent[]
+  readonly log: EventLog
+  /** New operational keys for every agent. */
+  rotate: () => void
+}
+
+/** Handlers get this long to end at shutdown, in ms. */
+const SHUTDOWN_MS = 2_000
+const TO_PROVIDER: MessageName[] = ['task.award', 'task.standby', 'task.decline', 'task.revoke', 'task.input']
+const TO_REQUESTER: MessageName[] = ['task.bid', 'task.pass', 'task.heartbeat', 'task.progress', 'task.artifact', 'task.input-required', 'task.result']
+
+/**
+ * Starts a node with one agent, and resolves when it listens. Open tasks of an earlier run go on by themselves.
+ * @throws A2aError HOME_IN_USE, HOME_UNUSABLE, KEY_INVALID, LOG_DAMAGED, LISTEN_FAILED
+ */
+export async function createNode (options: NodeOptions = {}): Promise<HostedNode> {
+  const { name = 'agent', region, logger = stderrLogger } = options
+  const home = resolve(options.home ?? join(homeOf(), 'agents', name))
+  const clock = systemClock
+  const startedAt = clock.now()
+  makeHome(home)
+  const log = await openEventLog({ file: join(home, 'log.db'), home, clock, logger })
+  const hosted: HostedAgent[] = []
+  const net = await startNet().catch(async error => {
+    await log.close()
+    throw error
+  })
+  const directory = createDirectory({ net, clock, logger, region, protocols: [CHANNEL_PROTOCOL] })
+  const announcer = createAnnouncer({ net, logger })
+
+  async function startNet (): Promise<Net> {
+    const { listen, bootstrap, mdns, rendezvous = join(runtimeDir(), 'rendezvous') } = options
+    return await createNet({
+      seed: seedOf(await loadOrCreateKey(join(home, 'keys', 'node.pem'))),
+      credentials: () => hosted.map(({ signer }) => signer.credential()),
+      self: () => hosted[0]?.agent.id ?? '',
+      listen, bootstrap, mdns, rendezvous, clock, logger
+    })
+  }
+
+  const toEach: EnvelopeHandler = async (envelope, origin) => {
+    await Promise.all(hosted.map(({ provider }) => provider.receive(envelope, origin)))
+    return undefined
+  }
+  const toOne = (end: 'provider' | 'requester'): EnvelopeHandler => async (envelope, origin) => {
+    const agent = hosted.find(candidate => candidate.agent.id === envelope.to)
+    if (agent === undefined) throw new A2aError({ code: 'REFUSED', why: 'there is no such agent here' })
+    return await agent[end].receive(envelope, origin)
+  }
+  net.handle('task.announce', announcementIntake(toEach))
+  for (const type of TO_PROVIDER) net.handle(type, toOne('provider'))
+  for (const type of TO_REQUESTER) net.handle(type, toOne('requester'))
+  net.onPeer(({ type, peer }) => { if (type === 'closed') void confirmGone(peer) })
+
+  /** A broken connection is no dead peer. One that nobody answers at is: its work moves on without waiting for the lease. */
+  async function confirmGone (peer: string): Promise<void> {
+    const [first] = hosted
+    if (first === undefined || closing !== undefined) return
+    try {
+      await net.wire.request(peer, compose('ping', {}, first.author, { correlationId: first.author.newId() }), { timeoutMs: 2_000 })
+    } catch (error) {
+      if (!(error instanceof A2aError) || error.code !== 'PEER_UNREACHABLE') return
+      directory.unreachablePeer(peer)
+      for (const { requester } of hosted) requester.peerGone(peer, messageOf(error))
+    }
+  }
+
+  async function host (agentName: string, keyFile: string): Promise<Agent> {
+    const entry = hostAgent({ key: await loadOrCreateKey(keyFile), keyFile, name: agentName, node, net, log, directory, announcer, clock, logger })
+    hosted.push(entry)
+    entry.signer.onRotated(net.greet)
+    net.greet()
+    entry.requester.recover()
+    entry.provider.recover()
+    return entry.agent
+  }
+
+  let closing: Promise<void> | undefined
+  const close = async (): Promise<void> => {
+    const late = AbortSignal.timeout(SHUTDOWN_MS)
+    await Promise.all([directory.close(), ...hosted.map(agent => agent.close(late))])
+    await net[Symbol.asyncDispose]()
+    await log.close()
+  }
+
+  const node: HostedNode = {
+    peerId: net.peerId,
+    home,
+    hosted,
+    log,
+    get agents () { return hosted.map(({ agent }) => agent) },
+    addresses: net.addresses,
+    createAgent: async ({ name: agentName = `agent-${hosted.length + 1}` } = {}) => {
+      if (!/^[A-Za-z0-9._-]{1,64}$/.test(agentName)) throw new A2aError({ code: 'BAD_USAGE', why: `"${agentName}" is no agent name`, hint: 'use up to 64 letters, digits, dots, dashes' })
+      if (hosted.some(({ agent }) => agent.name === agentName)) throw new A2aError({ code: 'BAD_USAGE', why: `this node has an agent called ${agentName} already` })
+      return await host(agentName, join(home, 'keys', 'agents', `${agentName}.pem`))
+    },
+    find: (pattern, findOptions) => directory.find(pattern, findOptions),
+    joined: (timeoutMs = 1_500) => directory.joined(timeoutMs),
+    peers: net.peers,
+    rotate: () => { for (const { signer } of hosted) signer.rotate() },
+    status: () => statusOf(),
+    [Symbol.asyncDispose]: () => closing ??= close()
+  }
+
+  function statusOf (): NodeStatus {
+    return {
+      version: VERSION,
+      pid: process.pid,
+      home,
+      peerId: net.peerId,
+      addresses: net.addresses(),
+      startedAt,
+      uptimeMs: clock.now() - startedAt,
+      rssBytes: process.memoryUsage.rss(),
+      peers: net.peers().length,
+      agentsKnown: directory.size(),
+      dht: net.dht.status(),
+      gossip: net.gossip.topics(),
+      agents: hosted.map(({ agent, capabilities, provider, load, signer }) => ({
+        agentId: agent.id,
+        name: agent.name,
+        capabilities: capabilities().map(capability => capability.name),
+        running: provider.running(),
+        load: load(),
+        metrics: agent.metrics(),
+        credentialExpiresAt: signer.expiresAt()
+      })),
+      refused: { ...net.refused }
+    }
+  }
+
+  await host(name, agentKeyFile(home)).catch(async error => {
+    await close()
+    throw error
+  })
+  return node
+}
+
+/** A node with one agent, for those who embed one. Disposing of the agent ends the node. */
+export async function createAgent (options: NodeOptions = {}): Promise<Agent> {
+  const [agent] = (await createNode(options)).agents
+  return agent as Agent
+}
+
+/** Key file of a home's first agent. */
+export const agentKeyFile = (home: string): string => join(home, 'keys', 'agent.pem')
+
+function makeHome (home: string): void {
+  try {
+    mkdirSync(home, { recursive: true, mode: 0o700 })
+    chmodSync(home, 0o700)
+  } catch (error) {
+    throw new A2aError({ code: 'HOME_UNUSABLE', home, why: messageOf(error) })
+  }
+}
+
+const print = (level: string) => (what: string, facts: Record<string, unknown> = {}): void => {
+  process.stderr.write(`a2a-node ${level}: ${what} ${JSON.stringify(facts)}\n`)
+}
+const stderrLogger: Logger = { debug: () => {}, info: () => {}, warn: print('warning'), error: print('error') }
