@@ -81,6 +81,7 @@ const receipt = make('task.receipt', provider, {
   cost: 3, duration_ms: 380, ended_at: MADE_AT + 400, previous
 }, { ...toRequester, epoch: 1 })
 const result = make('task.result', provider, { outcome: 'completed', output_hash: hashOf(output.content), receipt: base64(statementOf(receipt)) }, { ...toRequester, ...contract, ...output, sequence: 3 })
+const countersign = make('task.countersign', requester, { receipt_hash: hashOf(statementOf(receipt)), accepted: true, previous }, { ...toProvider, causationId: receipt.messageId, epoch: 1 })
 
 /** By type: leaving one out is a type error. */
 export const samples: { [T in MessageName]: Envelope } = {
@@ -107,5 +108,6 @@ export const samples: { [T in MessageName]: Envelope } = {
   'task.revoke': make('task.revoke', requester, { reason: 'silent for 5000 ms' }, { ...toProvider, epoch: 1 }),
   'task.result': result,
   'task.receipt': receipt,
-  'task.countersign': make('task.countersign', requester, { receipt_hash: hashOf(statementOf(receipt)), accepted: true, previous }, { ...toProvider, causationId: result.messageId, epoch: 1 })
+  'task.settled': make('task.settled', requester, { countersignature: base64(statementOf(countersign)) }, { ...toProvider, causationId: result.messageId, epoch: 1 }),
+  'task.countersign': countersign
 }
