@@ -8,7 +8,7 @@ import { A2aError } from '../core/errors.ts'
 import { loadOrCreateKey, toDid, toPeerId } from '../identity/keys.ts'
 import { agentKeyFile, type HostedNode } from '../node.ts'
 import { openEventLog } from '../store/event-log.ts'
-import type { IdentityView, NodeApi } from './api.ts'
+import type { IdentityView, NodeApi } from '../control/api.ts'
 import type { TaskEvent } from '../core/task.ts'
 
 /** What a client may ask of the node, in the name of its first agent. */
