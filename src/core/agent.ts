@@ -61,7 +61,6 @@ export interface Offer {
 
 export interface HandlerContext {
   readonly taskId: string
-  /** As it was offered: `data.revenue.aggregate`. One handler may serve several. */
   readonly capability: string
   readonly requester: string
   readonly epoch: number

@@ -281,6 +281,7 @@ export function createProviderEnd (parts: ProviderParts): ProviderEnd {
     const { depth, visited, maxCost: budget } = task.call
     return {
       taskId, signal, remainingMs, budget,
+      capability: task.capability,
       requester: task.requester,
       epoch: epochOf(task),
       progress: (fraction, note) => {
@@ -326,10 +327,8 @@ export function createProviderEnd (parts: ProviderParts): ProviderEnd {
         outcome: outcome.outcome, failure, output_hash: outputHash, receipt: Buffer.from(receipt).toString('base64url')
       }, author, { correlationId: taskId, to: task.requester, epoch, task: task.capability, mediaType: JSON_TYPE }), signer)
       const reply = await wire.request(to.peer, content === undefined ? envelope : { ...envelope, content }, { timeoutMs: COUNTERSIGN_MS, addresses: to.addresses })
-      if (reply.type !== 'task.countersign' || payloadOf(reply, 'task.countersign').receipt_hash !== hashOf(receipt)) {
-        throw new A2aError({ code: 'MESSAGE_MALFORMED', why: 'the result was answered with something else than its countersignature' })
-      }
-      await parts.countersigned(taskId, reply.auth?.statement as Uint8Array)
+      if (reply.type !== 'task.settled') throw new A2aError({ code: 'MESSAGE_MALFORMED', why: `the result was answered with ${reply.type}` })
+      await parts.countersigned(taskId, Buffer.from(payloadOf(reply, 'task.settled').countersignature, 'base64url'))
       happen(taskId, { type: 'delivered', at: now(), epoch })
       requesters.delete(taskId)
     } catch (error) {

@@ -321,7 +321,8 @@ export function createRequesterEnd (parts: RequesterParts): RequesterEnd {
       refuseFenced(taskId, epoch, effects)
       throw new A2aError({ code: 'STALE_EPOCH', taskId, epoch, current: book.get(taskId)?.epoch ?? 0 })
     }
-    return { ...await countersigned, causationId: envelope.messageId }
+    const { auth } = await countersigned
+    return composeReply(envelope, 'task.settled', { countersignature: Buffer.from(auth?.statement ?? []).toString('base64url') }, author)
   }
 
   /** What a result is: the outcome it says, or a failure when it does not hold what it says. */

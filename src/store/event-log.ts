@@ -17,13 +17,12 @@ export interface EventLogOptions {
   /** The node's home, as errors name it. Default: the folder of the file. */
   home?: string
   clock: Clock
+  /** Told of failed commits, and of slow ones. */
   logger?: Logger
-  /**
-   * How long a transaction that several wait for already waits for more, in ms. Default 0: those of one turn of the event
-   * loop share it, and what arrives during its fsync shares the next. A lone append never waits.
-   */
-  groupMs?: number
 }
+
+/** A commit keeps the event loop waiting: one that takes longer, in ms, is worth a warning. */
+const SLOW_COMMIT_MS = 500
 
 /** What the tables have in common: cached statements, reads, and writes in group commits. */
 export interface Table {
@@ -43,13 +42,19 @@ export async function openEventLog (options: EventLogOptions): Promise<EventLog>
 }
 
 /** The log in an open database, which is closed with it. */
-export function logOn (database: DatabaseSync, { file, clock, logger, groupMs = 0 }: EventLogOptions): EventLog {
+export function logOn (database: DatabaseSync, { file, clock, logger }: EventLogOptions): EventLog {
   const sql = cached(database)
   let open = true
 
   const group = groupCommit({
-    defer: (commit, queued) => setImmediate(() => groupMs > 0 && queued() > 1 ? clock.after(groupMs, commit) : commit()),
-    transaction: writes => transaction(database, writes),
+    // Without a timer: what arrives during one fsync shares the next, so groups grow by themselves when the disk is slow.
+    defer: setImmediate,
+    transaction: writes => {
+      const startedAt = clock.now()
+      transaction(database, writes)
+      const tookMs = clock.now() - startedAt
+      if (tookMs > SLOW_COMMIT_MS) logger?.warn('the event log is on a slow disk', { file, tookMs })
+    },
     isOwnFault,
     failed: error => {
       const why = messageOf(error)

@@ -3,7 +3,7 @@ import { A2aError } from '../core/errors.ts'
 import { checkContract } from '../settle/contract.ts'
 import { checkReceipt } from '../settle/receipt.ts'
 import { openOffer, stepProvider, type ProviderEvent } from '../core/provider.ts'
-import type { ContractView, NodeApi, TaskHistory } from './api.ts'
+import type { ContractView, NodeApi, TaskHistory } from '../control/api.ts'
 import type { EventLog, LogEvent, TaskRow } from '../core/ports.ts'
 
 export type Records = Pick<NodeApi, 'tasks' | 'task' | 'contracts' | 'contract'>
