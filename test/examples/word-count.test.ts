@@ -12,7 +12,7 @@ describe('word-count.sh', () => {
     const count = execHandler(`'${script}'`)
     assert.deepEqual(await count({ other: 1, text: 'one "two"\n\\three\tföur C:\\new\n' }, context), { words: 5, lines: 2 })
     assert.deepEqual(progress, [[0.1, 'reading'], [0.6, 'counting']])
-    assert.deepEqual(await count({ text: 'a\u2028b\u0000c' }, context), { words: 3, lines: 1 })
+    assert.deepEqual(await count({ text: 'a\u0001b\u0007c' }, context), { words: 3, lines: 1 })
   })
 
   test('says what is missing', async () => {
