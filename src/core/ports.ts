@@ -72,7 +72,7 @@ export interface LogEvent {
   data: unknown
 }
 
-/** How a task stands after an event. The log keeps the latest for each (role, task), in the same transaction. */
+/** How a task stands after an event. The log keeps the latest for each (agent, role, task), in the same transaction. */
 export interface TaskSummary {
   capability: string
   stage: string
@@ -130,6 +130,7 @@ export interface EventLog {
   eventsOf: (role: 'requester' | 'provider', taskId: string) => LogEvent[]
   /** The newest first. */
   tasks: (query?: { agent?: string, role?: 'requester' | 'provider', ended?: boolean, limit?: number }) => TaskRow[]
+  /** Of several local agents with this role in the task, the one that something happened to last. */
   task: (role: 'requester' | 'provider', taskId: string) => TaskRow | undefined
   /** The last interactions of an agent, newest first. Default limit 1,000. */
   interactions: (agent: string, limit?: number) => Interaction[]
@@ -145,8 +146,13 @@ export interface ReceiptChain {
   /** The hash of the agent's newest receipt, or 32 zero bytes. */
   head: (agent: string) => Uint8Array
   /**
+<<<<<<< HEAD
    * Adds a receipt. Appends happen in the order of the calls, so one may follow another that is not yet resolved. Rejects
    * when `previous` is not the head by then. One whose hash is there already only adds its countersignature.
+=======
+   * Adds a receipt. Rejects with INTERNAL when `previous` is not the head: somebody else was faster. With the hash of a
+   * receipt that is there already it only adds the countersignature to that one.
+>>>>>>> store
    */
   append: (entry: ReceiptEntry) => Promise<void>
   /** Oldest first. */

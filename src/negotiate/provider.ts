@@ -14,7 +14,7 @@ import { hashOf } from '../wire/hash.ts'
 import type { Call, HandlerContext, Offer } from '../core/agent.ts'
 import type { JsonSchema } from '../core/capability.ts'
 import type { Envelope } from '../core/envelope.ts'
-import type { Clock, EventLog, Logger, Origin, Signer, Wire } from '../core/ports.ts'
+import type { Clock, EventLog, LogEvent, Logger, Origin, Signer, Wire } from '../core/ports.ts'
 import { MAX_CONTENT, type MessageName, type Payload } from '../wire/messages.ts'
 
 /** A capability on offer, as the provider's end sees it. */
@@ -347,9 +347,10 @@ export function createProviderEnd (parts: ProviderParts): ProviderEnd {
     running: atWork,
     recover: () => {
       for (const { taskId } of log.tasks({ agent: author.agentId, role: 'provider', ended: false })) {
-        const task = replay(log, taskId)
+        const events = log.eventsOf('provider', taskId).filter(({ agent }) => agent === author.agentId)
+        const task = replay(events)
         if (task === undefined) continue
-        const requester = requesterOf(log, taskId)
+        const requester = requesterOf(events)
         if (requester !== undefined) requesters.set(taskId, requester)
         book.restore(taskId, task, [])
         happen(taskId, { type: 'recovered', at: now() })
@@ -372,15 +373,15 @@ export function createProviderEnd (parts: ProviderParts): ProviderEnd {
 }
 
 /** The state that the log's events lead to. */
-function replay (log: EventLog, taskId: string): ProviderTask | undefined {
-  const [first, ...rest] = log.eventsOf('provider', taskId).map(({ type, at, data }) => ({ type, at, ...data as object }) as ProviderEvent)
+function replay (events: LogEvent[]): ProviderTask | undefined {
+  const [first, ...rest] = events.map(({ type, at, data }) => ({ type, at, ...data as object }) as ProviderEvent)
   if (first?.type !== 'offered') return undefined
   return rest.reduce((task, event) => stepProvider(task, event).task, openOffer(first).task)
 }
 
 /** Where the requester was when it made the award. */
-function requesterOf (log: EventLog, taskId: string): { peer: string, addresses: string[] } | undefined {
-  const awarded = log.eventsOf('provider', taskId).findLast(({ type }) => type === 'awarded')
+function requesterOf (events: LogEvent[]): { peer: string, addresses: string[] } | undefined {
+  const awarded = events.findLast(({ type }) => type === 'awarded')
   if (awarded === undefined) return undefined
   const { requester_peer: peer, endpoints: addresses } = payloadOf(decodeEnvelope(Buffer.from((awarded.data as { award: string }).award, 'base64')), 'task.award')
   return { peer, addresses }

@@ -365,8 +365,8 @@ export function createRequesterEnd (parts: RequesterParts): RequesterEnd {
 
   /** The events of the log, folded again, give the events that were published. */
   function replay (taskId: string): { task: RequesterTask, events: TaskEvent[], input: Buffer } | undefined {
-    const [first, ...rest] = log.eventsOf('requester', taskId)
-    if (first === undefined || first.agent !== author.agentId) return undefined
+    const [first, ...rest] = log.eventsOf('requester', taskId).filter(({ agent }) => agent === author.agentId)
+    if (first === undefined) return undefined
     const { spec, input } = first.data as { spec: TaskSpec, input: string }
     const opened = openTask(spec)
     const events: TaskEvent[] = []

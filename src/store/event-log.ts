@@ -51,16 +51,17 @@ export function logOn (database: DatabaseSync, { file, clock, logger }: EventLog
     defer: setImmediate,
     transaction: writes => {
       const startedAt = clock.now()
-      transaction(database, writes)
+      try {
+        transaction(database, writes)
+      } catch (error) {
+        logger?.warn('the event log could not be written', { file, why: messageOf(error) })
+        throw error
+      }
       const tookMs = clock.now() - startedAt
       if (tookMs > SLOW_COMMIT_MS) logger?.warn('the event log is on a slow disk', { file, tookMs })
     },
     isOwnFault,
-    failed: error => {
-      const why = messageOf(error)
-      logger?.warn('the event log could not be written', { file, why })
-      return new A2aError({ code: 'LOG_WRITE_FAILED', file, why }, { cause: error })
-    }
+    failed: error => new A2aError({ code: 'LOG_WRITE_FAILED', file, why: messageOf(error) }, { cause: error })
   })
   const read: Table['read'] = query => {
     if (!open) throw new A2aError({ code: 'INTERNAL', why: `the event log ${file} is closed` })
@@ -86,9 +87,6 @@ export function logOn (database: DatabaseSync, { file, clock, logger }: EventLog
 }
 
 function events ({ sql, read, write }: Table): Omit<EventLog, 'chain' | 'values' | 'close'> {
-  const interactions: EventLog['interactions'] = (agent, limit = RECENT) =>
-    read(() => sql('SELECT * FROM tasks WHERE agent = ? AND ended = 1 ORDER BY last_position DESC LIMIT ?').all(agent, limit)).map(row => interactionOf(toTask(row)))
-
   return {
     append: async (event, summary) => {
       const { at, agent, role, taskId, type } = event
@@ -118,7 +116,8 @@ function events ({ sql, read, write }: Table): Omit<EventLog, 'chain' | 'values'
       const row = read(() => sql('SELECT * FROM tasks WHERE task_id = ? AND role = ? ORDER BY last_position DESC LIMIT 1').get(taskId, role))
       return row === undefined ? undefined : toTask(row)
     },
-    interactions,
+    interactions: (agent, limit = RECENT) =>
+      read(() => sql('SELECT * FROM tasks WHERE agent = ? AND ended = 1 ORDER BY last_position DESC LIMIT ?').all(agent, limit)).map(row => interactionOf(toTask(row))),
     metrics: agent => {
       const tallies = read(() => sql('SELECT role, outcome, count(*) AS tasks, coalesce(sum(cost), 0) AS cost FROM tasks WHERE agent = ? GROUP BY role, outcome').all(agent)) as unknown as Tally[]
       return metricsOf(tallies, role => read(() =>
@@ -147,7 +146,8 @@ function transaction (database: DatabaseSync, writes: () => void): void {
   } catch (error) {
     // For some errors SQLite has rolled back already, and refuses to do it twice.
     attempt(() => database.exec('ROLLBACK'))
-    // A commit whose fsync failed stands in the write-ahead log all the same, and a crash would bring it back.
+    // A commit whose fsync failed stands in the write-ahead log all the same, and a crash would bring it back. The next one
+    // overwrites it; until then, emptying the log keeps it away, as far as the disk still lets us.
     if (sqliteCode(error) === IOERR) attempt(() => database.exec('PRAGMA wal_checkpoint(TRUNCATE)'))
     throw error
   }
