@@ -146,13 +146,8 @@ export interface ReceiptChain {
   /** The hash of the agent's newest receipt, or 32 zero bytes. */
   head: (agent: string) => Uint8Array
   /**
-<<<<<<< HEAD
    * Adds a receipt. Appends happen in the order of the calls, so one may follow another that is not yet resolved. Rejects
    * when `previous` is not the head by then. One whose hash is there already only adds its countersignature.
-=======
-   * Adds a receipt. Rejects with INTERNAL when `previous` is not the head: somebody else was faster. With the hash of a
-   * receipt that is there already it only adds the countersignature to that one.
->>>>>>> store
    */
   append: (entry: ReceiptEntry) => Promise<void>
   /** Oldest first. */
