@@ -59,8 +59,8 @@ export function execHandler (command: string, options: ExecOptions = {}): Provis
       const stderr = readStderr(context.progress)
       child.stderr.on('data', stderr.write)
       const stdout = collect(child, maxOutputBytes, end)
-      // A program may end without having read its input: EPIPE.
-      child.stdin.on('error', () => {})
+      // A program may end without having read its input: EPIPE. How it ended tells the rest.
+      for (const pipe of [child.stdin, child.stdout, child.stderr]) pipe.on('error', () => {})
       child.stdin.end(JSON.stringify(input ?? null))
 
       const [status, killedBy] = await ended(child, () => grace)
