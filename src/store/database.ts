@@ -1,0 +1,103 @@
+/** Opens the file of an event log: nobody else's, undamaged, locked for this process, and brought to today's schema. */
+import { chmodSync, closeSync, mkdirSync, openSync, rmSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
+import { A2aError, messageOf } from '../core/errors.ts'
+import type { Failure } from '../core/errors.ts'
+import { APPLICATION_ID, MIGRATIONS } from './schema.ts'
+
+/**
+ * The lock is the kernel's: it ends with the process, however that ends. A file that is refused stays as it was, byte for
+ * byte, with nothing new beside it.
+ * @throws A2aError HOME_IN_USE, HOME_UNUSABLE, LOG_DAMAGED
+ */
+export function openDatabase (file: string, home: string): DatabaseSync {
+  let database: DatabaseSync | undefined
+  try {
+    if (sizeOf(file) === 0) create(file)
+    else refuseForeign(file)
+    // With writes left over from a crash, closing a connection that may write would move them into a damaged file.
+    if (sizeOf(`${file}-wal`) > 0) readOnly(file, leftover => refuseDamaged(leftover, file))
+    database = new DatabaseSync(file)
+    database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT')
+    rmSync(`${file}-shm`, { force: true })
+    refuseDamaged(database, file)
+    migrate(database)
+    database.exec('PRAGMA synchronous = FULL')
+    return database
+  } catch (error) {
+    database?.close()
+    throw error instanceof A2aError ? error : new A2aError(failureOf(error, file, home), { cause: error })
+  }
+}
+
+/** SQLite's primary result code (https://sqlite.org/rescode.html); undefined for errors that are not SQLite's. */
+export function sqliteCode (error: unknown): number | undefined {
+  const { errcode } = error as { errcode?: number }
+  return errcode === undefined ? undefined : errcode & 0xff
+}
+
+const BUSY = 5, CORRUPT = 11, NOTADB = 26
+
+function failureOf (error: unknown, file: string, home: string): Failure {
+  const code = sqliteCode(error)
+  const why = messageOf(error)
+  if (code === BUSY) return { code: 'HOME_IN_USE', home }
+  if (code === CORRUPT || code === NOTADB) return { code: 'LOG_DAMAGED', file, why }
+  return { code: 'HOME_UNUSABLE', home, why }
+}
+
+function create (file: string): void {
+  if (sizeOf(`${file}-wal`) > 0) throw damaged(file, 'it is empty or gone, though its write-ahead log is still there')
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  // Before SQLite does, which would leave it to the umask who may read it. Its other files take over the mode.
+  closeSync(openSync(file, 'a', 0o600))
+}
+
+function refuseForeign (file: string): void {
+  // Immutable: neither locks nor files beside it. And never through node:fs: closing any descriptor of a file drops the
+  // locks that this process holds on it (https://sqlite.org/howtocorrupt.html, 2.2).
+  readOnly(file, database => {
+    const id = pragma(database, 'application_id')
+    if (id !== APPLICATION_ID) throw damaged(file, 'it is a database of another application')
+    refuseNewer(database, file)
+  }, '?immutable=1')
+  if ((statSync(file).mode & 0o077) !== 0) chmodSync(file, 0o600)
+}
+
+function refuseNewer (database: DatabaseSync, file: string): void {
+  const version = pragma(database, 'user_version')
+  if (version > MIGRATIONS.length) throw damaged(file, `its schema version is ${version}, this release knows up to ${MIGRATIONS.length}; update a2a-node`)
+}
+
+function refuseDamaged (database: DatabaseSync, file: string): void {
+  const found = String(Object.values(database.prepare('PRAGMA quick_check(1)').get() ?? {})[0])
+  if (found !== 'ok') throw damaged(file, found.replaceAll(/\s+/g, ' '))
+  refuseNewer(database, file)
+}
+
+function migrate (database: DatabaseSync): void {
+  const from = pragma(database, 'user_version')
+  if (from < MIGRATIONS.length) {
+    database.exec(`BEGIN; PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${MIGRATIONS.length}; ${MIGRATIONS.slice(from).join(';')}; COMMIT`)
+    // Out of the write-ahead log at once, where it was on: refuseForeign looks at the file alone.
+    if (from > 0) database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  }
+  database.exec('PRAGMA journal_mode = WAL')
+}
+
+function readOnly (file: string, look: (database: DatabaseSync) => void, query = ''): void {
+  const database = new DatabaseSync(new URL(pathToFileURL(file).href + query), { readOnly: true })
+  try {
+    look(database)
+  } finally {
+    database.close()
+  }
+}
+
+const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0
+
+const pragma = (database: DatabaseSync, name: string): number => Number(database.prepare(`PRAGMA ${name}`).get()?.[name])
+
+const damaged = (file: string, why: string): A2aError => new A2aError({ code: 'LOG_DAMAGED', file, why })

@@ -1,0 +1,169 @@
+/** The event log of a node, on SQLite: what production uses. See memory.ts for the one of the simulator. */
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { dirname } from 'node:path'
+import { A2aError, messageOf } from '../core/errors.ts'
+import type { Clock, EventLog, LogEvent, Logger, TaskRow } from '../core/ports.ts'
+import { openDatabase, sqliteCode } from './database.ts'
+import { groupCommit } from './group.ts'
+import type { Group } from './group.ts'
+import { interactionOf, metricsOf, outcomeOf, present, RECENT } from './projection.ts'
+import type { Tally } from './projection.ts'
+import { receiptChain } from './receipts.ts'
+import { keptValues } from './values.ts'
+
+export interface EventLogOptions {
+  /** Its folder is created where it is missing. */
+  file: string
+  /** The node's home, as errors name it. Default: the folder of the file. */
+  home?: string
+  clock: Clock
+  logger?: Logger
+  /**
+   * How long a transaction that several wait for already waits for more, in ms. Default 0: those of one turn of the event
+   * loop share it, and what arrives during its fsync shares the next. A lone append never waits.
+   */
+  groupMs?: number
+}
+
+/** What the tables have in common: cached statements, reads, and writes in group commits. */
+export interface Table {
+  sql: (text: string) => StatementSync
+  /** @throws A2aError LOG_DAMAGED, or INTERNAL after `close` */
+  read: <T>(query: () => T) => T
+  write: Group['add']
+}
+
+/**
+ * Opens the log, or begins one. Nobody else can open it until it is closed or the process is gone.
+ * @throws A2aError HOME_IN_USE, HOME_UNUSABLE, LOG_DAMAGED
+ */
+export async function openEventLog (options: EventLogOptions): Promise<EventLog> {
+  const { file, home = dirname(file) } = options
+  return logOn(openDatabase(file, home), options)
+}
+
+/** The log in an open database, which is closed with it. */
+export function logOn (database: DatabaseSync, { file, clock, logger, groupMs = 0 }: EventLogOptions): EventLog {
+  const sql = cached(database)
+  let open = true
+
+  const group = groupCommit({
+    defer: (commit, queued) => setImmediate(() => groupMs > 0 && queued() > 1 ? clock.after(groupMs, commit) : commit()),
+    transaction: writes => transaction(database, writes),
+    isOwnFault,
+    failed: error => {
+      const why = messageOf(error)
+      logger?.warn('the event log could not be written', { file, why })
+      return new A2aError({ code: 'LOG_WRITE_FAILED', file, why }, { cause: error })
+    }
+  })
+  const read: Table['read'] = query => {
+    if (!open) throw new A2aError({ code: 'INTERNAL', why: `the event log ${file} is closed` })
+    try {
+      return query()
+    } catch (error) {
+      throw new A2aError({ code: 'LOG_DAMAGED', file, why: messageOf(error) }, { cause: error })
+    }
+  }
+  const table: Table = { sql, read, write: group.add }
+
+  return {
+    ...events(table),
+    chain: receiptChain(table),
+    values: keptValues(table),
+    close: async () => {
+      if (!open) return
+      group.close()
+      open = false
+      database.close()
+    }
+  }
+}
+
+function events ({ sql, read, write }: Table): Omit<EventLog, 'chain' | 'values' | 'close'> {
+  const interactions: EventLog['interactions'] = (agent, limit = RECENT) =>
+    read(() => sql('SELECT * FROM tasks WHERE agent = ? AND ended = 1 ORDER BY last_position DESC LIMIT ?').all(agent, limit)).map(row => interactionOf(toTask(row)))
+
+  return {
+    append: async (event, summary) => {
+      const { at, agent, role, taskId, type } = event
+      const data = JSON.stringify(event.data) ?? 'null'
+      const { capability, stage, ended, counterpart = null, epoch = null, failure = null, cost = null } = summary
+      const outcome = outcomeOf(summary)
+      return write(() => {
+        const { lastInsertRowid } = sql('INSERT INTO events (at, agent, role, task_id, type, data) VALUES (?, ?, ?, ?, ?, ?)').run(at, agent, role, taskId, type, data)
+        const position = Number(lastInsertRowid)
+        sql(`INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+          last_position = excluded.last_position, updated_at = excluded.updated_at, capability = excluded.capability, stage = excluded.stage,
+          ended = excluded.ended, outcome = excluded.outcome, counterpart = excluded.counterpart, epoch = excluded.epoch, failure = excluded.failure, cost = excluded.cost`
+        ).run(agent, role, taskId, position, position, at, at, capability, stage, Number(ended), outcome, counterpart, epoch, failure, cost)
+        return { ...event, position }
+      })
+    },
+    eventsOf: (role, taskId) =>
+      read(() => sql('SELECT * FROM events WHERE task_id = ? AND role = ? ORDER BY position').all(taskId, role).map(toEvent)),
+    tasks: ({ agent, role, ended, limit = -1 } = {}) => {
+      const wanted = Object.entries({ agent, role, ended: ended === undefined ? undefined : Number(ended) }).filter(([, value]) => value !== undefined) as Array<[string, string | number]>
+      // Literal, for the planner uses a partial index only for what it can prove.
+      const where = wanted.map(([column, value]) => column === 'ended' ? `ended = ${value}` : `${column} = ?`).join(' AND ') || 'TRUE'
+      const values = wanted.filter(([column]) => column !== 'ended').map(([, value]) => value)
+      return read(() => sql(`SELECT * FROM tasks WHERE ${where} ORDER BY first_position DESC LIMIT ?`).all(...values, limit)).map(toTask)
+    },
+    task: (role, taskId) => {
+      const row = read(() => sql('SELECT * FROM tasks WHERE task_id = ? AND role = ? ORDER BY last_position DESC LIMIT 1').get(taskId, role))
+      return row === undefined ? undefined : toTask(row)
+    },
+    interactions,
+    metrics: agent => {
+      const tallies = read(() => sql('SELECT role, outcome, count(*) AS tasks, coalesce(sum(cost), 0) AS cost FROM tasks WHERE agent = ? GROUP BY role, outcome').all(agent)) as unknown as Tally[]
+      return metricsOf(tallies, role => read(() =>
+        sql('SELECT max(0, updated_at - created_at) AS ms FROM tasks WHERE agent = ? AND role = ? AND ended = 1 ORDER BY last_position DESC LIMIT ?').all(agent, role, RECENT)).map(row => row['ms'] as number))
+    }
+  }
+}
+
+/** Statements are prepared once; there are as many as there are texts in this folder. */
+function cached (database: DatabaseSync): Table['sql'] {
+  const statements = new Map<string, StatementSync>()
+  return text => {
+    let statement = statements.get(text)
+    if (statement === undefined) statements.set(text, statement = database.prepare(text))
+    return statement
+  }
+}
+
+const IOERR = 10, TOOBIG = 18, CONSTRAINT = 19, MISMATCH = 20
+
+function transaction (database: DatabaseSync, writes: () => void): void {
+  try {
+    database.exec('BEGIN IMMEDIATE')
+    writes()
+    database.exec('COMMIT')
+  } catch (error) {
+    // For some errors SQLite has rolled back already, and refuses to do it twice.
+    attempt(() => database.exec('ROLLBACK'))
+    // A commit whose fsync failed stands in the write-ahead log all the same, and a crash would bring it back.
+    if (sqliteCode(error) === IOERR) attempt(() => database.exec('PRAGMA wal_checkpoint(TRUNCATE)'))
+    throw error
+  }
+}
+
+function attempt (run: () => void): void {
+  try {
+    run()
+  } catch {}
+}
+
+/** Values that do not fit the table, against what their types say. */
+function isOwnFault (error: unknown): boolean {
+  const code = sqliteCode(error)
+  return code === undefined || code === TOOBIG || code === CONSTRAINT || code === MISMATCH
+}
+
+type Row = Record<string, any>
+
+const toEvent = ({ position, at, agent, role, task_id: taskId, type, data }: Row): LogEvent =>
+  ({ position, at, agent, role, taskId, type, data: JSON.parse(data) })
+
+const toTask = ({ task_id: taskId, agent, role, created_at: createdAt, updated_at: updatedAt, capability, stage, ended, counterpart, epoch, failure, cost }: Row): TaskRow =>
+  present<TaskRow>({ taskId, agent, role, createdAt, updatedAt, capability, stage, ended: ended === 1, counterpart, epoch, failure, cost })

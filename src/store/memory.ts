@@ -1,0 +1,118 @@
+/** An event log in memory, which keeps the promises of the one on disk: for the simulator, and for tests. */
+import { A2aError, messageOf } from '../core/errors.ts'
+import type { Clock, EventLog, LogEvent, ReceiptEntry, TaskRow } from '../core/ports.ts'
+import { groupCommit } from './group.ts'
+import { checkKey, durationOf, interactionOf, linkOf, metricsOf, NO_RECEIPT, outcomeOf, present, RECENT } from './projection.ts'
+
+export interface MemoryLogOptions {
+  clock: Clock
+  /** How long a commit takes, by the clock, in ms. Default: none passes, but it is never done within the call. */
+  commitMs?: number
+  /** What survives a crash. Give it to the log of the restarted node: the one before then commits nothing more, as if killed. */
+  disk?: MemoryDisk
+}
+
+/** Rows as they are after the last commit. Only a log writes to it. */
+export interface MemoryDisk {
+  holder?: symbol
+  /** With `data` as JSON text, so that nobody shares objects with the log. */
+  events: LogEvent[]
+  eventsOf: Map<string, LogEvent[]>
+  tasks: Map<string, StoredTask>
+  receipts: Map<string, ReceiptEntry[]>
+  values: Map<string, Uint8Array>
+}
+
+interface StoredTask {
+  row: TaskRow
+  first: number
+  last: number
+}
+
+export const createMemoryDisk = (): MemoryDisk =>
+  ({ events: [], eventsOf: new Map(), tasks: new Map(), receipts: new Map(), values: new Map() })
+
+export function createMemoryLog ({ clock, commitMs, disk = createMemoryDisk() }: MemoryLogOptions): EventLog {
+  const self = disk.holder = Symbol('log')
+  let open = true
+
+  const { add: write, close } = groupCommit({
+    defer: commit => {
+      const unlessKilled = () => { if (disk.holder === self) commit() }
+      if (commitMs === undefined) queueMicrotask(unlessKilled)
+      else clock.after(commitMs, unlessKilled)
+    },
+    transaction: writes => writes(),
+    isOwnFault: () => true,
+    failed: error => new A2aError({ code: 'LOG_WRITE_FAILED', file: ':memory:', why: messageOf(error) }, { cause: error })
+  })
+  const read = (): MemoryDisk => {
+    if (open) return disk
+    throw new A2aError({ code: 'INTERNAL', why: 'the event log :memory: is closed' })
+  }
+  const headOf = (agent: string) => disk.receipts.get(agent)?.at(-1)?.hash ?? NO_RECEIPT
+  const tasksOf = (agent: string) => [...read().tasks.values()].filter(({ row }) => row.agent === agent)
+  const recent = (agent: string) => tasksOf(agent).filter(({ row }) => row.ended).sort((a, b) => b.last - a.last).map(({ row }) => row)
+
+  return {
+    append: async (event, summary) => {
+      const stored = { ...event, data: JSON.stringify(event.data) ?? 'null' }
+      const { capability, stage, ended, counterpart, epoch, failure, cost } = summary
+      return write(() => {
+        const position = disk.events.length + 1
+        const { at, agent, role, taskId } = stored
+        const row = { ...stored, position }
+        disk.events.push(row)
+        const history = disk.eventsOf.get(`${role} ${taskId}`)
+        if (history === undefined) disk.eventsOf.set(`${role} ${taskId}`, [row])
+        else history.push(row)
+        const key = `${agent} ${role} ${taskId}`
+        const { first, row: { createdAt } } = disk.tasks.get(key) ?? { first: position, row: { createdAt: at } }
+        disk.tasks.set(key, { first, last: position, row: present<TaskRow>({ taskId, agent, role, createdAt, updatedAt: at, capability, stage, ended, counterpart, epoch, failure, cost }) })
+        return { ...event, position }
+      })
+    },
+    eventsOf: (role, taskId) => (read().eventsOf.get(`${role} ${taskId}`) ?? []).map(event => ({ ...event, data: JSON.parse(event.data as string) })),
+    tasks: ({ agent, role, ended, limit } = {}) => [...read().tasks.values()]
+      .filter(({ row }) => (agent ?? row.agent) === row.agent && (role ?? row.role) === row.role && (ended ?? row.ended) === row.ended)
+      .sort((a, b) => b.first - a.first).slice(0, limit).map(({ row }) => ({ ...row })),
+    task: (role, taskId) => {
+      const newest = read().eventsOf.get(`${role} ${taskId}`)?.at(-1)
+      const found = newest && disk.tasks.get(`${newest.agent} ${role} ${taskId}`)
+      return found && { ...found.row }
+    },
+    interactions: (agent, limit = RECENT) => recent(agent).slice(0, limit).map(interactionOf),
+    metrics: agent => metricsOf(
+      tasksOf(agent).map(({ row }) => ({ role: row.role, outcome: outcomeOf(row), tasks: 1, cost: row.cost ?? 0 })),
+      role => recent(agent).filter(row => row.role === role).slice(0, RECENT).map(durationOf)),
+    chain: {
+      head: agent => (read(), headOf(agent).slice()),
+      append: async given => {
+        const entry = present<ReceiptEntry>(structuredClone(given))
+        return write(() => {
+          const receipts = disk.receipts.get(entry.agent) ?? []
+          const known = receipts.find(({ hash }) => Buffer.compare(hash, entry.hash) === 0)
+          if (linkOf(entry, headOf(entry.agent), known !== undefined) === 'next') disk.receipts.set(entry.agent, [...receipts, entry])
+          else if (known && entry.countersignature) known.countersignature = entry.countersignature
+        })
+      },
+      list: (agent, { taskId, limit } = {}) =>
+        structuredClone((read().receipts.get(agent) ?? []).filter(entry => (taskId ?? entry.taskId) === entry.taskId).slice(0, limit))
+    },
+    values: {
+      get: key => read().values.get(key)?.slice(),
+      set: async (key, value) => {
+        const row = [checkKey(key), value.slice()] as const
+        return write(() => { disk.values.set(...row) })
+      },
+      list: prefix => [...read().values].filter(([key]) => key.startsWith(prefix))
+        .sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b))).map(([key, value]) => [key, value.slice()]),
+      delete: async key => write(() => { disk.values.delete(key) })
+    },
+    close: async () => {
+      if (!open) return
+      if (disk.holder === self) close()
+      open = false
+    }
+  }
+}
