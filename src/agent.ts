@@ -10,7 +10,7 @@ import { createSigner, type RotatingSigner } from './identity/signer.ts'
 import { createProviderEnd, type ProviderEnd, type Service } from './negotiate/provider.ts'
 import { createRequesterEnd, type Candidate, type Lineage, type RequesterEnd } from './negotiate/requester.ts'
 import { createLedger } from './settle/ledger.ts'
-import { receiptFacts } from './settle/receipt.ts'
+import { openReceipt } from './settle/receipt.ts'
 import { compose, type Author } from './wire/compose.ts'
 import type { Announcer } from './announce/announcer.ts'
 import type { Agent, DelegateOptions, Node, Offer, Provision } from './core/agent.ts'
@@ -62,7 +62,7 @@ export function hostAgent (parts: AgentParts): HostedAgent {
   const { key, name, net, log, directory, announcer, clock, logger } = parts
   const signer = createSigner({ root: key, peerId: net.peerId, clock })
   const author: Author = { agentId: signer.agentId, newId: ulid, now: clock.now }
-  const ledger = createLedger({ chain: log.chain, signer, author, clock })
+  const ledger = createLedger({ chain: log.chain, signer, clock })
   const provisions = new Map<string, { capability: Capability, provision: Provision }>()
   let toldLoad = 0
   let toldAt = 0
@@ -125,7 +125,7 @@ export function hostAgent (parts: AgentParts): HostedAgent {
       })
     },
     checkOutput: async (schema, output) => (await compileSchema(schema))(output),
-    checkReceipt: receiptFacts,
+    openReceipt: statement => openReceipt(statement, clock.now()),
     settle: ledger.settleAsRequester,
     rttMs: peer => net.peers().find(row => row.peerId === peer)?.rttMs
   })

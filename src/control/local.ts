@@ -8,7 +8,7 @@ import { A2aError } from '../core/errors.ts'
 import { loadOrCreateKey, seedOf, toDid } from '../identity/keys.ts'
 import { peerIdOf } from '../net/create.ts'
 import { agentKeyFile, type HostedNode } from '../node.ts'
-import { openEventLog } from '../store/log.ts'
+import { openEventLog } from '../store/event-log.ts'
 import type { IdentityView, NodeApi } from './api.ts'
 import type { TaskEvent } from '../core/task.ts'
 

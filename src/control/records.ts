@@ -1,10 +1,10 @@
 /** What the event log says about tasks and contracts, for people: the same with a running node and without. */
 import { A2aError } from '../core/errors.ts'
-import { checkContract, checkReceipt } from '../settle/receipt.ts'
+import { checkContract } from '../settle/contract.ts'
+import { checkReceipt } from '../settle/receipt.ts'
 import { openOffer, stepProvider, type ProviderEvent } from '../core/provider.ts'
 import type { ContractView, NodeApi, TaskHistory } from './api.ts'
 import type { EventLog, LogEvent, TaskRow } from '../core/ports.ts'
-import type { ReceiptFacts } from '../core/task.ts'
 
 export type Records = Pick<NodeApi, 'tasks' | 'task' | 'contracts' | 'contract'>
 
@@ -54,9 +54,10 @@ function wasTaken (events: LogEvent[], i: number): boolean {
 async function viewOf (log: EventLog, row: TaskRow, { award, acceptance }: { award: Buffer, acceptance: Buffer }): Promise<ContractView> {
   const { taskId, role, agent } = row
   const contract = checkContract(award, acceptance)
-  const entry = log.chain.list(agent, { taskId }).find(({ epoch }) => epoch === contract.epoch)
-  const receipt: ReceiptFacts | undefined = entry === undefined ? undefined : checkReceipt(entry)
-  return { taskId, role, ...contract, receipt }
+  const entries = log.chain.list(agent, { taskId }).filter(({ epoch }) => epoch === contract.epoch)
+  // An agent that works for itself has both sides' entries: the one with both signatures says more.
+  const entry = entries.find(({ countersignature }) => countersignature !== undefined) ?? entries[0]
+  return { role, ...contract, receipt: entry === undefined ? undefined : checkReceipt(entry) }
 }
 
 /** The task that a whole id or the beginning of one means. */

@@ -144,7 +144,10 @@ export interface EventLog {
 export interface ReceiptChain {
   /** The hash of the agent's newest receipt, or 32 zero bytes. */
   head: (agent: string) => Uint8Array
-  /** Adds a receipt. Rejects when `previous` is not the head: somebody else was faster. */
+  /**
+   * Adds a receipt. Appends happen in the order of the calls, so one may follow another that is not yet resolved. Rejects
+   * when `previous` is not the head by then. One whose hash is there already only adds its countersignature.
+   */
   append: (entry: ReceiptEntry) => Promise<void>
   /** Oldest first. */
   list: (agent: string, query?: { taskId?: string, limit?: number }) => ReceiptEntry[]

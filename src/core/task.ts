@@ -79,6 +79,8 @@ export interface ReceiptFacts {
   requester: string
   inputHash: string
   outputHash?: string
+  /** What the requester answered. Absent: nothing, or nothing that holds. */
+  accepted?: boolean
   /** Both signatures were checked and hold. */
   verified: boolean
 }

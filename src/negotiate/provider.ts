@@ -44,9 +44,9 @@ export interface ProviderParts {
   /** The delegation of a handler, with what the task leaves it. */
   delegate: (task: { taskId: string, depth: number, visited: string[], remainingMs: () => number, budget?: number, signal: AbortSignal }) => HandlerContext['delegate']
   /** Signs the outcome and keeps the receipt. The same contract gives the same statement. */
-  settle: (facts: SettlementFacts) => Promise<Uint8Array>
+  settle: (facts: SettlementFacts) => Promise<Envelope>
   /** Keeps the requester's countersignature with the receipt. */
-  countersigned: (receiptStatement: Uint8Array, countersignature: Uint8Array) => Promise<void>
+  countersigned: (taskId: string, countersignature: Uint8Array) => Promise<void>
 }
 
 /** What the receipt of a contract says. */
@@ -315,10 +315,11 @@ export function createProviderEnd (parts: ProviderParts): ProviderEnd {
       const content = outcome.outcome === 'completed' ? Buffer.from(JSON.stringify(outcome.output ?? null)) : undefined
       const outputHash = content === undefined ? undefined : hashOf(content)
       const failure = outcome.outcome === 'failed' ? outcome.failure : undefined
-      const receipt = await parts.settle({
+      const { auth } = await parts.settle({
         taskId, capability: task.capability, epoch, requester: task.requester, outcome: outcome.outcome, failure: failure?.code,
         contractHash, inputHash, outputHash, cost: task.bid.cost, durationMs: task.stage === 'delivering' ? now() - task.startedAt : 0, endedAt: now()
       })
+      const receipt = auth?.statement as Uint8Array
       const to = requesters.get(taskId)
       if (to === undefined) throw new A2aError({ code: 'PEER_UNREACHABLE', peer: task.requester, why: 'its address was lost with a restart' })
       const envelope = signEnvelope(compose('task.result', {
@@ -328,7 +329,7 @@ export function createProviderEnd (parts: ProviderParts): ProviderEnd {
       if (reply.type !== 'task.countersign' || payloadOf(reply, 'task.countersign').receipt_hash !== hashOf(receipt)) {
         throw new A2aError({ code: 'MESSAGE_MALFORMED', why: 'the result was answered with something else than its countersignature' })
       }
-      await parts.countersigned(receipt, reply.auth?.statement as Uint8Array)
+      await parts.countersigned(taskId, reply.auth?.statement as Uint8Array)
       happen(taskId, { type: 'delivered', at: now(), epoch })
       requesters.delete(taskId)
     } catch (error) {

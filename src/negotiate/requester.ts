@@ -12,7 +12,7 @@ import { rankByValue, type RankingPolicy } from '../core/ranking.ts'
 import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
 import { signEnvelope } from '../wire/envelope.ts'
 import { hashOf } from '../wire/hash.ts'
-import { MAX_CONTENT } from '../wire/messages.ts'
+import { MAX_CONTENT, type Payload } from '../wire/messages.ts'
 import type { DelegateOptions, Work } from '../core/agent.ts'
 import type { JsonSchema } from '../core/capability.ts'
 import type { Envelope } from '../core/envelope.ts'
@@ -41,12 +41,15 @@ export interface RequesterParts {
   announce: (envelope: Envelope, candidates: Candidate[], options: { gossip: boolean, unreachable: (agentId: string, why: string) => void }) => void
   /** What is wrong with an output, by the schema that the requester asked for. */
   checkOutput: (schema: JsonSchema, output: unknown) => Promise<string | undefined>
-  /** Checks the provider's receipt against the contract; countersigning is `settle`. */
-  checkReceipt: (receiptStatement: Uint8Array) => ReceiptFacts & { taskId: string, epoch: number, contractHash: string, outcome: string, cost: number, durationMs: number }
-  /** Countersigns, and keeps the receipt. The same receipt gives the same answer. */
+  /** Checks the provider's signature on its receipt. Throws when it does not hold. */
+  openReceipt: (statement: Uint8Array) => SignedReceipt
+  /** Countersigns, and keeps both. The same receipt gives the same answer. */
   settle: (receiptStatement: Uint8Array, accepted: boolean) => Promise<Envelope>
   rttMs: (peer: string) => number | undefined
 }
+
+/** A receipt whose signature holds, and the hash it is known by. */
+export interface SignedReceipt { hash: string, receipt: Payload<'task.receipt'> }
 
 /** What a delegation inherits from the task it is part of. */
 export interface Lineage {
@@ -306,8 +309,7 @@ export function createRequesterEnd (parts: RequesterParts): RequesterEnd {
     if (task === undefined) throw new A2aError({ code: 'TASK_UNKNOWN', taskId })
     const { outcome, failure, receipt } = payloadOf(envelope, 'task.result')
     const statement = Buffer.from(receipt, 'base64url')
-    const facts = parts.checkReceipt(statement)
-    const { event, accepted } = await judge(envelope, facts, task.spec, outcome, failure)
+    const { event, accepted } = await judge(envelope, parts.openReceipt(statement), task.spec, outcome, failure)
     // From here to `settle` without a pause: what is taken is also countersigned.
     const current = winnerOf(book.get(taskId) ?? task)?.provider === provider && book.get(taskId)?.epoch === epoch
     const { effects, done } = book.apply(taskId, event)
@@ -323,29 +325,29 @@ export function createRequesterEnd (parts: RequesterParts): RequesterEnd {
   }
 
   /** What a result is: the outcome it says, or a failure when it does not hold what it says. */
-  async function judge (envelope: Envelope, facts: ReturnType<RequesterParts['checkReceipt']>, spec: TaskSpec, outcome: 'completed' | 'failed', failure: unknown): Promise<{ event: RequesterEvent, accepted: boolean }> {
+  async function judge (envelope: Envelope, { hash, receipt }: SignedReceipt, spec: TaskSpec, outcome: 'completed' | 'failed', failure: unknown): Promise<{ event: RequesterEvent, accepted: boolean }> {
     const { from: provider, epoch = 0, content = new Uint8Array() } = envelope
     const { taskId, capability } = spec
     const common = { at: now(), provider, epoch }
     const bad = (why: string): { event: RequesterEvent, accepted: boolean } =>
       ({ event: { type: 'broke', ...common, failure: { code: 'OUTPUT_INVALID', capability, why }, retryable: true }, accepted: false })
     const known = contracts.get(taskId)
-    if (facts.taskId !== taskId || facts.epoch !== epoch || facts.provider !== provider || facts.requester !== author.agentId ||
-      facts.inputHash !== spec.inputHash || facts.outcome !== outcome || (known !== undefined && epoch === book.get(taskId)?.epoch && facts.contractHash !== known)) {
+    if (receipt.task_id !== taskId || receipt.epoch !== epoch || receipt.provider !== provider || receipt.requester !== author.agentId ||
+      receipt.input_hash !== spec.inputHash || receipt.outcome !== outcome || (known !== undefined && epoch === book.get(taskId)?.epoch && receipt.contract_hash !== known)) {
       return bad('its receipt is about something else')
     }
     if (outcome === 'failed') {
       const told = failure as Failure & { retryable?: boolean } | undefined ?? { code: 'HANDLER_FAILED', capability, why: 'it did not say why', retryable: true }
       return { event: { type: 'broke', ...common, failure: told, retryable: told.retryable ?? told.code !== 'INPUT_INVALID' }, accepted: true }
     }
-    if (facts.outputHash !== hashOf(content)) return bad('its hash is not that of the receipt')
+    if (receipt.output_hash !== hashOf(content)) return bad('its hash is not that of the receipt')
     const output = parseJson(content)
     if (output === undefined) return bad('it is no JSON')
     const schema = live.get(taskId)?.output
     const why = schema === undefined ? undefined : await parts.checkOutput(schema, output.value)
     if (why !== undefined) return bad(why)
-    const { hash, requester, inputHash, outputHash, verified } = facts
-    return { event: { type: 'result', ...common, output: output.value, cost: facts.cost, durationMs: facts.durationMs, receipt: { hash, provider, requester, inputHash, outputHash, verified } }, accepted: true }
+    const facts: ReceiptFacts = { hash, provider, requester: receipt.requester, inputHash: receipt.input_hash, outputHash: receipt.output_hash, verified: true }
+    return { event: { type: 'result', ...common, output: output.value, cost: receipt.cost, durationMs: receipt.duration_ms, receipt: facts }, accepted: true }
   }
 
   async function giveInput (taskId: string, value: unknown): Promise<void> {

@@ -1,0 +1,76 @@
+/** Puts the network together: libp2p, channels, gossip, DHT, and the ways nodes find each other. */
+import { A2aError } from '../core/errors.ts'
+import { verifyCredential } from '../identity/credential.ts'
+import { createChannels } from './channels.ts'
+import { createDht } from './dht.ts'
+import { createDiscovery } from './discovery.ts'
+import { createGossip } from './gossip.ts'
+import { didOfPeer } from './hello.ts'
+import { createHost, DEFAULT_LISTEN, stopHost } from './libp2p.ts'
+import type { Net, NetOptions } from './net.ts'
+import { openRendezvous } from './rendezvous.ts'
+import { createReplies } from './replies.ts'
+import { createRouter, errorOf } from './router.ts'
+import { createUserProof } from './user-key.ts'
+import { createWire } from './wire.ts'
+
+/** How long libp2p may take to close its connections well, in ms. */
+const STOP_MS = 250
+
+/**
+ * A started node. Looking for others begins at once; `joined` waits for it.
+ * @throws A2aError LISTEN_FAILED; BAD_USAGE when a bootstrap address is no multiaddr
+ */
+export async function createNet ({ seed, listen = DEFAULT_LISTEN, bootstrap = [], mdns = true, rendezvous: folder, credentials, clock, logger }: NetOptions): Promise<Net> {
+  const refused: Record<string, number> = {}
+  const count = (code: string): void => { refused[code] = (refused[code] ?? 0) + 1 }
+  const [host, rendezvous] = await Promise.all([createHost(seed, listen), openRendezvous(folder, { clock, logger })])
+  const self = host.peerId.toString()
+  const selfDid = didOfPeer(self)
+  if (selfDid === undefined) throw new A2aError({ code: 'INTERNAL', why: 'the key of the node is not an Ed25519 key' })
+  const userProof = createUserProof(rendezvous?.key)
+  const replies = createReplies(errorOf)
+  const router = createRouter({ self: selfDid, clock, logger, onLateReply: () => { count('NO_REPLY') } })
+  const channels = await createChannels(host, { self, selfDid, credentials, userProof, router, replies, clock, logger, count })
+  const speakersHere = () => credentials().map(bytes => verifyCredential(bytes, clock.now())).map(({ agentId, peerId }) => ({ agentId, peerId }))
+  const wire = createWire({ self, channels, router, replies, clock, count, speaksHere: agent => agent === selfDid || speakersHere().some(({ agentId }) => agentId === agent) })
+  const discovery = createDiscovery({ host, channels, rendezvous, bootstrap, mdns, clock, logger })
+  let stopped: Promise<void> | undefined
+
+  async function stop (): Promise<void> {
+    await discovery.close()
+    await channels.close('the node stops')
+    await stopHost(host, STOP_MS)
+  }
+
+  return {
+    peerId: self,
+    wire,
+    addresses: () => host.getMultiaddrs().map(String),
+    peers: () => channels.all().filter(peer => peer.greeted()).flatMap(peer => {
+      const connections = host.getConnections().filter(({ remotePeer }) => remotePeer.toString() === peer.id)
+      const [first] = connections
+      return first === undefined
+        ? []
+        : [{
+            peerId: peer.id,
+            addresses: connections.map(({ remoteAddr }) => remoteAddr.toString()),
+            direction: first.direction,
+            rttMs: peer.rttMs(),
+            agents: peer.speakers().map(({ agentId }) => agentId),
+            sameUser: peer.sameUser(),
+            connectedForMs: clock.now() - first.timeline.open
+          }]
+    }),
+    handle: router.handle,
+    onPeer: channels.onPeer,
+    speakers: peer => peer === self ? speakersHere() : channels.get(peer)?.speakers() ?? [],
+    sameUser: peer => peer === self || channels.get(peer)?.sameUser() === true,
+    greet () { for (const peer of channels.all()) peer.greet() },
+    joined: (timeoutMs = 1_500) => discovery.joined(timeoutMs),
+    gossip: createGossip({ host, router, clock, logger, count }),
+    dht: createDht(host, logger),
+    refused,
+    [Symbol.asyncDispose]: () => stopped ??= stop()
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * Frames on a byte stream: an unsigned varint with the length, then as many bytes. The reader is pulled, so what was
+ * received but not taken stays as bytes; and it never allocates for a length that was only claimed.
+ */
+import { A2aError } from '../core/errors.ts'
+
+const MAX_PREFIX = 4
+const FIRST_ALLOCATION = 16 * 1_024
+
+export interface FrameReader {
+  push: (chunk: Uint8Array | Iterable<Uint8Array>) => void
+  /**
+   * The next whole frame, in memory of its own.
+   * @throws A2aError MESSAGE_MALFORMED, MESSAGE_TOO_LARGE: the stream cannot be read on
+   */
+  next: () => Uint8Array | undefined
+}
+
+/** The prefix of a frame of `length` bytes. */
+export function framePrefix (length: number): Uint8Array {
+  const bytes: number[] = []
+  for (; length > 127; length >>>= 7) bytes.push((length & 127) | 128)
+  return Uint8Array.from([...bytes, length])
+}
+
+export function createFrameReader (maxFrame: number): FrameReader {
+  let chunks: Uint8Array[] = []
+  let chunk = 0
+  let offset = 0
+  let prefix = { value: 0, bytes: 0 }
+  let body: { length: number, filled: number, bytes: Uint8Array } | undefined
+
+  function readPrefix (): boolean {
+    for (let byte = readByte(); byte !== undefined; byte = readByte()) {
+      prefix = { value: prefix.value + (byte & 127) * 2 ** (7 * prefix.bytes), bytes: prefix.bytes + 1 }
+      if (byte < 128) {
+        if (prefix.value === 0) throw malformed('a frame without content')
+        if (prefix.value > maxFrame) throw new A2aError({ code: 'MESSAGE_TOO_LARGE', bytes: prefix.value, limit: maxFrame })
+        if (byte === 0) throw malformed('the length of a frame is not in its shortest form')
+        body = { length: prefix.value, filled: 0, bytes: new Uint8Array(Math.min(prefix.value, FIRST_ALLOCATION)) }
+        prefix = { value: 0, bytes: 0 }
+        return true
+      }
+      if (prefix.bytes === MAX_PREFIX) throw malformed('the length of a frame takes too many bytes')
+    }
+    return false
+  }
+
+  function readByte (): number | undefined {
+    const byte = chunks[chunk]?.[offset]
+    if (byte !== undefined) advance(1)
+    return byte
+  }
+
+  function advance (bytes: number): void {
+    offset += bytes
+    if (offset < (chunks[chunk]?.length ?? 0)) return
+    offset = 0
+    chunk++
+    if (chunk === chunks.length) {
+      chunks = []
+      chunk = 0
+    }
+  }
+
+  function fill (target: NonNullable<typeof body>): boolean {
+    for (let piece = chunks[chunk]; piece !== undefined && target.filled < target.length; piece = chunks[chunk]) {
+      const taken = piece.subarray(offset, offset + target.length - target.filled)
+      if (target.filled + taken.length > target.bytes.length) grow(target, target.filled + taken.length)
+      target.bytes.set(taken, target.filled)
+      target.filled += taken.length
+      advance(taken.length)
+    }
+    return target.filled === target.length
+  }
+
+  return {
+    push (data) {
+      for (const piece of data instanceof Uint8Array ? [data] : data) if (piece.length > 0) chunks.push(piece)
+    },
+    next () {
+      if (body === undefined && !readPrefix()) return undefined
+      if (body === undefined || !fill(body)) return undefined
+      const { bytes } = body
+      body = undefined
+      return bytes
+    }
+  }
+}
+
+/** Doubles, so that a frame in many pieces is copied about twice and not once a piece. */
+function grow (target: { length: number, filled: number, bytes: Uint8Array }, needed: number): void {
+  const bytes = new Uint8Array(Math.min(target.length, Math.max(needed, target.bytes.length * 2)))
+  bytes.set(target.bytes.subarray(0, target.filled))
+  target.bytes = bytes
+}
+
+const malformed = (why: string): A2aError => new A2aError({ code: 'MESSAGE_MALFORMED', why })

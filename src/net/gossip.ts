@@ -1,0 +1,68 @@
+/** Gossip: signed envelopes to everybody in a topic. What does not hold is not passed on, and counts against who passed it to us. */
+import { LRUCache } from 'lru-cache'
+import { TopicValidatorResult, type Message } from '@libp2p/gossipsub'
+import type { FailureCode } from '../core/errors.ts'
+import type { Clock, Logger } from '../core/ports.ts'
+import { encodeEnvelope } from '../wire/envelope.ts'
+import { createBudget } from './budget.ts'
+import { checkGossip } from './intake.ts'
+import type { Host } from './libp2p.ts'
+import { GOSSIP } from './limits.ts'
+import type { Gossip } from './net.ts'
+import type { Router } from './router.ts'
+
+/** Nobody passes these on without having failed to check them. Others may be a matter of clocks and versions. */
+const CULPABLE: ReadonlySet<FailureCode> = new Set<FailureCode>(['MESSAGE_MALFORMED', 'MESSAGE_TOO_LARGE', 'SIGNATURE_INVALID'])
+
+export interface GossipParts {
+  host: Host
+  router: Router
+  clock: Clock
+  logger: Logger
+  /** Counts a refused message. */
+  count: (code: string) => void
+}
+
+export function createGossip ({ host, router, clock, logger, count }: GossipParts): Gossip {
+  const { gossip } = host.services
+  const budget = createBudget(GOSSIP.perSecond, GOSSIP.perSecond, clock.now)
+  const seen = new LRUCache<string, true>({ max: GOSSIP.remembered })
+
+  function validate (message: Message): TopicValidatorResult {
+    if (message.type !== 'signed') return TopicValidatorResult.Reject
+    if (!budget.take()) {
+      count('OVERLOADED')
+      return TopicValidatorResult.Ignore
+    }
+    const author = message.from.toString()
+    const checked = checkGossip(message.data, author, clock)
+    if ('refused' in checked) {
+      const { error, type } = checked.refused
+      count(error.code)
+      logger.debug('a gossip message was refused', { author, type, code: error.code, why: error.message })
+      return CULPABLE.has(error.code) ? TopicValidatorResult.Reject : TopicValidatorResult.Ignore
+    }
+    const { envelope } = checked
+    // Gossipsub forgets after two minutes. With the author, so that nobody can use up another's ids.
+    const key = `${envelope.from} ${envelope.messageId}`
+    if (seen.has(key)) return TopicValidatorResult.Ignore
+    seen.set(key, true)
+    void router.answer(envelope, { peer: author })
+    return TopicValidatorResult.Accept
+  }
+
+  return {
+    join (topic) {
+      gossip.topicValidators.set(topic, (_, message) => validate(message))
+      gossip.subscribe(topic)
+    },
+    leave (topic) {
+      gossip.unsubscribe(topic)
+      gossip.topicValidators.delete(topic)
+    },
+    topics: () => gossip.getTopics().map(topic => ({ topic, subscribers: gossip.getSubscribers(topic).length })),
+    async publish (topic, envelope) {
+      await gossip.publish(topic, encodeEnvelope(envelope))
+    }
+  }
+}

@@ -1,0 +1,144 @@
+/** The libp2p node: everything that is a choice about libp2p is here. */
+import { BlockList } from 'node:net'
+import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
+import { gossipsub, type GossipSub } from '@libp2p/gossipsub'
+import { identify, type Identify } from '@libp2p/identify'
+import { kadDHT, passthroughMapper, type KadDHT } from '@libp2p/kad-dht'
+import { noise } from '@libp2p/noise'
+import { ping, type Ping } from '@libp2p/ping'
+import { tcp } from '@libp2p/tcp'
+import { yamux } from '@libp2p/yamux'
+import { multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p, type Libp2p } from 'libp2p'
+import { A2aError, messageOf } from '../core/errors.ts'
+import { CONNECTIONS, GOSSIP, STREAMS } from './limits.ts'
+
+export type Host = Libp2p<{ identify: Identify, ping: Ping, dht: KadDHT, gossip: GossipSub }>
+
+export const DHT_PROTOCOL = '/a2a-node/kad/1.0.0'
+export const DEFAULT_LISTEN = ['/ip4/0.0.0.0/tcp/0', '/ip4/0.0.0.0/tcp/0/ws']
+
+/** Between half and one and a half of it: nodes started together must not act together. */
+const spread = (ms: number): number => ms * (0.5 + Math.random())
+
+/**
+ * A started node.
+ * @throws A2aError LISTEN_FAILED
+ */
+export async function createHost (seed: Uint8Array, listen: string[]): Promise<Host> {
+  for (const address of listen) checkAddress(address)
+  const websockets = listen.some(address => address.includes('/ws')) ? [(await import('@libp2p/websockets')).webSockets()] : []
+  const privateKey = await generateKeyPairFromSeed('Ed25519', seed)
+  try {
+    return await createLibp2p({
+      privateKey,
+      addresses: { listen },
+      transports: [tcp(), ...websockets],
+      connectionEncrypters: [noise()],
+      streamMuxers: [yamux({
+        // Channels have their own liveness. This and the monitor's pings are most of what an idle node costs.
+        enableKeepAlive: false,
+        maxInboundStreams: STREAMS.inbound,
+        maxOutboundStreams: STREAMS.outbound,
+        streamOptions: { maxStreamWindowSize: STREAMS.windowBytes }
+      })],
+      connectionMonitor: { enabled: false },
+      connectionManager: {
+        maxConnections: CONNECTIONS.max,
+        inboundConnectionThreshold: CONNECTIONS.inboundPerSecond,
+        maxIncomingPendingConnections: CONNECTIONS.inboundPending,
+        maxParallelDials: CONNECTIONS.parallelDials,
+        maxPeerAddrsToDial: CONNECTIONS.addresses,
+        dialTimeout: CONNECTIONS.dialMs,
+        addressDialTimeout: CONNECTIONS.addressDialMs,
+        inboundUpgradeTimeout: CONNECTIONS.upgradeMs,
+        reconnectRetries: 0
+      },
+      services: {
+        identify: identify(),
+        ping: ping(),
+        dht: kadDHT({
+          protocol: DHT_PROTOCOL,
+          // Said outright: left to itself it becomes a server only on a public address.
+          clientMode: listen.length === 0,
+          peerInfoMapper: passthroughMapper,
+          // Else the first query waits for the first self-query, which waits for a peer.
+          allowQueryWithZeroPeers: true,
+          alpha: 3,
+          initialQuerySelfInterval: spread(10_000),
+          querySelfInterval: spread(300_000)
+        }),
+        gossip: gossipsub({
+          globalSignaturePolicy: 'StrictSign',
+          fallbackToFloodsub: false,
+          floodPublish: true,
+          batchPublish: true,
+          emitSelf: false,
+          allowPublishToZeroTopicPeers: true,
+          ignoreDuplicatePublishError: true,
+          heartbeatInterval: spread(2_000),
+          maxInboundDataLength: GOSSIP.rpcBytes,
+          maxOutboundBufferSize: GOSSIP.outboundBytes,
+          maxTopicBytesPerPeer: GOSSIP.topicBytesPerPeer,
+          decodeRpcLimits: GOSSIP.rpc,
+          scoreParams: { IPColocationFactorWhitelist: new PrivateAddresses() }
+        })
+      }
+    })
+  } catch (error) {
+    throw listenFailure(error, listen)
+  }
+}
+
+/** Ends libp2p within `graceMs`: what is not closed by then is cut off. */
+export async function stopHost (host: Host, graceMs: number): Promise<void> {
+  const late = setTimeout(() => {
+    for (const connection of host.getConnections()) connection.abort(new Error('the node stops'))
+  }, graceMs)
+  try {
+    await host.stop()
+  } finally {
+    clearTimeout(late)
+  }
+}
+
+/**
+ * Addresses that many nodes share without being one attacker: loopback and private ones. Gossipsub asks only `has`, for
+ * single addresses, so the ranges are behind that.
+ */
+class PrivateAddresses extends Set<string> {
+  readonly #ranges = new BlockList()
+
+  constructor () {
+    super()
+    for (const [net, prefix] of [['127.0.0.0', 8], ['10.0.0.0', 8], ['172.16.0.0', 12], ['192.168.0.0', 16], ['169.254.0.0', 16]] as const) this.#ranges.addSubnet(net, prefix, 'ipv4')
+    for (const [net, prefix] of [['::1', 128], ['fc00::', 7], ['fe80::', 10]] as const) this.#ranges.addSubnet(net, prefix, 'ipv6')
+  }
+
+  override has (address: string): boolean {
+    return this.#ranges.check(address, address.includes(':') ? 'ipv6' : 'ipv4')
+  }
+}
+
+function checkAddress (address: string): void {
+  try {
+    multiaddr(address)
+  } catch (error) {
+    throw new A2aError({ code: 'LISTEN_FAILED', address, why: `it is no multiaddr such as /ip4/127.0.0.1/tcp/4001 (${messageOf(error)})` }, { cause: error })
+  }
+}
+
+/** libp2p lists what failed as `  <address>: <message>`, one a line, within one long message. */
+function listenFailure (error: unknown, listen: string[]): unknown {
+  if (!(error instanceof Error) || !error.name.includes('ListenAddress')) return error
+  const [, address, said = ''] = /^\s+(\/\S+): (.*)$/m.exec(error.message) ?? []
+  const why = said.includes('EADDRINUSE')
+    ? 'another process uses this port'
+    : said.includes('EACCES')
+      ? 'the system does not permit this port'
+      : said.includes('EADDRNOTAVAIL')
+        ? 'this machine does not have that address'
+        : said === '' ? 'it is no address that TCP or WebSocket can listen on' : said
+  return new A2aError({ code: 'LISTEN_FAILED', address: address ?? listen.join(), why }, { cause: error })
+}
+

@@ -1,0 +1,100 @@
+/** Every bound of the network in one place, each with what it protects and what happens beyond it. */
+const KiB = 1_024
+const MiB = KiB * KiB
+
+/** Connections (libp2p's connection manager). */
+export const CONNECTIONS = {
+  /** Beyond it inbound connections are refused and idle ones pruned. About 70 KiB each. */
+  max: 512,
+  /** New inbound connections a second from one address. libp2p's 5 keeps a swarm on one machine from forming; a flood is cut at this. */
+  inboundPerSecond: 100,
+  /** Handshakes under way at once: each costs about 2 ms of CPU. More are refused, and come back with backoff. */
+  inboundPending: 128,
+  /** Dials at once. More wait: a herd of handshakes starves each of them into its time-out. */
+  parallelDials: 24,
+  /** Longest dial of one peer, and of one of its addresses, in ms. A dead address must not use up the whole dial. */
+  dialMs: 5_000,
+  addressDialMs: 2_000,
+  /** Multiaddrs tried for one peer. */
+  addresses: 16,
+  /** Longest upgrade (Noise, yamux) of an inbound connection, in ms: a stranger holds one of `inboundPending` no longer. */
+  upgradeMs: 5_000
+} as const
+
+/** Streams of one connection (yamux). */
+export const STREAMS = {
+  inbound: 64,
+  outbound: 128,
+  /** How far a receive window may grow. Below libp2p's read buffer of 4 MiB, so that a paused reader holds its peer up and does not reset it. */
+  windowBytes: MiB
+} as const
+
+/** A channel and its peer. */
+export const CHANNEL = {
+  /** Inbound channel streams of one connection. One is needed; the others are for the moment of a reopening. */
+  inboundStreams: 4,
+  /** Frames a second from one peer, and at once. Beyond it reading stops for a moment; nothing is dropped. */
+  framesPerSecond: 2_000,
+  frameBurst: 4_000,
+  /** Handlers at work for one peer. Beyond it reading stops until one is done. */
+  handlers: 256,
+  /** Messages waiting for the transport. They are encoded only when it can take them. Beyond it: OVERLOADED. */
+  queued: 10_000,
+  /** Bytes handed to the transport in one piece, unless one message is larger. */
+  batchBytes: 256 * KiB,
+  /** Waiting for the first hello after a stream was opened, in ms. */
+  helloMs: 5_000,
+  /** A channel that heard nothing for so long asks whether the peer is there. Spread by a fifth. */
+  idleMs: 15_000,
+  /** How long the answer may take; two missed and the connection is ended. */
+  pingMs: 10_000,
+  /** Default of SendOptions.timeoutMs. */
+  requestMs: 5_000
+} as const
+
+/** A peer that sends what must be refused. */
+export const OFFENCES = {
+  /** Refusals answered with an `error` a second; the others are only counted. */
+  answersPerSecond: 5,
+  /** Refusals within the window before the peer is disconnected. */
+  max: 100,
+  windowMs: 10_000
+} as const
+
+/** Waits after failed dials: 250 ms · 2ⁿ, at most 10 s, the upper half of it at random. */
+export const BACKOFF = { firstMs: 250, maxMs: 10_000, peers: 4_096 } as const
+
+export const GOSSIP = {
+  /** Messages looked at a second; each costs up to two signature checks. Beyond it they are ignored, at no harm to who forwarded them. */
+  perSecond: 200,
+  /** Messages remembered, so that a repeated one does not reach a handler again. */
+  remembered: 10_000,
+  /** Largest inbound RPC: a few adverts of the largest size. */
+  rpcBytes: 2 * MiB,
+  /** Bytes waiting for a peer that does not read, before its stream is ended. */
+  outboundBytes: 4 * MiB,
+  /** Memory for one peer's subscriptions, at about 1 KiB each. */
+  topicBytesPerPeer: 256 * KiB,
+  /** Parts of one RPC. libp2p's 5,000 of each let 68 MB of subscriptions end a node. */
+  rpc: { maxSubscriptions: 512, maxMessages: 128, maxIhaveMessageIDs: 1_024, maxIwantMessageIDs: 128, maxIdontwantMessageIDs: 256, maxControlMessages: 128, maxPeerInfos: 16 }
+} as const
+
+export const RENDEZVOUS = {
+  /** With more nodes than this in the folder, only a sample is dialled; gossip and the DHT do the rest. */
+  all: 40,
+  sample: 12,
+  parallel: 8,
+  dialMs: 2_000,
+  pollMs: 2_000,
+  /** Largest file read, and most of them. */
+  fileBytes: 16 * KiB,
+  files: 4_096
+} as const
+
+export const DISCOVERY = {
+  /** With so many peers, those found by mDNS are not dialled any more. */
+  enough: 24,
+  /** First pause before the bootstrap nodes are tried again, and the longest, in ms. */
+  retryMs: 1_000,
+  lookMs: 20_000
+} as const

@@ -1,0 +1,256 @@
+/**
+ * One peer we have channels with: who speaks there, its bounds, and the way of each frame from the stream to its handler.
+ */
+import type { Stream } from '@libp2p/interface'
+import { A2aError, messageOf, type Failure } from '../core/errors.ts'
+import type { Envelope } from '../core/envelope.ts'
+import type { Clock, Logger, Speaker } from '../core/ports.ts'
+import type { VerifiedCredential } from '../identity/credential.ts'
+import { encodeEnvelope } from '../wire/envelope.ts'
+import type { Payload } from '../wire/messages.ts'
+import { createBudget } from './budget.ts'
+import { createChannel, type Channel, type Outgoing } from './channel.ts'
+import { didOfPeer, helloPayload, nodeEnvelope, speakersIn, stillHolds } from './hello.ts'
+import { checkDirect, type Refused } from './intake.ts'
+import { CHANNEL, OFFENCES } from './limits.ts'
+import { keepAlive } from './liveness.ts'
+import type { Replies } from './replies.ts'
+import type { Router } from './router.ts'
+import type { UserProof } from './user-key.ts'
+
+/** What all peers share. */
+export interface PeerParts {
+  /** Our own peer id, and the did:key that it is. */
+  self: string
+  selfDid: string
+  credentials: () => Uint8Array[]
+  userProof: UserProof
+  router: Router
+  replies: Replies
+  clock: Clock
+  logger: Logger
+  /** Counts a refused message. */
+  count: (code: string) => void
+}
+
+export interface PeerEvents {
+  /** Its hello has arrived and says something new. */
+  onGreeted: () => void
+  /** Its last channel is gone. */
+  onGone: (why: string) => void
+  /** It does too much harm, or does not live any more. */
+  onUnwanted: (why: string) => void
+}
+
+export interface Peer {
+  readonly id: string
+  add: (stream: Stream) => void
+  /** Whether there is a channel to write to. */
+  ready: () => boolean
+  send: (envelope: Envelope) => Outgoing
+  greet: () => void
+  greeted: () => boolean
+  speakers: () => Speaker[]
+  sameUser: () => boolean
+  rttMs: () => number | undefined
+  /** Something may be read that could not be before. */
+  readOn: () => void
+  close: (why: string) => void
+}
+
+/** One of its streams. */
+interface Line {
+  channel: Channel
+  heardAt: number
+  greeted: boolean
+  stop: () => void
+}
+
+/** Refusals that say nothing against the sender: it may be newer, or we were slow. */
+const NO_OFFENCE: ReadonlySet<string> = new Set<Failure['code']>(['MESSAGE_UNKNOWN', 'NO_REPLY', 'OVERLOADED'])
+
+export function createPeer (id: string, parts: PeerParts, events: PeerEvents): Peer {
+  const { self, selfDid, router, replies, clock, logger } = parts
+  const did = didOfPeer(id)
+  const frames = createBudget(CHANNEL.framesPerSecond, CHANNEL.frameBurst, clock.now)
+  const answers = createBudget(OFFENCES.answersPerSecond, OFFENCES.answersPerSecond, clock.now)
+  const lines = new Set<Line>()
+  let credentials: VerifiedCredential[] = []
+  let sameUser = false
+  let greetedAs: string | undefined
+  let rttMs: number | undefined
+  let working = 0
+  let overdrawn = false
+  let offences = { count: 0, since: 0 }
+
+  const speakers = (): Speaker[] => credentials.filter(credential => stillHolds(credential, clock.now())).map(({ agentId, peerId }) => ({ agentId, peerId }))
+
+  const speaks = (agent: string, type: string): boolean =>
+    (agent === did && !type.startsWith('task.')) || credentials.some(credential => credential.agentId === agent && stillHolds(credential, clock.now()))
+
+  /**
+   * Reading stops while too many handlers work for this peer. But when we wait for replies from it, they must get
+   * through: a handler may be what waits for them. Then what would be one too many is refused.
+   */
+  const mayRead = (): boolean => !overdrawn && (working < CHANNEL.handlers || replies.waiting(id) > 0)
+
+  function readOn (): void {
+    for (const { channel } of lines) channel.readOn()
+  }
+
+  function add (stream: Stream): void {
+    const openedAt = performance.now()
+    const line: Line = {
+      heardAt: clock.now(),
+      greeted: false,
+      stop: () => {},
+      channel: createChannel({
+        stream,
+        peer: id,
+        mayRead,
+        onFrame: bytes => { take(bytes, line) },
+        onGarbage: ({ code, message }) => {
+          parts.count(code)
+          logger.debug('a channel was reset: its bytes are no frames', { peer: id, why: message })
+        },
+        onClosed: why => { drop(line, why) }
+      })
+    }
+    lines.add(line)
+    hello(line)
+    const cancelHello = clock.after(CHANNEL.helloMs, () => { if (!line.greeted) line.channel.abort('it did not say hello') })
+    const stopPings = keepAlive({
+      clock,
+      heardAt: () => line.heardAt,
+      wanted: () => line.greeted && rttMs === undefined,
+      ping: () => ping(line),
+      onDead: () => { line.channel.abort('it does not answer') }
+    })
+    line.stop = () => {
+      cancelHello()
+      stopPings()
+    }
+
+    function take (bytes: Uint8Array, line: Line): void {
+      line.heardAt = clock.now()
+      spend()
+      const checked = checkDirect(bytes, id, speaks, clock)
+      if ('refused' in checked) { refuse(checked.refused, line); return }
+      const { envelope } = checked
+      if (envelope.type === 'hello') {
+        if (!line.greeted && line.channel.ours) rttMs = performance.now() - openedAt
+        line.greeted = true
+        greetedBy(envelope.payload as Payload<'hello'>, line)
+      } else if (!line.greeted) {
+        parts.count('MESSAGE_MALFORMED')
+        line.channel.abort('it spoke before it said hello')
+      } else if (!replies.settle(id, envelope)) {
+        if (working >= CHANNEL.handlers) refuse({ error: new A2aError({ code: 'OVERLOADED', what: 'messages at work for one peer', limit: CHANNEL.handlers }), cause: envelope, type: envelope.type, isReply: false }, line)
+        else void work(envelope, line)
+      }
+    }
+  }
+
+  function spend (): void {
+    frames.take()
+    if (overdrawn || frames.waitMs(1) === 0) return
+    overdrawn = true
+    clock.after(frames.waitMs(CHANNEL.framesPerSecond / 10), () => {
+      overdrawn = false
+      readOn()
+    })
+  }
+
+  /** The place of a message at work is given back only when the peer has taken the reply: who does not read is not read. */
+  async function work (envelope: Envelope, line: Line): Promise<void> {
+    working++
+    const reply = await router.answer(envelope, { peer: id })
+    try {
+      if (reply !== undefined) await line.channel.send(() => encodeEnvelope(reply)).taken
+    } catch (error) {
+      logger.debug('a reply could not be sent', { peer: id, type: reply?.type, why: messageOf(error) })
+      if (error instanceof A2aError && error.code === 'MESSAGE_TOO_LARGE') answerWith(error, envelope, line)
+    }
+    working--
+    readOn()
+  }
+
+  function greetedBy (payload: Payload<'hello'>, line: Line): void {
+    credentials = speakersIn(payload, id, clock.now(), error => { refuse({ error, isReply: true }, line) })
+    sameUser = payload.user_proof !== undefined && parts.userProof.holds(id, self, payload.user_proof)
+    const as = credentials.map(({ agentId }) => agentId).sort().join()
+    if (as === greetedAs) return
+    greetedAs = as
+    events.onGreeted()
+  }
+
+  function refuse ({ error, cause, type, isReply }: Refused, line: Line): void {
+    parts.count(error.code)
+    logger.debug('a message was refused', { peer: id, type, code: error.code, why: error.message })
+    if (!isReply && type !== 'error' && line.greeted && line.channel.queued() < CHANNEL.handlers && answers.take()) {
+      answerWith(error, cause, line)
+    }
+    if (NO_OFFENCE.has(error.code)) return
+    if (clock.now() - offences.since > OFFENCES.windowMs) offences = { count: 0, since: clock.now() }
+    offences.count++
+    if (offences.count > OFFENCES.max) events.onUnwanted(`it sent ${offences.count} messages that had to be refused, the last for ${error.code}`)
+  }
+
+  function answerWith ({ failure }: A2aError, cause: Refused['cause'], { channel }: Line): void {
+    const reply = router.failed(failure, cause)
+    channel.send(() => encodeEnvelope(reply)).taken.catch((error: unknown) => { logger.debug('an error could not be sent', { peer: id, why: messageOf(error) }) })
+  }
+
+  async function ping (line: Line): Promise<void> {
+    const envelope = nodeEnvelope(selfDid, 'ping', {}, undefined, clock.now())
+    const at = performance.now()
+    const expected = replies.expect(id, envelope.messageId)
+    const cancel = clock.after(CHANNEL.pingMs, () => { expected.cancel(new A2aError({ code: 'NO_REPLY', peer: id, type: 'ping', waitedMs: CHANNEL.pingMs })) })
+    line.channel.send(() => encodeEnvelope(envelope)).taken.catch(expected.cancel)
+    line.channel.readOn()
+    try {
+      await expected.reply
+      rttMs = performance.now() - at
+    } finally {
+      cancel()
+    }
+  }
+
+  function hello ({ channel }: Line): void {
+    const envelope = nodeEnvelope(selfDid, 'hello', helloPayload(parts.credentials(), parts.userProof.make(self, id)), undefined, clock.now())
+    channel.send(() => encodeEnvelope(envelope)).taken.catch((error: unknown) => {
+      logger.debug('a hello could not be sent', { peer: id, why: messageOf(error) })
+    })
+  }
+
+  function drop (line: Line, why: string): void {
+    line.stop()
+    if (!lines.delete(line) || lines.size > 0) return
+    replies.fail(id, new A2aError({ code: 'PEER_UNREACHABLE', peer: id, why }))
+    events.onGone(why)
+  }
+
+  /** When both sides have opened one, both write to the one that the smaller peer id opened. */
+  function writable (): Line | undefined {
+    const open = [...lines]
+    return open.findLast(({ channel }) => channel.ours === self < id) ?? open.at(-1)
+  }
+
+  return {
+    id,
+    add,
+    ready: () => lines.size > 0,
+    send (envelope) {
+      const line = writable()
+      if (line !== undefined) return line.channel.send(() => encodeEnvelope(envelope))
+      return { taken: Promise.reject(new A2aError({ code: 'PEER_UNREACHABLE', peer: id, why: 'the channel was closed' })), cancel () {} }
+    },
+    greet () { for (const line of lines) hello(line) },
+    greeted: () => greetedAs !== undefined,
+    speakers,
+    sameUser: () => sameUser,
+    rttMs: () => rttMs,
+    readOn,
+    close (why) { for (const { channel } of lines) channel.abort(why) }
+  }
+}

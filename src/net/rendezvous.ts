@@ -1,0 +1,193 @@
+/**
+ * The folder that the nodes of one user on one machine share: each says in `<peer id>.json` where it listens. And
+ * `user.key`, by which they prove to each other that they are the same user.
+ */
+import { watch } from 'node:fs'
+import { lstat, mkdir, readdir, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { messageOf } from '../core/errors.ts'
+import type { Clock, Logger } from '../core/ports.ts'
+import { CONNECTIONS, RENDEZVOUS } from './limits.ts'
+import { userKey } from './user-key.ts'
+
+export interface Rendezvous {
+  /** 32 bytes that only this user can read. */
+  readonly key: Uint8Array
+  /** Says where we are, meets those who are there, and goes on to watch for newcomers. Resolves when all have been met or have failed. */
+  begin: (parts: RendezvousParts) => Promise<void>
+  /** Takes our file away. */
+  close: () => Promise<void>
+}
+
+export interface RendezvousParts {
+  self: string
+  addresses: () => string[]
+  meet: (peer: string, addresses: string[], timeoutMs: number) => Promise<void>
+  known: (peer: string) => boolean
+}
+
+interface Entry {
+  peerId: string
+  addresses: string[]
+  pid: number
+}
+
+const FILE = /^([1-9A-HJ-NP-Za-km-z]{8,128})\.json$/
+/** Changes come in bursts. */
+const SETTLE_MS = 100
+
+/** Undefined, with a warning, when the folder cannot be trusted or used. */
+export async function openRendezvous (folder: string, { clock, logger }: { clock: Clock, logger: Logger }): Promise<Rendezvous | undefined> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    const { mode, uid } = await lstat(folder).then(async found => found.isDirectory() ? found : await fail('it is no folder'))
+    if (uid !== process.getuid?.()) await fail('it belongs to another user')
+    if ((mode & 0o077) !== 0) await fail(`others may use it: chmod 700 ${folder}`)
+    return createRendezvous(folder, await userKey(folder), clock, logger)
+  } catch (error) {
+    logger.warn('the folder where nodes of one user meet is not used', { folder, why: messageOf(error) })
+    return undefined
+  }
+}
+
+async function fail (why: string): Promise<never> {
+  throw new Error(why)
+}
+
+function createRendezvous (folder: string, key: Uint8Array, clock: Clock, logger: Logger): Rendezvous {
+  const looked = new Set<string>()
+  let parts: RendezvousParts | undefined
+  let closed = false
+  let stopWatching = (): void => {}
+  let cancelLook: (() => void) | undefined
+
+  async function begin (given: RendezvousParts): Promise<void> {
+    parts = given
+    await write(given)
+    stopWatching = watchFolder()
+    const entries = await newcomers(given)
+    const chosen = entries.length > RENDEZVOUS.all ? sample(entries, RENDEZVOUS.sample) : entries
+    await meetAll(chosen, given)
+  }
+
+  async function write ({ self, addresses }: RendezvousParts): Promise<void> {
+    const entry: Entry = { peerId: self, addresses: nearest(addresses()), pid: process.pid }
+    const draft = join(folder, `.${self}.${process.pid}`)
+    await writeFile(draft, JSON.stringify(entry), { mode: 0o600 })
+    await rename(draft, join(folder, `${self}.json`))
+  }
+
+  /** Those not looked at before. Files of the dead are taken away. */
+  async function newcomers ({ self }: RendezvousParts): Promise<Entry[]> {
+    const names = (await readdir(folder)).filter(name => FILE.test(name)).slice(0, RENDEZVOUS.files)
+    const there = new Set(names)
+    for (const name of looked) if (!there.has(name)) looked.delete(name)
+    const fresh = names.filter(name => !looked.has(name) && name !== `${self}.json`)
+    for (const name of fresh) looked.add(name)
+    return (await Promise.all(fresh.map(readEntry))).filter(entry => entry !== undefined)
+  }
+
+  async function readEntry (name: string): Promise<Entry | undefined> {
+    const file = join(folder, name)
+    try {
+      const { size } = await stat(file)
+      const entry = size <= RENDEZVOUS.fileBytes ? parseEntry(await readFile(file, 'utf8'), name) : undefined
+      if (entry === undefined) logger.debug('a rendezvous file cannot be read', { file })
+      else if (lives(entry.pid)) return entry
+      else await unlink(file)
+    } catch (error) {
+      logger.debug('a rendezvous file cannot be read', { file, why: messageOf(error) })
+    }
+    return undefined
+  }
+
+  async function meetAll (entries: Entry[], { meet, known }: RendezvousParts): Promise<void> {
+    const waiting = [...entries]
+    const next = async (): Promise<void> => {
+      for (let entry = waiting.pop(); entry !== undefined; entry = waiting.pop()) {
+        const { peerId, addresses } = entry
+        if (closed || known(peerId)) continue
+        await meet(peerId, addresses, RENDEZVOUS.dialMs).catch((error: unknown) => { logger.debug('a node of the same user could not be met', { peer: peerId, why: messageOf(error) }) })
+      }
+    }
+    await Promise.all(Array.from({ length: RENDEZVOUS.parallel }, next))
+  }
+
+  function watchFolder (): () => void {
+    let cancelPoll = (): void => {}
+    const poll = (): void => {
+      cancelPoll = clock.after(RENDEZVOUS.pollMs, () => {
+        look()
+        poll()
+      })
+    }
+    try {
+      const watcher = watch(folder, { persistent: false }, look)
+      watcher.on('error', () => {
+        watcher.close()
+        if (!closed) poll()
+      })
+      return () => {
+        watcher.close()
+        cancelPoll()
+      }
+    } catch {
+      poll()
+      return () => { cancelPoll() }
+    }
+  }
+
+  function look (): void {
+    if (closed || cancelLook !== undefined) return
+    // Newcomers dial those who are there. This is for the case that they cannot, so it may take its time.
+    cancelLook = clock.after(SETTLE_MS + Math.random() * RENDEZVOUS.pollMs, () => {
+      cancelLook = undefined
+      refresh().catch((error: unknown) => { logger.debug('the rendezvous folder cannot be read', { folder, why: messageOf(error) }) })
+    })
+  }
+
+  async function refresh (): Promise<void> {
+    if (parts === undefined || closed) return
+    const there = await stat(join(folder, `${parts.self}.json`)).catch(() => undefined)
+    if (there === undefined) await write(parts)
+    const entries = await newcomers(parts)
+    if (looked.size <= RENDEZVOUS.all) await meetAll(entries, parts)
+  }
+
+  return {
+    key,
+    begin,
+    async close () {
+      closed = true
+      stopWatching()
+      cancelLook?.()
+      if (parts !== undefined) await unlink(join(folder, `${parts.self}.json`)).catch(() => {})
+    }
+  }
+}
+
+function parseEntry (text: string, name: string): Entry | undefined {
+  const { peerId, addresses, pid } = JSON.parse(text) as Partial<Entry>
+  if (`${peerId}.json` !== name || !Array.isArray(addresses) || !addresses.every(address => typeof address === 'string') || !Number.isSafeInteger(pid)) return undefined
+  return { peerId: String(peerId), addresses: addresses.slice(0, CONNECTIONS.addresses), pid: Number(pid) }
+}
+
+/** Loopback addresses when there are any, plain TCP first. */
+function nearest (addresses: string[]): string[] {
+  const loopback = addresses.filter(address => /^\/(ip4\/127\.|ip6\/::1\/)/.test(address))
+  return (loopback.length > 0 ? loopback : addresses).toSorted((a, b) => Number(a.includes('/ws')) - Number(b.includes('/ws')))
+}
+
+function lives (pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+function sample<T> (items: T[], count: number): T[] {
+  const pool = [...items]
+  return Array.from({ length: Math.min(count, pool.length) }, () => pool.splice(Math.floor(Math.random() * pool.length), 1)).flat()
+}

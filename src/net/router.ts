@@ -1,0 +1,76 @@
+/** Handlers by message type, and what goes back: their replies, or their failures as `error` envelopes. */
+import { A2aError, explain, messageOf, type Failure } from '../core/errors.ts'
+import type { Envelope } from '../core/envelope.ts'
+import type { Clock, EnvelopeHandler, Logger, Origin } from '../core/ports.ts'
+import type { MessageName } from '../wire/messages.ts'
+import { nodeEnvelope } from './hello.ts'
+
+export interface Router {
+  handle: (type: MessageName, handler: EnvelopeHandler) => void
+  /** Runs the handler. Never rejects; `undefined`: nothing to send back. */
+  answer: (envelope: Envelope, origin: Origin) => Promise<Envelope | undefined>
+  /** An `error` envelope that answers a message; one that could not be read has no id. */
+  failed: (failure: Failure, cause?: { messageId: string, correlationId: string }) => Envelope
+}
+
+export interface RouterParts {
+  /** The did:key of this node, which speaks in its own name when it reports errors. */
+  self: string
+  clock: Clock
+  logger: Logger
+  /** A reply that nobody waits for any more. */
+  onLateReply: () => void
+}
+
+/** What a failure's texts and lists are cut to, so that it fits its message. */
+const MAX_TEXT = 1_000
+const MAX_LIST = 16
+
+export function createRouter ({ self, clock, logger, onLateReply }: RouterParts): Router {
+  const handlers = new Map<string, EnvelopeHandler>()
+
+  const failed: Router['failed'] = (failure, cause) => nodeEnvelope(self, 'error', { failure: cut(failure) }, cause, clock.now())
+
+  async function answer (envelope: Envelope, origin: Origin): Promise<Envelope | undefined> {
+    const { type, causationId } = envelope
+    if (type === 'ping') return nodeEnvelope(self, 'ack', {}, envelope, clock.now())
+    const handler = handlers.get(type)
+    if (handler === undefined || type === 'error') {
+      // Answering an answer could go on for ever.
+      if (causationId === undefined && type !== 'error') return failed({ code: 'MESSAGE_UNKNOWN', type }, envelope)
+      onLateReply()
+      return undefined
+    }
+    try {
+      return await handler(envelope, origin)
+    } catch (error) {
+      if (error instanceof A2aError) return failed(error.failure, envelope)
+      logger.error('a message handler failed', { type, from: envelope.from, why: error instanceof Error ? error.stack : messageOf(error) })
+      return failed({ code: 'INTERNAL', why: `the handler of ${type} failed; its log says why` }, envelope)
+    }
+  }
+
+  return {
+    handle (type, handler) {
+      if (handlers.has(type)) throw new A2aError({ code: 'INTERNAL', why: `${type} has a handler already` })
+      handlers.set(type, handler)
+    },
+    answer,
+    failed
+  }
+}
+
+/** The error that an `error` envelope carries. A code not known here, or facts that do not fit it, make an INTERNAL. */
+export function errorOf ({ payload }: Envelope): A2aError {
+  const { failure } = payload as { failure: Failure }
+  try {
+    if (explain(failure) as string | undefined !== undefined) return new A2aError(failure)
+  } catch {
+    // Its facts are not those of its code.
+  }
+  return new A2aError({ code: 'INTERNAL', why: `the peer answered with "${String(failure.code)}", which is not known here` })
+}
+
+function cut (failure: Failure): { code: string } {
+  return Object.fromEntries(Object.entries(failure).map(([name, fact]) => [name, typeof fact === 'string' ? fact.slice(0, MAX_TEXT) : Array.isArray(fact) ? fact.slice(0, MAX_LIST) : fact])) as { code: string }
+}

@@ -1,0 +1,135 @@
+/**
+ * The ledger of one agent: makes its receipts and countersignatures, each linked to the one before, and keeps them. An
+ * agent has one ledger, so its chain never forks; settlements that come at once are linked to each other and written
+ * together. A contract is settled once: asked again, the ledger gives what it gave.
+ */
+import { ulid } from 'ulid'
+import { A2aError } from '../core/errors.ts'
+import { decodeEnvelope } from '../wire/envelope.ts'
+import { sha256 } from '../wire/hash.ts'
+import { countersign, issueReceipt, openCountersignature, openReceipt, type Outcome } from './receipt.ts'
+import type { Envelope } from '../core/envelope.ts'
+import type { Clock, ReceiptChain, ReceiptEntry, Signer } from '../core/ports.ts'
+
+export interface LedgerParts {
+  chain: ReceiptChain
+  signer: Signer
+  clock: Pick<Clock, 'now'>
+  /** Ids of messages. Default: ULIDs. */
+  newId?: () => string
+}
+
+/** What is rejected with LOG_WRITE_FAILED was not settled and may be tried again. */
+export interface Ledger {
+  /** The receipt of a contract that this agent carried out. Resolves when it is kept. */
+  settleAsProvider: (outcome: Outcome) => Promise<Envelope>
+  /**
+   * The countersignature to a provider's receipt. Resolves when both are kept. Rejects with what openReceipt throws, and
+   * with REFUSED when the receipt is not for this agent, or the contract was settled by another receipt.
+   */
+  settleAsRequester: (receiptStatement: Uint8Array, accepted: boolean) => Promise<Envelope>
+  /** Keeps the requester's answer beside the receipt. Rejects with TASK_UNKNOWN when there is no such receipt, and when it does not hold. */
+  attachCountersignature: (taskId: string, countersignature: Uint8Array) => Promise<void>
+}
+
+export function createLedger ({ chain, signer, clock, newId = ulid }: LedgerParts): Ledger {
+  const agent = signer.agentId
+  const stamp = { newId, now: clock.now }
+  const link = createLinker(agent, chain)
+  const underWay = new Map<string, Promise<Envelope>>()
+
+  /** One settlement of a contract at a time, so that the second finds what the first has kept. */
+  async function once (contract: string, settle: () => Promise<Envelope>): Promise<Envelope> {
+    for (let other = underWay.get(contract); other !== undefined; other = underWay.get(contract)) await other.catch(() => {})
+    const mine = settle().finally(() => underWay.delete(contract))
+    underWay.set(contract, mine)
+    return mine
+  }
+
+  const kept = (taskId: string, epoch: number, as: 'provider' | 'requester'): ReceiptEntry | undefined =>
+    chain.list(agent, { taskId }).find(entry => entry.epoch === epoch && isProviders(entry) === (as === 'provider'))
+
+  return {
+    settleAsProvider: outcome => once(`provider ${outcome.taskId} ${outcome.epoch}`, async () => {
+      const before = kept(outcome.taskId, outcome.epoch, 'provider')
+      if (before !== undefined) return decodeEnvelope(before.statement)
+      return link(previous => {
+        const envelope = issueReceipt({ ...outcome, previous }, signer, stamp)
+        const statement = statementOf(envelope)
+        return { envelope, entry: { agent, taskId: outcome.taskId, epoch: outcome.epoch, at: stamp.now(), previous, hash: sha256(statement), statement } }
+      })
+    }),
+
+    settleAsRequester: async (statement, accepted) => {
+      const { receipt } = openReceipt(statement)
+      const { task_id: taskId, epoch } = receipt
+      return once(`requester ${taskId} ${epoch}`, async () => {
+        const before = kept(taskId, epoch, 'requester')
+        if (before?.countersignature !== undefined) {
+          if (same(before.statement, statement)) return decodeEnvelope(before.countersignature)
+          throw new A2aError({ code: 'REFUSED', why: `task ${taskId} was settled by another receipt in epoch ${epoch}` })
+        }
+        return link(previous => {
+          const envelope = countersign(statement, { accepted, previous }, signer, stamp)
+          const countersignature = statementOf(envelope)
+          return { envelope, entry: { agent, taskId, epoch, at: stamp.now(), previous, hash: sha256(countersignature), statement, countersignature } }
+        })
+      })
+    },
+
+    async attachCountersignature (taskId, countersignature) {
+      const { receipt_hash: wanted } = decodeEnvelope(countersignature).payload as { receipt_hash?: unknown }
+      const entry = chain.list(agent, { taskId }).find(entry => isProviders(entry) && Buffer.from(entry.hash).toString('base64url') === wanted)
+      if (entry === undefined) throw new A2aError({ code: 'TASK_UNKNOWN', taskId })
+      if (entry.countersignature !== undefined && same(entry.countersignature, countersignature)) return
+      openCountersignature(countersignature, entry.statement)
+      if (entry.countersignature !== undefined) throw new A2aError({ code: 'REFUSED', why: `the receipt of task ${taskId} has been answered otherwise` })
+      await chain.append({ ...entry, countersignature })
+    }
+  }
+}
+
+/** Makes an entry that follows `previous`, with the envelope it keeps. */
+type Make = (previous: Uint8Array) => { entry: ReceiptEntry, envelope: Envelope }
+
+/**
+ * Links entries to the head of an agent's chain, one round at a time. All that came during a round form the next and
+ * share its fsync; should one of them fail, those linked to it fail too.
+ */
+function createLinker (agent: string, chain: ReceiptChain): (make: Make) => Promise<Envelope> {
+  let waiting: Array<{ make: Make, resolve: (envelope: Envelope) => void, reject: (error: unknown) => void }> = []
+  let running = false
+
+  async function run (): Promise<void> {
+    running = true
+    while (waiting.length > 0) {
+      const round = waiting
+      waiting = []
+      let previous = chain.head(agent)
+      await Promise.all(round.map(({ make, resolve, reject }) => {
+        try {
+          const { entry, envelope } = make(previous)
+          previous = entry.hash
+          return chain.append(entry).then(() => resolve(envelope), reject)
+        } catch (error) {
+          reject(error)
+        }
+      }))
+    }
+    running = false
+  }
+
+  return make => new Promise((resolve, reject) => {
+    waiting.push({ make, resolve, reject })
+    if (!running) void run()
+  })
+}
+
+/** A provider's entry is named by its receipt, a requester's by its countersignature. */
+const isProviders = (entry: ReceiptEntry): boolean => same(entry.hash, sha256(entry.statement))
+const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
+
+function statementOf ({ auth }: Envelope): Uint8Array {
+  if (auth === undefined) throw new A2aError({ code: 'INTERNAL', why: 'a settlement was not signed' })
+  return auth.statement
+}
