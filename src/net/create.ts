@@ -4,7 +4,7 @@ import { verifyCredential } from '../identity/credential.ts'
 import { createChannels } from './channels.ts'
 import { createDht } from './dht.ts'
 import { createDiscovery } from './discovery.ts'
-import { createGossip } from './gossip.ts'
+import { createGossip, createMisdeeds } from './gossip.ts'
 import { didOfPeer } from './hello.ts'
 import { createHost, DEFAULT_LISTEN, stopHost } from './libp2p.ts'
 import type { Net, NetOptions } from './net.ts'
@@ -24,7 +24,8 @@ const STOP_MS = 250
 export async function createNet ({ seed, listen = DEFAULT_LISTEN, bootstrap = [], mdns = true, rendezvous: folder, credentials, clock, logger }: NetOptions): Promise<Net> {
   const refused: Record<string, number> = {}
   const count = (code: string): void => { refused[code] = (refused[code] ?? 0) + 1 }
-  const [host, rendezvous] = await Promise.all([createHost(seed, listen), openRendezvous(folder, { clock, logger })])
+  const misdeeds = createMisdeeds()
+  const [host, rendezvous] = await Promise.all([createHost(seed, listen, misdeeds.scoreOf), openRendezvous(folder, { clock, logger })])
   const self = host.peerId.toString()
   const selfDid = didOfPeer(self)
   if (selfDid === undefined) throw new A2aError({ code: 'INTERNAL', why: 'the key of the node is not an Ed25519 key' })
@@ -68,7 +69,7 @@ export async function createNet ({ seed, listen = DEFAULT_LISTEN, bootstrap = []
     sameUser: peer => peer === self || channels.get(peer)?.sameUser() === true,
     greet () { for (const peer of channels.all()) peer.greet() },
     joined: (timeoutMs = 1_500) => discovery.joined(timeoutMs),
-    gossip: createGossip({ host, router, clock, logger, count }),
+    gossip: createGossip({ host, router, clock, logger, count, misdeeds }),
     dht: createDht(host, logger),
     refused,
     [Symbol.asyncDispose]: () => stopped ??= stop()

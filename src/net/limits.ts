@@ -69,6 +69,8 @@ export const GOSSIP = {
   perSecond: 200,
   /** Messages remembered, so that a repeated one does not reach a handler again. */
   remembered: 10_000,
+  /** How long a peer's last garbage is held against it, in ms. */
+  resentMs: 600_000,
   /** Largest inbound RPC: a few adverts of the largest size. */
   rpcBytes: 2 * MiB,
   /** Bytes waiting for a peer that does not read, before its stream is ended. */

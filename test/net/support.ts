@@ -35,9 +35,10 @@ export function keepingLogger (): Logger & { lines: Line[] } {
   return { lines, debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }
 
-export function folder (t: TestContext): string {
+/** Removed when the process ends: by then every node that uses it has stopped. */
+export function folder (): string {
   const dir = mkdtempSync(join(tmpdir(), 'a2a-net-'))
-  t.after(() => { rmSync(dir, { recursive: true, force: true }) })
+  process.on('exit', () => { rmSync(dir, { recursive: true, force: true }) })
   return dir
 }
 
@@ -64,7 +65,7 @@ export async function startNode (t: TestContext, options: Partial<NetOptions> = 
     seed,
     listen: ['/ip4/127.0.0.1/tcp/0'],
     mdns: false,
-    rendezvous: options.rendezvous ?? folder(t),
+    rendezvous: options.rendezvous ?? folder(),
     credentials: () => [signer.credential()],
     clock,
     logger,
