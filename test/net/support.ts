@@ -38,9 +38,12 @@ export function keepingLogger (): Logger & { lines: Line[] } {
 /** Removed when the process ends: by then every node that uses it has stopped. */
 export function folder (): string {
   const dir = mkdtempSync(join(tmpdir(), 'a2a-net-'))
-  process.on('exit', () => { rmSync(dir, { recursive: true, force: true }) })
+  folders.push(dir)
   return dir
 }
+
+const folders: string[] = []
+process.once('exit', () => { for (const dir of folders) rmSync(dir, { recursive: true, force: true }) })
 
 export interface TestNode {
   net: Net
