@@ -103,7 +103,8 @@ export const providerMachine: Machine<ProviderTask, ProviderEvent, ProviderEffec
   })
 }
 
-export function createProviderEnd (parts: ProviderParts): ProviderEnd {
+/** @param machine the state machine it drives; tests plant faults in it */
+export function createProviderEnd (parts: ProviderParts, machine = providerMachine): ProviderEnd {
   const { author, signer, wire, log, clock, logger } = parts
   /** A handler at work, and what its messages need. */
   interface Running { abort: AbortController, capability: string, answers: Array<PromiseWithResolvers<unknown>>, sequence: number, stopBeating: () => void, ended: Promise<void> }
@@ -111,7 +112,7 @@ export function createProviderEnd (parts: ProviderParts): ProviderEnd {
   /** Where to reach a task's requester, and the input until the handler has it. */
   const deliveries = new Set<Promise<void>>()
   const requesters = new Map<string, { peer: string, addresses: string[], input?: Uint8Array }>()
-  const book = createBook(providerMachine, { agentId: author.agentId, log, clock, logger, perform })
+  const book = createBook(machine, { agentId: author.agentId, log, clock, logger, perform })
   let closing = false
 
   const now = (): number => clock.now()

@@ -95,14 +95,15 @@ export const requesterMachine: Machine<RequesterTask, RequesterEvent, RequesterE
   })
 }
 
-export function createRequesterEnd (parts: RequesterParts): RequesterEnd {
+/** @param machine the state machine it drives; tests plant faults in it */
+export function createRequesterEnd (parts: RequesterParts, machine = requesterMachine): RequesterEnd {
   const { author, signer, wire, log, clock, logger } = parts
   /** What a task under way needs beside its state. */
   interface Live { input: Uint8Array, feed: EventFeed, policy: RankingPolicy, onInputRequired?: DelegateOptions['onInputRequired'], output?: JsonSchema }
   const live = new Map<string, Live>()
   const settling = new Map<string, Promise<unknown>>()
   const contracts = new Map<string, string>()
-  const book: Book<RequesterTask, RequesterEvent, RequesterEffect> = createBook(requesterMachine, { agentId: author.agentId, log, clock, logger, perform })
+  const book: Book<RequesterTask, RequesterEvent, RequesterEffect> = createBook(machine, { agentId: author.agentId, log, clock, logger, perform })
 
   const now = (): number => clock.now()
   const happen = (taskId: string, event: RequesterEvent): void => {
@@ -372,7 +373,7 @@ export function createRequesterEnd (parts: RequesterParts): RequesterEnd {
     const events: TaskEvent[] = []
     let { task } = opened
     for (const { at, type, data } of rest) {
-      const step = stepRequester(task, { type, at, ...data as object } as RequesterEvent)
+      const step = machine.step(task, { type, at, ...data as object } as RequesterEvent)
       task = step.task
       for (const effect of step.effects) if (effect.type === 'publish') events.push({ taskId, at, ...effect.event } as TaskEvent)
     }

@@ -13,7 +13,7 @@ export interface DiscoveryParts {
   host: Host
   channels: Channels
   rendezvous: Rendezvous | undefined
-  bootstrap: string[]
+  seeds: Multiaddr[]
   mdns: boolean
   clock: Clock
   logger: Logger
@@ -25,9 +25,7 @@ export interface Discovery {
   close: () => Promise<void>
 }
 
-/** @throws A2aError BAD_USAGE when a bootstrap address is no multiaddr */
-export function createDiscovery ({ host, channels, rendezvous, bootstrap, mdns, clock, logger }: DiscoveryParts): Discovery {
-  const seeds = bootstrap.map(parseSeed)
+export function createDiscovery ({ host, channels, rendezvous, seeds, mdns, clock, logger }: DiscoveryParts): Discovery {
   const self = host.peerId.toString()
   let closed = false
   let cancel = (): void => {}
@@ -95,7 +93,8 @@ export function createDiscovery ({ host, channels, rendezvous, bootstrap, mdns, 
   }
 }
 
-function parseSeed (address: string): Multiaddr {
+/** @throws A2aError BAD_USAGE when a bootstrap address is no multiaddr */
+export function parseSeed (address: string): Multiaddr {
   try {
     return multiaddr(address)
   } catch (error) {

@@ -23,9 +23,10 @@ const spread = (ms: number): number => ms * (0.5 + Math.random())
 
 /**
  * A started node.
+ * @param scoreOf what a peer has done to us by gossip: 0 or less, times 10 in its score
  * @throws A2aError LISTEN_FAILED
  */
-export async function createHost (seed: Uint8Array, listen: string[]): Promise<Host> {
+export async function createHost (seed: Uint8Array, listen: string[], scoreOf: (peer: string) => number): Promise<Host> {
   for (const address of listen) checkAddress(address)
   const websockets = listen.some(address => address.includes('/ws')) ? [(await import('@libp2p/websockets')).webSockets()] : []
   const privateKey = await generateKeyPairFromSeed('Ed25519', seed)
@@ -81,7 +82,8 @@ export async function createHost (seed: Uint8Array, listen: string[]): Promise<H
           maxOutboundBufferSize: GOSSIP.outboundBytes,
           maxTopicBytesPerPeer: GOSSIP.topicBytesPerPeer,
           decodeRpcLimits: GOSSIP.rpc,
-          scoreParams: { IPColocationFactorWhitelist: new PrivateAddresses() }
+          // By peer and not by topic: the topics that will be joined are not known here.
+          scoreParams: { appSpecificScore: scoreOf, IPColocationFactorWhitelist: new PrivateAddresses() }
         })
       }
     })
@@ -90,15 +92,27 @@ export async function createHost (seed: Uint8Array, listen: string[]): Promise<H
   }
 }
 
+/**
+ * Timers that libp2p 3.3.11 and gossipsub 17.1.1 leave behind when they stop; they would keep a process that has nothing
+ * else to do alive for up to three seconds. A test shows that it ends at once.
+ */
+interface Leftovers {
+  services: { gossip: { status: { heartbeatTimeout?: NodeJS.Timeout } } }
+  components: { addressManager: { _updatePeerStoreAddresses: { stop: () => void } } }
+}
+
 /** Ends libp2p within `graceMs`: what is not closed by then is cut off. */
 export async function stopHost (host: Host, graceMs: number): Promise<void> {
   const late = setTimeout(() => {
     for (const connection of host.getConnections()) connection.abort(new Error('the node stops'))
   }, graceMs)
+  const { services: { gossip: { status } }, components: { addressManager } } = host as unknown as Leftovers
   try {
     await host.stop()
   } finally {
     clearTimeout(late)
+    clearTimeout(status.heartbeatTimeout)
+    addressManager._updatePeerStoreAddresses.stop()
   }
 }
 

@@ -38,6 +38,8 @@ export const CHANNEL = {
   frameBurst: 4_000,
   /** Handlers at work for one peer. Beyond it reading stops until one is done. */
   handlers: 256,
+  /** Bytes that may wait for a place while a reply is awaited from the same peer. Beyond it reading stops all the same. */
+  parkedBytes: 8 * MiB,
   /** Messages waiting for the transport. They are encoded only when it can take them. Beyond it: OVERLOADED. */
   queued: 10_000,
   /** Bytes handed to the transport in one piece, unless one message is larger. */
@@ -69,6 +71,8 @@ export const GOSSIP = {
   perSecond: 200,
   /** Messages remembered, so that a repeated one does not reach a handler again. */
   remembered: 10_000,
+  /** How long a peer's last garbage is held against it, in ms. */
+  resentMs: 600_000,
   /** Largest inbound RPC: a few adverts of the largest size. */
   rpcBytes: 2 * MiB,
   /** Bytes waiting for a peer that does not read, before its stream is ended. */

@@ -59,11 +59,14 @@ function createRendezvous (folder: string, key: Uint8Array, clock: Clock, logger
   let parts: RendezvousParts | undefined
   let closed = false
   let stopWatching = (): void => {}
+  let written: Promise<void> | undefined
   let cancelLook: (() => void) | undefined
 
   async function begin (given: RendezvousParts): Promise<void> {
     parts = given
-    await write(given)
+    written = write(given)
+    await written
+    if (closed) return
     stopWatching = watchFolder()
     const entries = await newcomers(given)
     const chosen = entries.length > RENDEZVOUS.all ? sample(entries, RENDEZVOUS.sample) : entries
@@ -149,7 +152,7 @@ function createRendezvous (folder: string, key: Uint8Array, clock: Clock, logger
   async function refresh (): Promise<void> {
     if (parts === undefined || closed) return
     const there = await stat(join(folder, `${parts.self}.json`)).catch(() => undefined)
-    if (there === undefined) await write(parts)
+    if (there === undefined && !closed) await (written = write(parts))
     const entries = await newcomers(parts)
     if (looked.size <= RENDEZVOUS.all) await meetAll(entries, parts)
   }
@@ -161,6 +164,7 @@ function createRendezvous (folder: string, key: Uint8Array, clock: Clock, logger
       closed = true
       stopWatching()
       cancelLook?.()
+      await written?.catch(() => {})
       if (parts !== undefined) await unlink(join(folder, `${parts.self}.json`)).catch(() => {})
     }
   }

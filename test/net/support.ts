@@ -35,11 +35,15 @@ export function keepingLogger (): Logger & { lines: Line[] } {
   return { lines, debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }
 
-export function folder (t: TestContext): string {
+/** Removed when the process ends: by then every node that uses it has stopped. */
+export function folder (): string {
   const dir = mkdtempSync(join(tmpdir(), 'a2a-net-'))
-  t.after(() => { rmSync(dir, { recursive: true, force: true }) })
+  folders.push(dir)
   return dir
 }
+
+const folders: string[] = []
+process.once('exit', () => { for (const dir of folders) rmSync(dir, { recursive: true, force: true }) })
 
 export interface TestNode {
   net: Net
@@ -64,7 +68,7 @@ export async function startNode (t: TestContext, options: Partial<NetOptions> = 
     seed,
     listen: ['/ip4/127.0.0.1/tcp/0'],
     mdns: false,
-    rendezvous: options.rendezvous ?? folder(t),
+    rendezvous: options.rendezvous ?? folder(),
     credentials: () => [signer.credential()],
     clock,
     logger,
