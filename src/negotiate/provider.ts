@@ -296,6 +296,8 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
       },
       requireInput: async (prompt: string, schema?: JsonSchema) => {
         const answer = Promise.withResolvers<unknown>()
+        // It may be aborted while the question is still under way; then `tell` throws, or the await below does.
+        answer.promise.catch(() => {})
         entry.answers.push(answer)
         const onAbort = (): void => { answer.reject(signal.reason) }
         signal.addEventListener('abort', onAbort, { once: true })

@@ -317,6 +317,8 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     const taken = effects.some(({ type }) => type === 'take') || (current && event.type === 'broke')
     const countersigned = taken ? parts.settle(statement, accepted) : undefined
     if (countersigned !== undefined) settling.set(taskId, countersigned)
+    // It may fail while we still wait for the disk; who awaits it below is told.
+    countersigned?.catch(() => {})
     await done
     if (countersigned === undefined) {
       refuseFenced(taskId, epoch, effects)

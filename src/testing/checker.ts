@@ -140,4 +140,4 @@ const sameEnd = (a: TaskEvent | undefined, b: TaskEvent): boolean =>
   a?.event === b.event && JSON.stringify({ ...a, at: 0 }) === JSON.stringify({ ...b, at: 0 })
 
 const summary = (event: TaskEvent | undefined): string =>
-  event === undefined ? 'nothing' : event.event === 'failed' ? `failed ${event.failure.code}` : 'provider' in event ? `${event.event} by ${event.provider}` : event.event
+  event === undefined ? 'nothing' : event.event === 'failed' ? `failed ${JSON.stringify(event.failure)}` : 'provider' in event ? `${event.event} by ${event.provider}` : event.event
