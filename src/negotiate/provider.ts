@@ -172,7 +172,13 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     const event: ProviderEvent = { type: 'offered', at: now(), taskId, capability: service.capability, requester, bid, call: { depth, visited, maxCost: call.max_cost } }
     if (book.get(taskId) === undefined) await book.open(taskId, openOffer(event), event)
     else await book.apply(taskId, event).done
-    await wire.send(peer, signEnvelope(plain, signer), { addresses: call.endpoints })
+    const held = book.get(taskId)
+    if (held === undefined || held.bid.round > call.round) return undefined
+    // Asked twice in one round, it answers with the bid it made.
+    const again = held.bid.round === call.round
+      ? { ...plain, messageId: held.bid.id, payload: { ...payloadOf(plain, 'task.bid'), cost: held.bid.cost, duration_ms: held.bid.durationMs, valid_ms: Math.max(0, held.bid.expiresAt - now()) } }
+      : plain
+    await wire.send(peer, signEnvelope(again, signer), { addresses: call.endpoints })
     return undefined
   }
 

@@ -102,7 +102,7 @@ export async function simulate ({ seed, faults: chosen = {}, plants = {} }: Simu
     ends[end] = (ends[end] ?? 0) + 1
   }
   const { observations, lines, hash } = history
-  return { seed, broken: check(observations, remains), lines: lines(), hash: hash(), ends }
+  return { seed, broken: check(observations, remains, new Set(hosts.map(({ agentId }) => agentId))), lines: lines(), hash: hash(), ends }
 }
 
 /** Has a task done by somebody else. The last tasks are given all the time and rounds they may need. */
