@@ -247,6 +247,8 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     }
     entry.ended = work().then(outcome => {
       entry.stopBeating()
+      // One that was aborted and ends late has no say in the work that took its place.
+      if (running.get(taskId) !== entry) return
       running.delete(taskId)
       happen(taskId, { type: 'handled', at: now(), outcome })
     })
