@@ -103,8 +103,12 @@ export function stepProvider (task: ProviderTask, event: ProviderEvent): Provide
 export const epochOf = (task: ProviderTask): number =>
   task.stage === 'closed' ? task.epoch : task.stage === 'offered' ? 0 : task.contract.epoch
 
-/** A bid in a later round takes the place of one that led to nothing. */
+/**
+ * A bid in a later round takes the place of one that led to nothing. In one round the first bid stands: its requester may
+ * have it already, and ask again only because it was restarted.
+ */
 function onOffered (task: ProviderTask, event: Extract<ProviderEvent, { type: 'offered' }>): ProviderStep {
+  if (event.bid.round <= task.bid.round && event.at < task.bid.expiresAt) return still(task)
   if (task.stage === 'offered') return still({ ...task, bid: event.bid })
   return task.stage === 'closed' && task.reason !== 'settled' ? still({ ...task, bid: event.bid }) : still(task)
 }
@@ -116,7 +120,7 @@ function onAwarded (task: ProviderTask, event: Extract<ProviderEvent, { type: 'a
   if (contract.epoch < current) return { task, effects: [{ type: 'refuse', epoch: contract.epoch, failure: stale }] }
   switch (task.stage) {
     case 'working': return { task: { ...task, contract, deadlineAt }, effects: [{ type: 'accept', contract }] }
-    case 'delivering': return { task: { ...task, contract, attempt: 0, retryAt: at }, effects: [{ type: 'accept', contract }, { type: 'deliver', contract, outcome: task.outcome }] }
+    case 'delivering': return { task: { ...task, contract, attempt: 1, retryAt: task.giveUpAt }, effects: [{ type: 'accept', contract }, { type: 'deliver', contract, outcome: task.outcome }] }
     case 'closed':
       if (task.reason === 'settled' || contract.epoch === current) return { task, effects: [{ type: 'refuse', epoch: contract.epoch, failure: stale }] }
   }

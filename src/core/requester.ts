@@ -10,7 +10,7 @@ export type RequesterTask = Asked & (
   | { stage: 'announced', awaiting?: string[], closesAt?: number, bids: Bid[], passes: Pass[] }
   | { stage: 'choosing', bids: Bid[] }
   | { stage: 'awarded', winner: Bid, standby: RankedBid[], awardedAt: number, leaseUntil: number }
-  | { stage: 'working', winner: Bid, standby: RankedBid[], awardedAt: number, leaseUntil: number, slaUntil?: number, sequence: number }
+  | { stage: 'working', winner: Bid, standby: RankedBid[], awardedAt: number, leaseUntil: number, slaUntil?: number, sequence: number, accepted: boolean }
   | { stage: 'resting', resumesAt: number }
   | { stage: 'settled', provider: string, cost: number }
   | { stage: 'failed', failure: Failure }
@@ -35,8 +35,8 @@ interface Asked {
 export interface Pass { provider: string, reason: string, code?: string }
 
 export type RequesterEvent = { at: number } & (
-  /** With the input, base64: what is awarded again after a restart. */
-  | { type: 'opened', spec: TaskSpec, input: string }
+  /** With the input, base64, and the schema asked of the output: what is needed again after a restart. */
+  | { type: 'opened', spec: TaskSpec, input: string, output?: Record<string, unknown> }
   /** The announcement is out; these known agents were asked directly. */
   | { type: 'called', round: number, asked: string[] }
   | { type: 'bid', bid: Bid }
@@ -56,7 +56,8 @@ export type RequesterEvent = { at: number } & (
   /** The provider's process or machine is gone for certain: nothing listens there any more. */
   | { type: 'gone', provider: string, why: string }
   | { type: 'cancelled', why: string }
-  | { type: 'tick' }
+  /** With the lease as it stands: the signs of life that renewed it are not in the log. */
+  | { type: 'tick', leaseUntil?: number }
   /** This process came back after a crash: a provider at work gets a fresh lease to be heard in. */
   | { type: 'recovered' }
 )
@@ -104,6 +105,10 @@ export function wakeAt (task: RequesterTask): number | undefined {
   }
 }
 
+/** The timer's event, as it is to be kept. */
+export const tickOf = (task: RequesterTask, at: number): RequesterEvent =>
+  task.stage === 'awarded' || task.stage === 'working' ? { type: 'tick', at, leaseUntil: task.leaseUntil } : { type: 'tick', at }
+
 /** What to do again for a task that was found open in the log. */
 export function resumeTask (task: RequesterTask): RequesterEffect[] {
   switch (task.stage) {
@@ -127,7 +132,7 @@ export function stepRequester (task: RequesterTask, event: RequesterEvent): Step
     case 'bid': return onBid(task, event.bid, event.at)
     case 'passed': return onPassed(task, event)
     case 'chosen': return task.stage === 'choosing' && event.round === task.round ? award(task, event.order, event.at, []) : same(task)
-    case 'tick': return onTick(task, event.at)
+    case 'tick': return onTick(task, event.at, event.leaseUntil)
     case 'recovered': return task.stage === 'awarded' || task.stage === 'working' ? same({ ...task, leaseUntil: event.at + task.spec.leaseMs }) : same(task)
     case 'cancelled': return hasEnded(task) ? same(task) : fail(task, { code: 'CANCELLED', taskId: task.spec.taskId, why: event.why })
     case 'gone': return winnerOf(task)?.provider === event.provider ? move(task, { code: 'PEER_UNREACHABLE', peer: event.provider, why: event.why }, event.at) : same(task)
@@ -152,11 +157,14 @@ function onProvider (task: RequesterTask, event: FromProvider): Step {
     winner, standby, awardedAt,
     leaseUntil: at + task.spec.leaseMs,
     slaUntil: slaUntil(task.spec, winner, awardedAt),
-    sequence: task.stage === 'working' ? task.sequence : 0
+    sequence: task.stage === 'working' ? task.sequence : 0,
+    accepted: task.stage === 'working' && task.accepted
   }
   switch (event.type) {
-    case 'accepted': return task.stage === 'awarded' ? publish(working, { event: 'accepted', provider, epoch }) : same(task)
-    case 'heard': return same(working)
+    // Progress may overtake it: the contract is kept all the same.
+    case 'accepted': return working.accepted ? same(task) : publish({ ...working, accepted: true }, { event: 'accepted', provider, epoch })
+    // Not in the log, so it changes nothing but the lease.
+    case 'heard': return same({ ...task, leaseUntil: working.leaseUntil })
     case 'refused': return move(task, { code: 'REFUSED', why: event.reason }, at, event.retryable)
     case 'broke': return event.retryable ? move(task, event.failure, at) : fail(task, event.failure)
     case 'result': {
@@ -249,17 +257,17 @@ function close (task: RequesterTask & { stage: 'announced' }, at: number): Step 
   return { task: step.task, effects: [...declined, ...step.effects] }
 }
 
-function onTick (task: RequesterTask, at: number): Step {
+function onTick (task: RequesterTask, at: number, lease?: number): Step {
   if (hasEnded(task)) return same(task)
   if (at >= task.spec.deadlineAt) return fail(task, { code: 'DEADLINE_EXCEEDED', taskId: task.spec.taskId, afterMs: at - task.spec.createdAt })
   switch (task.stage) {
     case 'announced': return task.closesAt !== undefined && at >= task.closesAt ? close(task, at) : same(task)
     case 'awarded':
-      return at >= task.leaseUntil ? move(task, { code: 'LEASE_EXPIRED', provider: task.winner.provider, silentMs: at - task.leaseUntil + task.spec.leaseMs }, at) : same(task)
     case 'working': {
       const { provider, durationMs = 0 } = task.winner
-      if (at >= task.leaseUntil) return move(task, { code: 'LEASE_EXPIRED', provider, silentMs: at - task.leaseUntil + task.spec.leaseMs }, at)
-      if (task.slaUntil !== undefined && at >= task.slaUntil) return move(task, { code: 'SLA_BREACHED', provider, promisedMs: durationMs, afterMs: at - task.awardedAt }, at)
+      const leaseUntil = lease ?? task.leaseUntil
+      if (at >= leaseUntil) return move(task, { code: 'LEASE_EXPIRED', provider, silentMs: at - leaseUntil + task.spec.leaseMs }, at)
+      if (task.stage === 'working' && task.slaUntil !== undefined && at >= task.slaUntil) return move(task, { code: 'SLA_BREACHED', provider, promisedMs: durationMs, afterMs: at - task.awardedAt }, at)
       return same(task)
     }
     case 'resting': {

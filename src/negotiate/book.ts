@@ -9,7 +9,7 @@ export interface Machine<T, E extends { type: string, at: number }, F> {
   role: 'requester' | 'provider'
   step: (task: T, event: E) => { task: T, effects: F[] }
   wakeAt: (task: T) => number | undefined
-  tick: (at: number) => E
+  tick: (at: number, task: T) => E
   summarise: (task: T) => TaskSummary
   /** Events that are not worth a write: they can be lost with the process. */
   passing: (event: E) => boolean
@@ -74,7 +74,7 @@ export function createBook<T, E extends { type: string, at: number }, F> (machin
     if (at === undefined) return
     // Timers may fire a little early.
     if (at > clock.now()) return enter(taskId, task)
-    apply(taskId, machine.tick(clock.now())).done.catch(error => {
+    apply(taskId, machine.tick(clock.now(), task)).done.catch(error => {
       logger.error('could not keep a task going', { taskId, why: messageOf(error) })
       if (!closed) timers.set(taskId, clock.after(RETRY_MS, () => { wake(taskId) }))
     })

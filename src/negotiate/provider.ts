@@ -172,7 +172,13 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     const event: ProviderEvent = { type: 'offered', at: now(), taskId, capability: service.capability, requester, bid, call: { depth, visited, maxCost: call.max_cost } }
     if (book.get(taskId) === undefined) await book.open(taskId, openOffer(event), event)
     else await book.apply(taskId, event).done
-    await wire.send(peer, signEnvelope(plain, signer), { addresses: call.endpoints })
+    const held = book.get(taskId)
+    if (held === undefined || held.bid.round > call.round) return undefined
+    // Asked twice in one round, it answers with the bid it made.
+    const again = held.bid.round === call.round
+      ? { ...plain, messageId: held.bid.id, payload: { ...payloadOf(plain, 'task.bid'), cost: held.bid.cost, duration_ms: held.bid.durationMs, valid_ms: Math.max(0, held.bid.expiresAt - now()) } }
+      : plain
+    await wire.send(peer, signEnvelope(again, signer), { addresses: call.endpoints })
     return undefined
   }
 
@@ -241,6 +247,8 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     }
     entry.ended = work().then(outcome => {
       entry.stopBeating()
+      // One that was aborted and ends late has no say in the work that took its place.
+      if (running.get(taskId) !== entry) return
       running.delete(taskId)
       happen(taskId, { type: 'handled', at: now(), outcome })
     })
@@ -297,6 +305,8 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
       },
       requireInput: async (prompt: string, schema?: JsonSchema) => {
         const answer = Promise.withResolvers<unknown>()
+        // It may be aborted while the question is still under way; then `tell` throws, or the await below does.
+        answer.promise.catch(() => {})
         entry.answers.push(answer)
         const onAbort = (): void => { answer.reject(signal.reason) }
         signal.addEventListener('abort', onAbort, { once: true })

@@ -6,8 +6,7 @@
 import { createBook, type Book, type Machine } from './book.ts'
 import { createFeed, isLast, type EventFeed } from './work.ts'
 import { A2aError, messageOf, toFailure, type Failure } from '../core/errors.ts'
-import { within } from '../core/deadline.ts'
-import { hasEnded, openTask, resumeTask, slaMs, stepRequester, wakeAt, winnerOf, type RequesterEffect, type RequesterEvent, type RequesterTask } from '../core/requester.ts'
+import { hasEnded, openTask, resumeTask, slaMs, stepRequester, tickOf, wakeAt, winnerOf, type RequesterEffect, type RequesterEvent, type RequesterTask } from '../core/requester.ts'
 import { rankByValue, type RankingPolicy } from '../core/ranking.ts'
 import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
 import { signEnvelope } from '../wire/envelope.ts'
@@ -82,7 +81,7 @@ export const requesterMachine: Machine<RequesterTask, RequesterEvent, RequesterE
   role: 'requester',
   step: stepRequester,
   wakeAt,
-  tick: at => ({ type: 'tick', at }),
+  tick: (at, task) => tickOf(task, at),
   passing: event => event.type === 'heard',
   summarise: task => ({
     capability: task.spec.capability,
@@ -103,6 +102,8 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   const live = new Map<string, Live>()
   const settling = new Map<string, Promise<unknown>>()
   const contracts = new Map<string, string>()
+  /** Tasks awarded again after a restart, in this epoch: the award from before, signed likewise, may be the one that was accepted. */
+  const reawarded = new Map<string, number>()
   const book: Book<RequesterTask, RequesterEvent, RequesterEffect> = createBook(machine, { agentId: author.agentId, log, clock, logger, perform })
 
   const now = (): number => clock.now()
@@ -125,7 +126,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     live.set(taskId, { input: bytes, feed, policy: options.policy ?? rankByValue, onInputRequired: options.onInputRequired, output: options.output })
     const { signal } = options
     const onAbort = (): void => { void cancel(taskId, messageOf(signal?.reason)) }
-    book.open(taskId, openTask(spec), { type: 'opened', at: createdAt, spec, input: bytes.toString('base64') }).then(() => {
+    book.open(taskId, openTask(spec), { type: 'opened', at: createdAt, spec, input: bytes.toString('base64'), output: options.output }).then(() => {
       if (signal?.aborted === true) onAbort()
       else signal?.addEventListener('abort', onAbort, { once: true })
     }, error => {
@@ -182,6 +183,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
       live.delete(taskId)
       settling.delete(taskId)
       contracts.delete(taskId)
+      reawarded.delete(taskId)
     }
   }
 
@@ -227,7 +229,8 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
       remainingMs: Math.max(0, spec.deadlineAt - now()), remainingCost: spec.maxCost, depth: spec.depth, visited: spec.visited
     }), signer)
     const statement = envelope.auth?.statement as Uint8Array
-    contracts.set(taskId, hashOf(statement))
+    if (reawarded.get(taskId) === epoch) contracts.delete(taskId)
+    else contracts.set(taskId, hashOf(statement))
     try {
       const reply = await wire.request(bid.peer, { ...envelope, content: live.get(taskId)?.input, mediaType: JSON_TYPE }, { timeoutMs: leaseMs })
       const isFor = reply.from === bid.provider && reply.epoch === epoch
@@ -317,6 +320,8 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     const taken = effects.some(({ type }) => type === 'take') || (current && event.type === 'broke')
     const countersigned = taken ? parts.settle(statement, accepted) : undefined
     if (countersigned !== undefined) settling.set(taskId, countersigned)
+    // It may fail while we still wait for the disk; who awaits it below is told.
+    countersigned?.catch(() => {})
     await done
     if (countersigned === undefined) {
       refuseFenced(taskId, epoch, effects)
@@ -365,10 +370,9 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   }
 
   /** The events of the log, folded again, give the events that were published. */
-  function replay (taskId: string): { task: RequesterTask, events: TaskEvent[], input: Buffer } | undefined {
     const [first, ...rest] = log.eventsOf('requester', taskId).filter(({ agent }) => agent === author.agentId)
     if (first === undefined) return undefined
-    const { spec, input } = first.data as { spec: TaskSpec, input: string }
+    const { spec, input, output } = first.data as { spec: TaskSpec, input: string, output?: JsonSchema }
     const opened = openTask(spec)
     const events: TaskEvent[] = []
     let { task } = opened
@@ -377,7 +381,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
       task = step.task
       for (const effect of step.effects) if (effect.type === 'publish') events.push({ taskId, at, ...effect.event } as TaskEvent)
     }
-    return { task, events, input: Buffer.from(input, 'base64') }
+    return { task, events, input: Buffer.from(input, 'base64'), output }
   }
 
   return {
@@ -406,7 +410,8 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
         if (past === undefined) continue
         const feed = createFeed()
         past.events.forEach(feed.push)
-        live.set(taskId, { input: past.input, feed, policy: rankByValue })
+        live.set(taskId, { input: past.input, feed, policy: rankByValue, output: past.output })
+        reawarded.set(taskId, past.task.epoch)
         book.restore(taskId, past.task, resumeTask(past.task))
         happen(taskId, { type: 'recovered', at: now() })
       }

@@ -1,4 +1,5 @@
 /** Goes over what happened in a run, and tells what should not have. It knows the promises, not the state machines. */
+import { explain, type Failure } from '../core/errors.ts'
 import type { TaskEvent } from '../core/task.ts'
 import type { Observation, ObservationOf } from './history.ts'
 
@@ -17,7 +18,8 @@ export interface Remains {
 const GRACE_MS = 1_000
 
 /** One line for each broken promise. */
-export function check (observations: readonly Observation[], remains: readonly Remains[]): string[] {
+/** @param honest agents that do not lie */
+export function check (observations: readonly Observation[], remains: readonly Remains[], honest: ReadonlySet<string>): string[] {
   const broken: string[] = []
   const of = <W extends Observation['what']>(what: W): Array<ObservationOf<W>> => observations.filter((seen): seen is ObservationOf<W> => seen.what === what)
   const promise = (holds: boolean, taskId: string, why: string): void => { if (!holds) broken.push(`${taskId}: ${why}`) }
@@ -62,7 +64,7 @@ export function check (observations: readonly Observation[], remains: readonly R
   }
 
   const asked = new Map(of('asked').map(seen => [seen.taskId, seen]))
-  for (const task of remains) checkStory(task, observations, asked.get(task.taskId)?.must ?? false, taken.get(task.taskId), promise)
+  for (const task of remains) checkStory(task, observations, asked.get(task.taskId)?.must ?? false, taken.get(task.taskId), honest, promise)
 
   // What was acknowledged is kept, and what owners were told is what the log says.
   const kept = new Map(remains.map(task => [task.taskId, task]))
@@ -77,7 +79,7 @@ export function check (observations: readonly Observation[], remains: readonly R
 }
 
 /** What one task's owner reads in the log. */
-function checkStory (task: Remains, observations: readonly Observation[], must: boolean, taken: string | undefined, promise: (holds: boolean, taskId: string, why: string) => void): void {
+function checkStory (task: Remains, observations: readonly Observation[], must: boolean, taken: string | undefined, honest: ReadonlySet<string>, promise: (holds: boolean, taskId: string, why: string) => void): void {
   const { taskId, host, skewMs, deadlineAt, ended, events, maxCost = Infinity } = task
   const costs = new Map<string, number>()
   let epoch = 0
@@ -96,6 +98,7 @@ function checkStory (task: Remains, observations: readonly Observation[], must: 
         break
       case 'moved':
         if (event.failure.code !== 'REFUSED') barred.add(event.provider)
+        promise(!honest.has(event.provider) || isFair(event.failure), taskId, `${event.provider} is honest and lost epoch ${event.epoch} for ${explain(event.failure)}`)
         break
       case 'accepted':
       case 'progress':
@@ -136,8 +139,14 @@ function awakeFrom (observations: readonly Observation[], host: string, at: numb
   return Math.max(since ?? at, at)
 }
 
+/** Who does as it should loses work for being silent, slow, busy, or for what its handler does; never for what it says. */
+function isFair (failure: Failure): boolean {
+  if (failure.code === 'REFUSED') return failure.why.includes('too many')
+  return failure.code !== 'OUTPUT_INVALID' || failure.why === 'it is wrong'
+}
+
 const sameEnd = (a: TaskEvent | undefined, b: TaskEvent): boolean =>
   a?.event === b.event && JSON.stringify({ ...a, at: 0 }) === JSON.stringify({ ...b, at: 0 })
 
 const summary = (event: TaskEvent | undefined): string =>
-  event === undefined ? 'nothing' : event.event === 'failed' ? `failed ${event.failure.code}` : 'provider' in event ? `${event.event} by ${event.provider}` : event.event
+  event === undefined ? 'nothing' : event.event === 'failed' ? `failed ${JSON.stringify(event.failure)}` : 'provider' in event ? `${event.event} by ${event.provider}` : event.event

@@ -102,8 +102,11 @@ export async function simulate ({ seed, faults: chosen = {}, plants = {} }: Simu
     ends[end] = (ends[end] ?? 0) + 1
   }
   const { observations, lines, hash } = history
-  return { seed, broken: check(observations, remains), lines: lines(), hash: hash(), ends }
+  return { seed, broken: check(observations, remains, new Set(hosts.map(({ agentId }) => agentId))), lines: lines(), hash: hash(), ends }
 }
+
+/** The run of a seed once more, to look at its lines. With the options that it failed with. */
+export const replay = (seed: number, options: Omit<SimulationOptions, 'seed'> = {}): Promise<Run> => simulate({ ...options, seed })
 
 /** Has a task done by somebody else. The last tasks are given all the time and rounds they may need. */
 function ask (host: Host, random: Random, must: boolean): void {
