@@ -370,6 +370,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   }
 
   /** The events of the log, folded again, give the events that were published. */
+  function replay (taskId: string): { task: RequesterTask, events: TaskEvent[], input: Buffer, output?: JsonSchema } | undefined {
     const [first, ...rest] = log.eventsOf('requester', taskId).filter(({ agent }) => agent === author.agentId)
     if (first === undefined) return undefined
     const { spec, input, output } = first.data as { spec: TaskSpec, input: string, output?: JsonSchema }
