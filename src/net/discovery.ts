@@ -64,7 +64,8 @@ export function createDiscovery ({ host, channels, rendezvous, seeds, mdns, cloc
         self,
         addresses: () => host.getMultiaddrs().map(String),
         meet: (peer, addresses, timeoutMs) => channels.meet(peer, addresses, timeoutMs),
-        known: peer => channels.get(peer) !== undefined
+        known: peer => channels.get(peer) !== undefined,
+        peers: () => channels.all().length
       })
     ])
   }

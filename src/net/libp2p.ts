@@ -10,6 +10,7 @@ import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p } from 'libp2p'
+import type { ComponentLogger, Logger as Libp2pLogger } from '@libp2p/interface'
 import { A2aError, messageOf } from '../core/errors.ts'
 import { CONNECTIONS, GOSSIP, STREAMS } from './limits.ts'
 
@@ -17,6 +18,10 @@ export type Host = Libp2p<{ identify: Identify, ping: Ping, dht: KadDHT, gossip:
 
 export const DHT_PROTOCOL = '/a2a-node/kad/1.0.0'
 export const DEFAULT_LISTEN = ['/ip4/0.0.0.0/tcp/0', '/ip4/0.0.0.0/tcp/0/ws']
+
+/** libp2p makes a logger for every connection and stream and asks each time what it should be; this costs nothing. DEBUG=libp2p:* brings the real one. */
+const log: Libp2pLogger = Object.assign(() => {}, { error () {}, trace () {}, enabled: false, newScope: () => log })
+const silent: ComponentLogger = { forComponent: () => log }
 
 /** Between half and one and a half of it: nodes started together must not act together. */
 const spread = (ms: number): number => ms * (0.5 + Math.random())
@@ -33,6 +38,7 @@ export async function createHost (seed: Uint8Array, listen: string[], scoreOf: (
   try {
     return await createLibp2p({
       privateKey,
+      logger: process.env.DEBUG === undefined ? silent : undefined,
       addresses: { listen },
       transports: [tcp(), ...websockets],
       connectionEncrypters: [noise()],
@@ -66,7 +72,7 @@ export async function createHost (seed: Uint8Array, listen: string[], scoreOf: (
           // Else the first query waits for the first self-query, which waits for a peer.
           allowQueryWithZeroPeers: true,
           alpha: 3,
-          initialQuerySelfInterval: spread(10_000),
+          initialQuerySelfInterval: spread(30_000),
           querySelfInterval: spread(300_000)
         }),
         gossip: gossipsub({

@@ -117,6 +117,12 @@ test('after a failed dial the next one waits, unless there are other addresses',
   await send(b.address())
 })
 
+test('what is no peer id, or no address, is unreachable', async t => {
+  const [a, b] = await Promise.all([startNode(t), startNode(t)])
+  await assert.rejects(a.net.wire.send('no peer id', a.envelope('ack', {})), withCode('PEER_UNREACHABLE'))
+  await assert.rejects(a.net.wire.send(b.net.peerId, a.envelope('ack', {}), { addresses: ['nowhere', '/ip4/300.1.1.1/tcp/1'] }), withCode('PEER_UNREACHABLE'))
+})
+
 test('addresses that belong to somebody else are not dialled', async t => {
   const [a, b, c] = await Promise.all([startNode(t), startNode(t), startNode(t)])
   await assert.rejects(a.net.wire.send(b.net.peerId, a.envelope('ack', {}), { addresses: c.address() }), withCode('PEER_UNREACHABLE'))
