@@ -176,10 +176,13 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
     }
   }
 
-  await host(name, agentKeyFile(home)).catch(async error => {
+  try {
+    await host(name, agentKeyFile(home))
+    await net.begin()
+  } catch (error) {
     await close()
     throw error
-  })
+  }
   return node
 }
 

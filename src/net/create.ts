@@ -18,7 +18,7 @@ import { createWire } from './wire.ts'
 const STOP_MS = 250
 
 /**
- * A started node. Looking for others begins at once; `joined` waits for it.
+ * A started node that nobody knows of yet: `begin` lets it be found, once its handlers are there.
  * @throws A2aError LISTEN_FAILED; BAD_USAGE when a bootstrap address is no multiaddr
  */
 export async function createNet ({ seed, listen = DEFAULT_LISTEN, bootstrap = [], mdns = true, rendezvous: folder, credentials, clock, logger }: NetOptions): Promise<Net> {
@@ -69,6 +69,7 @@ export async function createNet ({ seed, listen = DEFAULT_LISTEN, bootstrap = []
     speakers: peer => peer === self ? speakersHere() : channels.get(peer)?.speakers() ?? [],
     sameUser: peer => peer === self || channels.get(peer)?.sameUser() === true,
     greet () { for (const peer of channels.all()) peer.greet() },
+    begin: discovery.begin,
     joined: (timeoutMs = 1_500) => discovery.joined(timeoutMs),
     gossip: createGossip({ host, router, clock, logger, count, misdeeds }),
     dht: createDht(host, logger),

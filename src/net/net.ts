@@ -38,6 +38,11 @@ export interface Net extends AsyncDisposable {
   sameUser: (peer: string) => boolean
   /** Tells every open channel who speaks here now: after a rotation, or when an agent was added. */
   greet: () => void
+  /**
+   * Lets others find this node, and begins to look for them. Resolves when it can be found. Call it once the handlers and
+   * agents are there: who meets a node before that learns nothing.
+   */
+  begin: () => Promise<void>
   /** Resolves when everybody found through rendezvous and bootstrap has been dialled and greeted, or has failed. */
   joined: (timeoutMs?: number) => Promise<void>
   readonly gossip: Gossip

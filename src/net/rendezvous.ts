@@ -13,8 +13,10 @@ import { userKey } from './user-key.ts'
 export interface Rendezvous {
   /** 32 bytes that only this user can read. */
   readonly key: Uint8Array
-  /** Says where we are, meets those who are there, and goes on to watch for newcomers. Resolves when all have been met or have failed. */
-  begin: (parts: RendezvousParts) => Promise<void>
+  /** Says where we are: from now on others find us. */
+  appear: (parts: RendezvousParts) => Promise<void>
+  /** Meets those who are there, and goes on to watch for newcomers. Resolves when all have been met or have failed. */
+  meetOthers: () => Promise<void>
   /** Takes our file away. */
   close: () => Promise<void>
 }
@@ -65,15 +67,18 @@ function createRendezvous (folder: string, key: Uint8Array, clock: Clock, logger
   let cancelTend = (): void => {}
   let cancelLook: (() => void) | undefined
 
-  async function begin (given: RendezvousParts): Promise<void> {
+  async function appear (given: RendezvousParts): Promise<void> {
     parts = given
     written = write(given)
     await written
-    if (closed) return
+  }
+
+  async function meetOthers (): Promise<void> {
+    if (closed || parts === undefined) return
     stopWatching = watchFolder()
     tendLater()
-    await read(given)
-    await meetSome(given)
+    await read(parts)
+    await meetSome(parts)
   }
 
   async function write ({ self, addresses }: RendezvousParts): Promise<void> {
@@ -184,7 +189,8 @@ function createRendezvous (folder: string, key: Uint8Array, clock: Clock, logger
 
   return {
     key,
-    begin,
+    appear,
+    meetOthers,
     async close () {
       closed = true
       stopWatching()

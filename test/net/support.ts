@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { ulid } from 'ulid'
+import { newId } from '../../src/wire/id.ts'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import type { Envelope } from '../../src/core/envelope.ts'
@@ -74,6 +74,7 @@ export async function startNode (t: TestContext, options: Partial<NetOptions> = 
     logger,
     ...options
   })
+  await net.begin()
   const stop = async (): Promise<void> => {
     signer.close()
     await net[Symbol.asyncDispose]()
@@ -85,7 +86,7 @@ export async function startNode (t: TestContext, options: Partial<NetOptions> = 
     logger,
     seed,
     envelope (type, payload, more = {}) {
-      const messageId = ulid()
+      const messageId = newId()
       const plain: Envelope = { version: 1, messageId, correlationId: messageId, from: signer.agentId, timestamp: Date.now(), type, payload, ...more }
       return SIGNED.has(type) ? signEnvelope(plain, signer) : plain
     },
