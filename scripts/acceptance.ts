@@ -56,7 +56,7 @@ const trials: Record<string, () => Promise<string>> = {
       const { task_id: taskId } = second
       let stage = 'none'
       for (let i = 0; i < 50 && !['revoked', 'fenced'].includes(stage); i++) {
-        stage = (await mesh.a2a(['task', 'show', taskId, '--json', '--home', cheap.home])).events[0]?.stage
+        stage = (await mesh.a2a(['task', 'show', taskId, '--json', '--home', cheap.home])).events[0]?.row.stage
       }
       await cheap.stop()
       const results = finished.events.filter(({ event }) => event === 'result').length

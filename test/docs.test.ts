@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import assert from 'node:assert/strict'
-import { exitCodeOf } from '../src/cli/exit-code.ts'
+import { exitCodeOf } from '../src/cli/exit.ts'
 import type { Failure } from '../src/core/errors.ts'
 
 const root = join(import.meta.dirname, '..')

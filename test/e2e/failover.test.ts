@@ -55,7 +55,7 @@ describe('the work moves on', () => {
     const ended = async (): Promise<string> => {
       for (let i = 0; i < 100; i++) {
         const { events: [view] } = await mesh.a2a(['task', 'show', taskId, '--json', '--home', cheap.home])
-        if (view?.ended === true) return view.stage
+        if (view?.row.ended === true) return view.row.stage
       }
       return 'never'
     }
