@@ -31,7 +31,7 @@ export const taskTable = (console: Console, rows: TaskRow[]): string =>
 export async function show (console: Console, _options: object, id: string): Promise<number> {
   await using session = await nodeOrHome(console)
   for (const { row, history } of await session.api.task(id)) {
-    console.emit({ ...row, history })
+    console.emit({ row, history })
     console.print(facts(console, [
       ['task', row.taskId],
       ['as', `${row.role} ${console.verbose ? row.agent : shortId(row.agent)}`],
