@@ -30,6 +30,7 @@ export type Phase = 'starting' | 'discovery' | 'traffic' | 'draining' | 'over'
 export type SwarmEvent =
   | { event: 'planned', agents: number, processes: number, domains: number, capabilities: number }
   | { event: 'phase', phase: Phase, elapsedMs: number }
+  | { event: 'worker-started', process: number, pid?: number }
   | { event: 'worker-lost', process: number, pid?: number, why: string }
   /** Sums over all processes, once a second. */
   | { event: 'state', phase: Phase, elapsedMs: number, ready: number, found: number, expected: number, started: number, completed: number, failed: number, open: number, rssBytes: number }
@@ -68,6 +69,7 @@ export async function runSwarm ({ agents, processes, forMs, rate, signal, onEven
     // the same ending as this file: sources run as they are, dist/ as JavaScript
     const child = fork(join(import.meta.dirname, `worker${extname(import.meta.filename)}`), [], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
     const worker: Worker = { number, child, agents: [], stderr: '' }
+    onEvent({ event: 'worker-started', process: number, pid: child.pid })
     const lose = (why: string): void => {
       if (worker.lost !== undefined || phase === 'over') return
       worker.lost = why

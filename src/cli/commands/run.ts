@@ -28,6 +28,8 @@ export async function run (console: Console, options: RunOptions, capability: st
   using stop = onStop()
   // a node that ends with this command has nobody to leave the task to
   await using session = await (detach ? runningNode(console) : anyNode(console, options))
+  // whoever left while we joined has asked for nothing yet
+  if (stop.signal.aborted) return stop.exitCode()
   const events = session.api.run(request)
   if (detach) {
     for await (const event of events) {

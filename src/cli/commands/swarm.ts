@@ -26,6 +26,7 @@ export async function swarm (console: Console, { agents, processes, for: forMs, 
     if (event.event === 'worker-lost') block.aside(() => console.note(`process ${event.process} was lost: ${event.why}`))
     else if (event.event === 'planned') console.note(`${event.agents} agents in ${event.processes} processes: ${event.capabilities} capabilities in ${event.domains} domains`)
     else if (event.event === 'phase') block.aside(() => console.note(`${formatDuration(event.elapsedMs)}: ${event.phase}`))
+    else if (event.event === 'worker-started') return
     else if (console.live) block.show(stateText(event, count))
     else if (performance.now() - plainAt >= PLAIN_MS) {
       plainAt = performance.now()
