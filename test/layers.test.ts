@@ -19,7 +19,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   control: ['core', 'index.ts', 'version.ts'],
   operate: ['core', 'control', 'identity', 'settle', 'store', 'node.ts'],
   swarm: ['core', 'control', 'index.ts'],
-  cli: ['core', 'control', 'index.ts', 'version.ts'],
+  cli: ['core', 'control', 'swarm', 'index.ts', 'version.ts'],
   'version.ts': []
 }
 /** They wire the parts together, and may import everything. */
