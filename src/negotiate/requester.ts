@@ -73,8 +73,9 @@ export interface RequesterEnd {
 }
 
 const DEFAULTS = { maxDurationMs: 60_000, leaseMs: 5_000, bidWindowMs: 500, maxRounds: 3 }
-/** How long to look for candidates when nobody is known, per round. */
+/** How long to look for candidates when nobody is known, in ms: in the first round, and in later ones. */
 const LOOK_MS = 1_000
+const LOOK_AGAIN_MS = 250
 const JSON_TYPE = 'application/json'
 
 export const requesterMachine: Machine<RequesterTask, RequesterEvent, RequesterEffect> = {
@@ -197,7 +198,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
 
   async function announce (spec: TaskSpec, round: number, excluded: string[]): Promise<void> {
     const { taskId, capability, to, deadlineAt } = spec
-    const found = await parts.candidates(capability, { to, timeoutMs: Math.min(LOOK_MS, deadlineAt - now()) }).catch(error => {
+    const found = await parts.candidates(capability, { to, timeoutMs: Math.min(round === 1 ? LOOK_MS : LOOK_AGAIN_MS, deadlineAt - now()) }).catch(error => {
       logger.warn('looking for candidates failed', { taskId, why: messageOf(error) })
       return []
     })
