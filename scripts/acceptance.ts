@@ -75,6 +75,8 @@ const trials: Record<string, () => Promise<string>> = {
       const node = await mesh.start(`n${i}`, UPPER)
       ready.push(node.readyAt - begun)
       if (i === 0) await mesh.start('other', ['--capability', 'other.thing.do', '--exec', 'cat'])
+      // The first one may still wait for the node to have met the others.
+      await mesh.a2a(['find', 'other.thing.do', '--json', '--home', node.home])
       const { ms, code } = await mesh.a2a(['find', 'other.thing.do', '--json', '--home', node.home])
       if (code !== 0) throw new Error('find failed')
       found.push(ms)
