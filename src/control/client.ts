@@ -90,12 +90,14 @@ async function open (path: string): Promise<Link | undefined> {
   }
   const send: Link['send'] = (method, params, onFrame) => {
     const id = ++ids
+    // in JSON an argument that was left out would become null
+    const given = params.slice(0, params.findLastIndex(param => param !== undefined) + 1)
     waiting.set(id, frame => {
       if (frame === undefined || !('event' in frame)) waiting.delete(id)
       onFrame(frame)
     })
     if (socket.destroyed) waiting.get(id)?.(undefined)
-    else socket.write(`${JSON.stringify({ id, method, params } satisfies ClientFrame)}\n`)
+    else socket.write(`${JSON.stringify({ id, method, params: given } satisfies ClientFrame)}\n`)
   }
   return {
     socket,

@@ -32,6 +32,14 @@ describe('a control client', () => {
     assert.deepEqual(node.calls.slice(-2), [['find', 'data.*', { limit: 3 }], ['status']])
   })
 
+  it('leaves out what it was not given', async () => {
+    await using node = await fakeNode()
+    using api = await client(node.home)
+    await api.find('*')
+    await api.tasks()
+    assert.deepEqual(node.calls.slice(-2), [['find', '*'], ['tasks']])
+  })
+
   it('gets the failure that the node threw, with its facts', async () => {
     await using node = await fakeNode({ task: async taskId => { throw new A2aError({ code: 'TASK_UNKNOWN', taskId }) } })
     using api = await client(node.home)
