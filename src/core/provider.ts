@@ -117,7 +117,8 @@ function onAwarded (task: ProviderTask, event: Extract<ProviderEvent, { type: 'a
   const { contract, deadlineAt, at } = event
   const current = epochOf(task)
   const stale: Failure = { code: 'STALE_EPOCH', taskId: task.taskId, epoch: contract.epoch, current }
-  if (contract.epoch < current) return { task, effects: [{ type: 'refuse', epoch: contract.epoch, failure: stale }] }
+  // Epochs begin at 1: an award without one could not be told from no award.
+  if (contract.epoch < Math.max(1, current)) return { task, effects: [{ type: 'refuse', epoch: contract.epoch, failure: stale }] }
   switch (task.stage) {
     case 'working': return { task: { ...task, contract, deadlineAt }, effects: [{ type: 'accept', contract }] }
     case 'delivering': return { task: { ...task, contract, attempt: 1, retryAt: task.giveUpAt }, effects: [{ type: 'accept', contract }, { type: 'deliver', contract, outcome: task.outcome }] }
