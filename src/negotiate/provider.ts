@@ -14,7 +14,7 @@ import { hashOf } from '../wire/hash.ts'
 import type { Call, HandlerContext, Offer } from '../core/agent.ts'
 import type { JsonSchema } from '../core/capability.ts'
 import type { Envelope } from '../core/envelope.ts'
-import type { Clock, EventLog, Logger, Origin, Signer, Wire } from '../core/ports.ts'
+import type { Clock, EventLog, LogEvent, Logger, Origin, Signer, Wire } from '../core/ports.ts'
 import { MAX_CONTENT, type MessageName, type Payload } from '../wire/messages.ts'
 
 /** A capability on offer, as the provider's end sees it. */
@@ -170,6 +170,9 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     const plain = compose('task.bid', { round: call.round, cost, duration_ms: durationMs, confidence, load, valid_ms: BID_VALID_MS }, author, answer)
     const bid = { id: plain.messageId, round: call.round, cost, durationMs, expiresAt: now() + BID_VALID_MS }
     const event: ProviderEvent = { type: 'offered', at: now(), taskId, capability: service.capability, requester, bid, call: { depth, visited, maxCost: call.max_cost } }
+    const past = book.get(taskId) === undefined ? replay(log, author.agentId, taskId) : undefined
+    // It ended before a restart, or long ago: its epoch still counts.
+    if (past !== undefined) book.restore(taskId, past, [])
     if (book.get(taskId) === undefined) await book.open(taskId, openOffer(event), event)
     else await book.apply(taskId, event).done
     const held = book.get(taskId)
@@ -359,9 +362,9 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     running: atWork,
     recover: () => {
       for (const { taskId } of log.tasks({ agent: author.agentId, role: 'provider', ended: false })) {
-        const task = replay(log, taskId)
+        const task = replay(log, author.agentId, taskId)
         if (task === undefined) continue
-        const requester = requesterOf(log, taskId)
+        const requester = requesterOf(log, author.agentId, taskId)
         if (requester !== undefined) requesters.set(taskId, requester)
         book.restore(taskId, task, [])
         happen(taskId, { type: 'recovered', at: now() })
@@ -383,16 +386,20 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
   }
 }
 
+/** Agents of one node share its log, and may all have bid for one task. */
+const eventsOf = (log: EventLog, agentId: string, taskId: string): LogEvent[] =>
+  log.eventsOf('provider', taskId).filter(({ agent }) => agent === agentId)
+
 /** The state that the log's events lead to. */
-function replay (log: EventLog, taskId: string): ProviderTask | undefined {
-  const [first, ...rest] = log.eventsOf('provider', taskId).map(({ type, at, data }) => ({ type, at, ...data as object }) as ProviderEvent)
+function replay (log: EventLog, agentId: string, taskId: string): ProviderTask | undefined {
+  const [first, ...rest] = eventsOf(log, agentId, taskId).map(({ type, at, data }) => ({ type, at, ...data as object }) as ProviderEvent)
   if (first?.type !== 'offered') return undefined
   return rest.reduce((task, event) => stepProvider(task, event).task, openOffer(first).task)
 }
 
 /** Where the requester was when it made the award. */
-function requesterOf (log: EventLog, taskId: string): { peer: string, addresses: string[] } | undefined {
-  const awarded = log.eventsOf('provider', taskId).findLast(({ type }) => type === 'awarded')
+function requesterOf (log: EventLog, agentId: string, taskId: string): { peer: string, addresses: string[] } | undefined {
+  const awarded = eventsOf(log, agentId, taskId).findLast(({ type }) => type === 'awarded')
   if (awarded === undefined) return undefined
   const { requester_peer: peer, endpoints: addresses } = payloadOf(decodeEnvelope(Buffer.from((awarded.data as { award: string }).award, 'base64')), 'task.award')
   return { peer, addresses }

@@ -65,6 +65,12 @@ describe('an award', () => {
     assert.deepEqual(said(stepProvider(revoked, awarded(2))), ['accept', 'run'])
   })
 
+  it('that its revocation overtook is refused, and a later one is not', () => {
+    const { task } = fold({ type: 'revoked', at: 5, epoch: 1, reason: 'CANCELLED' })
+    assert.deepEqual(said(stepProvider(task, awarded(1))), ['refuse'])
+    assert.deepEqual(said(stepProvider(task, awarded(2))), ['accept', 'run'])
+  })
+
   it('of what is settled is refused whatever its epoch', () => {
     const settled = fold(awarded(), handled, { type: 'delivered', at: 110, epoch: 1 }).task
     assert.equal(reasonOf(settled), 'settled')
@@ -85,6 +91,14 @@ describe('a bid', () => {
       assert.equal(task.bid.id, 'bid-2')
       assert.deepEqual(said(stepProvider(task, awarded(1, 60, 'bid-2'))), ['accept', 'run'])
     }
+  })
+
+  it('of a later round is as open as the first, but for the epochs that are over', () => {
+    const { task } = fold(awarded(), { type: 'revoked', at: 20, epoch: 1, reason: 'REFUSED' }, offered(2, 50))
+    assert.deepEqual([task.stage, providerWakeAt(task)], ['offered', 60_050])
+    assert.equal(stepProvider(task, { type: 'revoked', at: 60, epoch: 1, reason: 'REFUSED' }).task, task)
+    assert.deepEqual(said(stepProvider(task, awarded(1, 60, 'bid-2'))), ['refuse'])
+    assert.deepEqual(said(stepProvider(task, awarded(2, 60, 'bid-2'))), ['accept', 'run'])
   })
 
   it('stands when the same round, or an older one, is announced again', () => {
