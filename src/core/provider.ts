@@ -43,7 +43,8 @@ export type Outcome =
 
 export type ProviderEvent = { at: number } & (
   | { type: 'offered', taskId: string, capability: string, requester: string, bid: Called['bid'], call: CallFacts }
-  | { type: 'declined', reason: string }
+  /** `bidId`: which bid; a decline may be late, and meant for one of an earlier round. */
+  | { type: 'declined', reason: string, bidId?: string }
   /** With both signed statements, base64: the contract is complete once it is accepted. */
   | { type: 'awarded', bidId: string, contract: ContractFacts, deadlineAt: number, award: string, acceptance: string }
   | { type: 'handled', outcome: Outcome }
@@ -90,7 +91,7 @@ export function stepProvider (task: ProviderTask, event: ProviderEvent): Provide
   switch (event.type) {
     case 'offered': return onOffered(task, event)
     case 'awarded': return onAwarded(task, event)
-    case 'declined': return task.stage === 'offered' ? still(closed(task, 'lost')) : still(task)
+    case 'declined': return task.stage === 'offered' && (event.bidId ?? task.bid.id) === task.bid.id ? still(closed(task, 'lost')) : still(task)
     case 'handled': return task.stage === 'working' ? deliver(task, event.outcome) : still(task)
     case 'delivered': return task.stage === 'delivering' && task.contract.epoch === event.epoch ? still(closed(task, 'settled', failureOf(task.outcome))) : still(task)
     case 'undeliverable': return task.stage === 'delivering' && task.contract.epoch === event.epoch ? retryLater(task, event.at) : still(task)

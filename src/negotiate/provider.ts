@@ -131,7 +131,7 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
       case 'task.award': return await accept(envelope, origin)
       case 'task.standby': return undefined
       case 'task.decline':
-        await book.apply(taskId, { type: 'declined', at: now(), reason: payloadOf(envelope, 'task.decline').reason }).done
+        await book.apply(taskId, { type: 'declined', at: now(), reason: payloadOf(envelope, 'task.decline').reason, bidId: envelope.causationId }).done
         return undefined
       case 'task.revoke':
         await book.apply(taskId, { type: 'revoked', at: now(), epoch, reason: payloadOf(envelope, 'task.revoke').reason }).done

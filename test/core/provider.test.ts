@@ -109,6 +109,12 @@ describe('a bid', () => {
     }
   })
 
+  it('is not lost by a decline that is meant for an earlier one', () => {
+    const { task } = fold(offered(2, 50))
+    assert.equal(stepProvider(task, { type: 'declined', at: 60, reason: 'late', bidId: 'bid-1' }).task, task)
+    assert.equal(reasonOf(stepProvider(task, { type: 'declined', at: 60, reason: 'lost', bidId: 'bid-2' }).task), 'lost')
+  })
+
   it('is not lost by a late decline once it was awarded', () => {
     assert.equal(fold(awarded(), { type: 'declined', at: 10, reason: 'no' }).task.stage, 'working')
   })
