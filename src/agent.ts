@@ -1,6 +1,5 @@
 /** Wires one agent together: its key, what it offers, and the two ends of its tasks. */
 import type { KeyObject } from 'node:crypto'
-import { ulid } from 'ulid'
 import { domainOf, parseCapability } from './core/capability.ts'
 import { A2aError } from './core/errors.ts'
 import { topicOf, type Directory, type LocalAgent } from './discover/directory.ts'
@@ -12,6 +11,7 @@ import { createRequesterEnd, type Candidate, type Lineage, type RequesterEnd } f
 import { createLedger } from './settle/ledger.ts'
 import { openReceipt } from './settle/receipt.ts'
 import { compose, type Author } from './wire/compose.ts'
+import { newId } from './wire/id.ts'
 import type { Announcer } from './announce/announcer.ts'
 import type { Agent, DelegateOptions, Node, Offer, Provision } from './core/agent.ts'
 import type { Capability } from './core/capability.ts'
@@ -61,7 +61,7 @@ const MARGIN_MS = 50
 export function hostAgent (parts: AgentParts): HostedAgent {
   const { key, name, net, log, directory, announcer, clock, logger } = parts
   const signer = createSigner({ root: key, peerId: net.peerId, clock })
-  const author: Author = { agentId: signer.agentId, newId: ulid, now: clock.now }
+  const author: Author = { agentId: signer.agentId, newId, now: clock.now }
   const ledger = createLedger({ chain: log.chain, signer, clock })
   const provisions = new Map<string, { capability: Capability, provision: Provision }>()
   let toldLoad = 0
@@ -150,7 +150,7 @@ export function hostAgent (parts: AgentParts): HostedAgent {
 
   /** Connects, so that the peer's hello tells who it is. */
   async function greet (peer: string, addresses: string[]): Promise<void> {
-    await net.wire.request(peer, compose('ping', {}, author, { correlationId: ulid() }), { addresses })
+    await net.wire.request(peer, compose('ping', {}, author, { correlationId: newId() }), { addresses })
   }
 
   function delegate (capability: string, input: unknown, options: DelegateOptions, lineage: Lineage): ReturnType<RequesterEnd['delegate']> {

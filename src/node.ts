@@ -12,7 +12,8 @@ import { systemClock } from './core/clock.ts'
 import { A2aError, messageOf } from './core/errors.ts'
 import { createDirectory } from './discover/directory.ts'
 import { loadOrCreateKey, seedOf } from './identity/keys.ts'
-import { CHANNEL_PROTOCOL, createNet } from './net/create.ts'
+import { CHANNEL_PROTOCOL } from './net/channels.ts'
+import { createNet } from './net/create.ts'
 import { openEventLog } from './store/event-log.ts'
 import { VERSION } from './version.ts'
 import { compose } from './wire/compose.ts'
@@ -79,7 +80,6 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
     return await createNet({
       seed: seedOf(await loadOrCreateKey(join(home, 'keys', 'node.pem'))),
       credentials: () => hosted.map(({ signer }) => signer.credential()),
-      self: () => hosted[0]?.agent.id ?? '',
       listen, bootstrap, mdns, rendezvous, clock, logger
     })
   }
@@ -176,10 +176,13 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
     }
   }
 
-  await host(name, agentKeyFile(home)).catch(async error => {
+  try {
+    await host(name, agentKeyFile(home))
+    await net.begin()
+  } catch (error) {
     await close()
     throw error
-  })
+  }
   return node
 }
 

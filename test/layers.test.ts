@@ -16,9 +16,11 @@ const MAY_IMPORT: Record<string, string[]> = {
   announce: ['core', 'wire', 'net', 'identity'],
   negotiate: ['core', 'wire', 'net', 'identity'],
   execute: ['core'],
-  control: ['core', 'index.ts'],
+  control: ['core', 'index.ts', 'version.ts'],
+  operate: ['core', 'control', 'identity', 'settle', 'store', 'node.ts'],
   swarm: ['core', 'control', 'index.ts'],
-  cli: ['core', 'control', 'index.ts']
+  cli: ['core', 'control', 'swarm', 'index.ts', 'version.ts'],
+  'version.ts': []
 }
 /** They wire the parts together, and may import everything. */
 const COMPOSITION_ROOTS = ['index.ts', 'agent.ts', 'node.ts']

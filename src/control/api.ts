@@ -1,5 +1,5 @@
 /**
- * What a client command asks of a node. The node implements it (control/local.ts), and its Unix socket carries it
+ * What a client command asks of a node. The node implements it (operate/node-api.ts), and its Unix socket carries it
  * (control/server.ts, control/client.ts), so a command does not know whether the node is this process or another.
  * All results are JSON.
  */

@@ -61,6 +61,7 @@ export interface Offer {
 
 export interface HandlerContext {
   readonly taskId: string
+  readonly capability: string
   readonly requester: string
   readonly epoch: number
   /** Aborts at the deadline, when the contract is revoked, and at shutdown. */

@@ -72,7 +72,7 @@ export interface LogEvent {
   data: unknown
 }
 
-/** How a task stands after an event. The log keeps the latest for each (role, task), in the same transaction. */
+/** How a task stands after an event. The log keeps the latest for each (agent, role, task), in the same transaction. */
 export interface TaskSummary {
   capability: string
   stage: string
@@ -130,6 +130,7 @@ export interface EventLog {
   eventsOf: (role: 'requester' | 'provider', taskId: string) => LogEvent[]
   /** The newest first. */
   tasks: (query?: { agent?: string, role?: 'requester' | 'provider', ended?: boolean, limit?: number }) => TaskRow[]
+  /** Of several local agents with this role in the task, the one that something happened to last. */
   task: (role: 'requester' | 'provider', taskId: string) => TaskRow | undefined
   /** The last interactions of an agent, newest first. Default limit 1,000. */
   interactions: (agent: string, limit?: number) => Interaction[]

@@ -64,6 +64,11 @@ export function toDid (key: KeyObject): string {
   return DID_PREFIX + base58btc.encode(Uint8Array.of(...ED25519_PUB, ...rawPublicKey(key)))
 }
 
+/** The libp2p peer id of a node's key: base58btc of the identity multihash of its protobuf public key (libp2p peer id spec). */
+export function toPeerId (key: KeyObject): string {
+  return base58btc.baseEncode(Uint8Array.of(0x00, 0x24, 0x08, 0x01, 0x12, 0x20, ...rawPublicKey(key)))
+}
+
 /**
  * The public key that a `did:key` is.
  * @throws A2aError CREDENTIAL_INVALID when it is not one, or not of Ed25519

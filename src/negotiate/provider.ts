@@ -170,7 +170,7 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     const plain = compose('task.bid', { round: call.round, cost, duration_ms: durationMs, confidence, load, valid_ms: BID_VALID_MS }, author, answer)
     const bid = { id: plain.messageId, round: call.round, cost, durationMs, expiresAt: now() + BID_VALID_MS }
     const event: ProviderEvent = { type: 'offered', at: now(), taskId, capability: service.capability, requester, bid, call: { depth, visited, maxCost: call.max_cost } }
-    const past = book.get(taskId) === undefined ? replay(log, author.agentId, taskId) : undefined
+    const past = book.get(taskId) === undefined ? replay(eventsOf(log, author.agentId, taskId)) : undefined
     // It ended before a restart, or long ago: its epoch still counts.
     if (past !== undefined) book.restore(taskId, past, [])
     if (book.get(taskId) === undefined) await book.open(taskId, openOffer(event), event)
@@ -293,6 +293,7 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     const { depth, visited, maxCost: budget } = task.call
     return {
       taskId, signal, remainingMs, budget,
+      capability: task.capability,
       requester: task.requester,
       epoch: epochOf(task),
       progress: (fraction, note) => {
@@ -340,10 +341,8 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
         outcome: outcome.outcome, failure, output_hash: outputHash, receipt: Buffer.from(receipt).toString('base64url')
       }, author, { correlationId: taskId, to: task.requester, epoch, task: task.capability, mediaType: JSON_TYPE }), signer)
       const reply = await wire.request(to.peer, content === undefined ? envelope : { ...envelope, content }, { timeoutMs: COUNTERSIGN_MS, addresses: to.addresses })
-      if (reply.type !== 'task.countersign' || payloadOf(reply, 'task.countersign').receipt_hash !== hashOf(receipt)) {
-        throw new A2aError({ code: 'MESSAGE_MALFORMED', why: 'the result was answered with something else than its countersignature' })
-      }
-      await parts.countersigned(taskId, reply.auth?.statement as Uint8Array)
+      if (reply.type !== 'task.settled') throw new A2aError({ code: 'MESSAGE_MALFORMED', why: `the result was answered with ${reply.type}` })
+      await parts.countersigned(taskId, Buffer.from(payloadOf(reply, 'task.settled').countersignature, 'base64url'))
       happen(taskId, { type: 'delivered', at: now(), epoch })
       requesters.delete(taskId)
     } catch (error) {
@@ -362,9 +361,10 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     running: atWork,
     recover: () => {
       for (const { taskId } of log.tasks({ agent: author.agentId, role: 'provider', ended: false })) {
-        const task = replay(log, author.agentId, taskId)
+        const events = eventsOf(log, author.agentId, taskId)
+        const task = replay(events)
         if (task === undefined) continue
-        const requester = requesterOf(log, author.agentId, taskId)
+        const requester = requesterOf(events)
         if (requester !== undefined) requesters.set(taskId, requester)
         book.restore(taskId, task, [])
         happen(taskId, { type: 'recovered', at: now() })
@@ -391,15 +391,15 @@ const eventsOf = (log: EventLog, agentId: string, taskId: string): LogEvent[] =>
   log.eventsOf('provider', taskId).filter(({ agent }) => agent === agentId)
 
 /** The state that the log's events lead to. */
-function replay (log: EventLog, agentId: string, taskId: string): ProviderTask | undefined {
-  const [first, ...rest] = eventsOf(log, agentId, taskId).map(({ type, at, data }) => ({ type, at, ...data as object }) as ProviderEvent)
+function replay (events: LogEvent[]): ProviderTask | undefined {
+  const [first, ...rest] = events.map(({ type, at, data }) => ({ type, at, ...data as object }) as ProviderEvent)
   if (first?.type !== 'offered') return undefined
   return rest.reduce((task, event) => stepProvider(task, event).task, openOffer(first).task)
 }
 
 /** Where the requester was when it made the award. */
-function requesterOf (log: EventLog, agentId: string, taskId: string): { peer: string, addresses: string[] } | undefined {
-  const awarded = eventsOf(log, agentId, taskId).findLast(({ type }) => type === 'awarded')
+function requesterOf (events: LogEvent[]): { peer: string, addresses: string[] } | undefined {
+  const awarded = events.findLast(({ type }) => type === 'awarded')
   if (awarded === undefined) return undefined
   const { requester_peer: peer, endpoints: addresses } = payloadOf(decodeEnvelope(Buffer.from((awarded.data as { award: string }).award, 'base64')), 'task.award')
   return { peer, addresses }

@@ -6,7 +6,6 @@
 import { createBook, type Book, type Machine } from './book.ts'
 import { createFeed, isLast, type EventFeed } from './work.ts'
 import { A2aError, messageOf, toFailure, type Failure } from '../core/errors.ts'
-import { within } from '../core/deadline.ts'
 import { hasEnded, openTask, resumeTask, slaMs, stepRequester, tickOf, wakeAt, winnerOf, type RequesterEffect, type RequesterEvent, type RequesterTask } from '../core/requester.ts'
 import { rankByValue, type RankingPolicy } from '../core/ranking.ts'
 import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
@@ -74,8 +73,9 @@ export interface RequesterEnd {
 }
 
 const DEFAULTS = { maxDurationMs: 60_000, leaseMs: 5_000, bidWindowMs: 500, maxRounds: 3 }
-/** How long to look for candidates when nobody is known, per round. */
+/** How long to look for candidates when nobody is known, in ms: in the first round, and in later ones. */
 const LOOK_MS = 1_000
+const LOOK_AGAIN_MS = 250
 const JSON_TYPE = 'application/json'
 
 export const requesterMachine: Machine<RequesterTask, RequesterEvent, RequesterEffect> = {
@@ -198,7 +198,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
 
   async function announce (spec: TaskSpec, round: number, excluded: string[]): Promise<void> {
     const { taskId, capability, to, deadlineAt } = spec
-    const found = await parts.candidates(capability, { to, timeoutMs: Math.min(LOOK_MS, deadlineAt - now()) }).catch(error => {
+    const found = await parts.candidates(capability, { to, timeoutMs: Math.min(round === 1 ? LOOK_MS : LOOK_AGAIN_MS, deadlineAt - now()) }).catch(error => {
       logger.warn('looking for candidates failed', { taskId, why: messageOf(error) })
       return []
     })
@@ -328,7 +328,8 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
       refuseFenced(taskId, epoch, effects)
       throw new A2aError({ code: 'STALE_EPOCH', taskId, epoch, current: book.get(taskId)?.epoch ?? 0 })
     }
-    return { ...await countersigned, causationId: envelope.messageId }
+    const { auth } = await countersigned
+    return composeReply(envelope, 'task.settled', { countersignature: Buffer.from(auth?.statement ?? []).toString('base64url') }, author)
   }
 
   /** What a result is: the outcome it says, or a failure when it does not hold what it says. */
@@ -371,8 +372,8 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
 
   /** The events of the log, folded again, give the events that were published. */
   function replay (taskId: string): { task: RequesterTask, events: TaskEvent[], input: Buffer, output?: JsonSchema } | undefined {
-    const [first, ...rest] = log.eventsOf('requester', taskId)
-    if (first === undefined || first.agent !== author.agentId) return undefined
+    const [first, ...rest] = log.eventsOf('requester', taskId).filter(({ agent }) => agent === author.agentId)
+    if (first === undefined) return undefined
     const { spec, input, output } = first.data as { spec: TaskSpec, input: string, output?: JsonSchema }
     const opened = openTask(spec)
     const events: TaskEvent[] = []

@@ -53,6 +53,7 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
   let flushing = false
   let reading = false
   let paused = false
+  let changing = false
   const isOpen = (): boolean => !closed
 
   function readOn (): void {
@@ -74,11 +75,18 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
     if (!closed) holdOrRelease(!mayRead())
   }
 
+  /**
+   * Never pauses from within resume(): it hands out what was kept and then opens the window, whatever happened in between,
+   * so yamux would fill the buffer of a paused stream until libp2p resets it.
+   */
   function holdOrRelease (hold: boolean): void {
-    if (hold === paused || stream.readStatus === 'closed' || stream.readStatus === 'closing') return
+    if (changing || hold === paused || stream.readStatus === 'closed' || stream.readStatus === 'closing') return
+    changing = true
     paused = hold
     if (hold) stream.pause()
     else stream.resume()
+    changing = false
+    if (isOpen()) holdOrRelease(!mayRead())
   }
 
   async function flush (): Promise<void> {

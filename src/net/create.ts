@@ -3,8 +3,8 @@ import { A2aError } from '../core/errors.ts'
 import { verifyCredential } from '../identity/credential.ts'
 import { createChannels } from './channels.ts'
 import { createDht } from './dht.ts'
-import { createDiscovery } from './discovery.ts'
-import { createGossip } from './gossip.ts'
+import { createDiscovery, parseSeed } from './discovery.ts'
+import { createGossip, createMisdeeds } from './gossip.ts'
 import { didOfPeer } from './hello.ts'
 import { createHost, DEFAULT_LISTEN, stopHost } from './libp2p.ts'
 import type { Net, NetOptions } from './net.ts'
@@ -18,13 +18,15 @@ import { createWire } from './wire.ts'
 const STOP_MS = 250
 
 /**
- * A started node. Looking for others begins at once; `joined` waits for it.
+ * A started node that nobody knows of yet: `begin` lets it be found, once its handlers are there.
  * @throws A2aError LISTEN_FAILED; BAD_USAGE when a bootstrap address is no multiaddr
  */
 export async function createNet ({ seed, listen = DEFAULT_LISTEN, bootstrap = [], mdns = true, rendezvous: folder, credentials, clock, logger }: NetOptions): Promise<Net> {
   const refused: Record<string, number> = {}
   const count = (code: string): void => { refused[code] = (refused[code] ?? 0) + 1 }
-  const [host, rendezvous] = await Promise.all([createHost(seed, listen), openRendezvous(folder, { clock, logger })])
+  const seeds = bootstrap.map(parseSeed)
+  const misdeeds = createMisdeeds()
+  const [host, rendezvous] = await Promise.all([createHost(seed, listen, misdeeds.scoreOf), openRendezvous(folder, { clock, logger })])
   const self = host.peerId.toString()
   const selfDid = didOfPeer(self)
   if (selfDid === undefined) throw new A2aError({ code: 'INTERNAL', why: 'the key of the node is not an Ed25519 key' })
@@ -34,7 +36,7 @@ export async function createNet ({ seed, listen = DEFAULT_LISTEN, bootstrap = []
   const channels = await createChannels(host, { self, selfDid, credentials, userProof, router, replies, clock, logger, count })
   const speakersHere = () => credentials().map(bytes => verifyCredential(bytes, clock.now())).map(({ agentId, peerId }) => ({ agentId, peerId }))
   const wire = createWire({ self, channels, router, replies, clock, count, speaksHere: agent => agent === selfDid || speakersHere().some(({ agentId }) => agentId === agent) })
-  const discovery = createDiscovery({ host, channels, rendezvous, bootstrap, mdns, clock, logger })
+  const discovery = createDiscovery({ host, channels, rendezvous, seeds, mdns, clock, logger })
   let stopped: Promise<void> | undefined
 
   async function stop (): Promise<void> {
@@ -67,8 +69,9 @@ export async function createNet ({ seed, listen = DEFAULT_LISTEN, bootstrap = []
     speakers: peer => peer === self ? speakersHere() : channels.get(peer)?.speakers() ?? [],
     sameUser: peer => peer === self || channels.get(peer)?.sameUser() === true,
     greet () { for (const peer of channels.all()) peer.greet() },
+    begin: discovery.begin,
     joined: (timeoutMs = 1_500) => discovery.joined(timeoutMs),
-    gossip: createGossip({ host, router, clock, logger, count }),
+    gossip: createGossip({ host, router, clock, logger, count, misdeeds }),
     dht: createDht(host, logger),
     refused,
     [Symbol.asyncDispose]: () => stopped ??= stop()

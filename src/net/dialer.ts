@@ -26,6 +26,7 @@ export function createDialer (host: Host, clock: Clock): Dialer {
   async function reach (peer: string, addresses: string[], timeoutMs: number): Promise<Connection> {
     const tried = addresses.toSorted().join()
     const before = failures.get(peer)
+    if (!isPeerId(peer)) throw unreachable(peer, 'it is no peer id')
     const open = connectionTo(host, peer)
     if (open !== undefined) return open
     // Addresses not tried yet are news: they are worth a try at once.
@@ -48,8 +49,18 @@ export function createDialer (host: Host, clock: Clock): Dialer {
   return { reach }
 }
 
+/** Peer ids come in messages of others, where they are any text. */
+function isPeerId (text: string): boolean {
+  try {
+    peerIdFromString(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** An open connection to the peer, if there is one. */
-export function connectionTo (host: Host, peer: string): Connection | undefined {
+function connectionTo (host: Host, peer: string): Connection | undefined {
   return host.getConnections(peerIdFromString(peer)).find(({ status }) => status === 'open')
 }
 

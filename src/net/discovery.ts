@@ -13,21 +13,21 @@ export interface DiscoveryParts {
   host: Host
   channels: Channels
   rendezvous: Rendezvous | undefined
-  bootstrap: string[]
+  seeds: Multiaddr[]
   mdns: boolean
   clock: Clock
   logger: Logger
 }
 
 export interface Discovery {
+  /** Lets others find us, and begins to look for them. Resolves when this node can be found. */
+  begin: () => Promise<void>
   /** Resolves when those found at the start have been met or have failed, or after `timeoutMs`. */
   joined: (timeoutMs: number) => Promise<void>
   close: () => Promise<void>
 }
 
-/** @throws A2aError BAD_USAGE when a bootstrap address is no multiaddr */
-export function createDiscovery ({ host, channels, rendezvous, bootstrap, mdns, clock, logger }: DiscoveryParts): Discovery {
-  const seeds = bootstrap.map(parseSeed)
+export function createDiscovery ({ host, channels, rendezvous, seeds, mdns, clock, logger }: DiscoveryParts): Discovery {
   const self = host.peerId.toString()
   let closed = false
   let cancel = (): void => {}
@@ -59,32 +59,40 @@ export function createDiscovery ({ host, channels, rendezvous, bootstrap, mdns, 
     channels.meet(peer, addresses).catch((error: unknown) => { logger.debug('a node found nearby could not be met', { peer, why: messageOf(error) }) })
   }
 
+  const searched = Promise.withResolvers<void>()
+
   async function begin (): Promise<void> {
-    await Promise.all([
-      meetSeeds(DISCOVERY.retryMs),
-      rendezvous?.begin({
+    try {
+      await rendezvous?.appear({
         self,
         addresses: () => host.getMultiaddrs().map(String),
         meet: (peer, addresses, timeoutMs) => channels.meet(peer, addresses, timeoutMs),
-        known: peer => channels.get(peer) !== undefined
+        known: peer => channels.get(peer) !== undefined,
+        peers: () => channels.all().length
       })
-    ])
+    } catch (error) {
+      logger.warn('this node cannot be found through the folder of its user', { why: messageOf(error) })
+    }
+    if (mdns) beginMdns()
+    Promise.all([meetSeeds(DISCOVERY.retryMs), rendezvous?.meetOthers()])
+      .catch((error: unknown) => { logger.warn('looking for other nodes failed', { why: messageOf(error) }) })
+      .finally(searched.resolve)
   }
 
-  if (mdns) {
+  function beginMdns (): void {
     startMdns(host, logger, ({ id, multiaddrs }: PeerInfo) => { found(id.toString(), multiaddrs.map(String)) })
       .then(async stop => {
         stopMdns = stop
         if (closed) await stop()
       }, (error: unknown) => { logger.warn('mDNS does not work here; nodes on the local network are not found by it', { why: messageOf(error) }) })
   }
-  const begun = begin().catch((error: unknown) => { logger.warn('looking for other nodes failed', { why: messageOf(error) }) })
 
   return {
+    begin,
     async joined (timeoutMs) {
       const late = Promise.withResolvers<void>()
       const stop = clock.after(timeoutMs, late.resolve)
-      await Promise.race([begun, late.promise])
+      await Promise.race([searched.promise, late.promise])
       stop()
     },
     async close () {
@@ -95,7 +103,8 @@ export function createDiscovery ({ host, channels, rendezvous, bootstrap, mdns, 
   }
 }
 
-function parseSeed (address: string): Multiaddr {
+/** @throws A2aError BAD_USAGE when a bootstrap address is no multiaddr */
+export function parseSeed (address: string): Multiaddr {
   try {
     return multiaddr(address)
   } catch (error) {

@@ -21,15 +21,30 @@ export interface GossipParts {
   logger: Logger
   /** Counts a refused message. */
   count: (code: string) => void
+  misdeeds: Misdeeds
 }
 
-export function createGossip ({ host, router, clock, logger, count }: GossipParts): Gossip {
+/** Garbage and forgeries that each peer has passed to us. Ten of them and gossipsub does not listen to it any more, until they are forgotten. */
+export interface Misdeeds {
+  add: (peer: string) => void
+  scoreOf: (peer: string) => number
+}
+
+export function createMisdeeds (): Misdeeds {
+  const counts = new LRUCache<string, number>({ max: GOSSIP.remembered, ttl: GOSSIP.resentMs })
+  return {
+    add: peer => { counts.set(peer, (counts.get(peer) ?? 0) + 1) },
+    scoreOf: peer => -(counts.get(peer) ?? 0)
+  }
+}
+
+export function createGossip ({ host, router, clock, logger, count, misdeeds }: GossipParts): Gossip {
   const { gossip } = host.services
   const budget = createBudget(GOSSIP.perSecond, GOSSIP.perSecond, clock.now)
   const seen = new LRUCache<string, true>({ max: GOSSIP.remembered })
 
-  function validate (message: Message): TopicValidatorResult {
-    if (message.type !== 'signed') return TopicValidatorResult.Reject
+  function validate (from: string, message: Message): TopicValidatorResult {
+    if (message.type !== 'signed') return reject(from)
     if (!budget.take()) {
       count('OVERLOADED')
       return TopicValidatorResult.Ignore
@@ -40,7 +55,7 @@ export function createGossip ({ host, router, clock, logger, count }: GossipPart
       const { error, type } = checked.refused
       count(error.code)
       logger.debug('a gossip message was refused', { author, type, code: error.code, why: error.message })
-      return CULPABLE.has(error.code) ? TopicValidatorResult.Reject : TopicValidatorResult.Ignore
+      return CULPABLE.has(error.code) ? reject(from) : TopicValidatorResult.Ignore
     }
     const { envelope } = checked
     // Gossipsub forgets after two minutes. With the author, so that nobody can use up another's ids.
@@ -51,9 +66,14 @@ export function createGossip ({ host, router, clock, logger, count }: GossipPart
     return TopicValidatorResult.Accept
   }
 
+  function reject (from: string): TopicValidatorResult {
+    misdeeds.add(from)
+    return TopicValidatorResult.Reject
+  }
+
   return {
     join (topic) {
-      gossip.topicValidators.set(topic, (_, message) => validate(message))
+      gossip.topicValidators.set(topic, (from, message) => validate(from.toString(), message))
       gossip.subscribe(topic)
     },
     leave (topic) {

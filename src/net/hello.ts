@@ -4,7 +4,7 @@
  */
 import { peerIdFromString } from '@libp2p/peer-id'
 import { base58btc } from 'multiformats/bases/base58'
-import { ulid } from 'ulid'
+import { newId } from '../wire/id.ts'
 import { A2aError, messageOf } from '../core/errors.ts'
 import { PROTOCOL_VERSION, type Envelope } from '../core/envelope.ts'
 import { CLOCK_TOLERANCE_MS, verifyCredential, type VerifiedCredential } from '../identity/credential.ts'
@@ -19,7 +19,7 @@ export function didOfPeer (peer: string): string | undefined {
 
 /** A message that a node sends for itself: hello, error, ack, ping. */
 export function nodeEnvelope<T extends MessageName> (from: string, type: T, payload: Payload<T>, cause: Pick<Envelope, 'messageId' | 'correlationId'> | undefined, now: number): Envelope {
-  const messageId = ulid(now)
+  const messageId = newId(now)
   return {
     version: PROTOCOL_VERSION,
     messageId,

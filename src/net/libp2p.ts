@@ -10,6 +10,7 @@ import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p } from 'libp2p'
+import type { ComponentLogger, Logger as Libp2pLogger } from '@libp2p/interface'
 import { A2aError, messageOf } from '../core/errors.ts'
 import { CONNECTIONS, GOSSIP, STREAMS } from './limits.ts'
 
@@ -18,20 +19,26 @@ export type Host = Libp2p<{ identify: Identify, ping: Ping, dht: KadDHT, gossip:
 export const DHT_PROTOCOL = '/a2a-node/kad/1.0.0'
 export const DEFAULT_LISTEN = ['/ip4/0.0.0.0/tcp/0', '/ip4/0.0.0.0/tcp/0/ws']
 
+/** libp2p makes a logger for every connection and stream and asks each time what it should be; this costs nothing. DEBUG=libp2p:* brings the real one. */
+const log: Libp2pLogger = Object.assign(() => {}, { error () {}, trace () {}, enabled: false, newScope: () => log })
+const silent: ComponentLogger = { forComponent: () => log }
+
 /** Between half and one and a half of it: nodes started together must not act together. */
 const spread = (ms: number): number => ms * (0.5 + Math.random())
 
 /**
  * A started node.
+ * @param scoreOf what a peer has done to us by gossip: 0 or less, times 10 in its score
  * @throws A2aError LISTEN_FAILED
  */
-export async function createHost (seed: Uint8Array, listen: string[]): Promise<Host> {
+export async function createHost (seed: Uint8Array, listen: string[], scoreOf: (peer: string) => number): Promise<Host> {
   for (const address of listen) checkAddress(address)
   const websockets = listen.some(address => address.includes('/ws')) ? [(await import('@libp2p/websockets')).webSockets()] : []
   const privateKey = await generateKeyPairFromSeed('Ed25519', seed)
   try {
     return await createLibp2p({
       privateKey,
+      logger: process.env.DEBUG === undefined ? silent : undefined,
       addresses: { listen },
       transports: [tcp(), ...websockets],
       connectionEncrypters: [noise()],
@@ -65,7 +72,7 @@ export async function createHost (seed: Uint8Array, listen: string[]): Promise<H
           // Else the first query waits for the first self-query, which waits for a peer.
           allowQueryWithZeroPeers: true,
           alpha: 3,
-          initialQuerySelfInterval: spread(10_000),
+          initialQuerySelfInterval: spread(30_000),
           querySelfInterval: spread(300_000)
         }),
         gossip: gossipsub({
@@ -81,7 +88,8 @@ export async function createHost (seed: Uint8Array, listen: string[]): Promise<H
           maxOutboundBufferSize: GOSSIP.outboundBytes,
           maxTopicBytesPerPeer: GOSSIP.topicBytesPerPeer,
           decodeRpcLimits: GOSSIP.rpc,
-          scoreParams: { IPColocationFactorWhitelist: new PrivateAddresses() }
+          // By peer and not by topic: the topics that will be joined are not known here.
+          scoreParams: { appSpecificScore: scoreOf, IPColocationFactorWhitelist: new PrivateAddresses() }
         })
       }
     })
@@ -90,15 +98,27 @@ export async function createHost (seed: Uint8Array, listen: string[]): Promise<H
   }
 }
 
+/**
+ * Timers that libp2p 3.3.11 and gossipsub 17.1.1 leave behind when they stop; they would keep a process that has nothing
+ * else to do alive for up to three seconds. A test shows that it ends at once.
+ */
+interface Leftovers {
+  services: { gossip: { status: { heartbeatTimeout?: NodeJS.Timeout } } }
+  components: { addressManager: { _updatePeerStoreAddresses: { stop: () => void } } }
+}
+
 /** Ends libp2p within `graceMs`: what is not closed by then is cut off. */
 export async function stopHost (host: Host, graceMs: number): Promise<void> {
   const late = setTimeout(() => {
     for (const connection of host.getConnections()) connection.abort(new Error('the node stops'))
   }, graceMs)
+  const { services: { gossip: { status } }, components: { addressManager } } = host as unknown as Leftovers
   try {
     await host.stop()
   } finally {
     clearTimeout(late)
+    clearTimeout(status.heartbeatTimeout)
+    addressManager._updatePeerStoreAddresses.stop()
   }
 }
 

@@ -14,7 +14,7 @@ export const CONNECTIONS = {
   parallelDials: 24,
   /** Longest dial of one peer, and of one of its addresses, in ms. A dead address must not use up the whole dial. */
   dialMs: 5_000,
-  addressDialMs: 2_000,
+  addressDialMs: 4_000,
   /** Multiaddrs tried for one peer. */
   addresses: 16,
   /** Longest upgrade (Noise, yamux) of an inbound connection, in ms: a stranger holds one of `inboundPending` no longer. */
@@ -38,6 +38,8 @@ export const CHANNEL = {
   frameBurst: 4_000,
   /** Handlers at work for one peer. Beyond it reading stops until one is done. */
   handlers: 256,
+  /** Bytes that may wait for a place while a reply is awaited from the same peer. Beyond it reading stops all the same. */
+  parkedBytes: 8 * MiB,
   /** Messages waiting for the transport. They are encoded only when it can take them. Beyond it: OVERLOADED. */
   queued: 10_000,
   /** Bytes handed to the transport in one piece, unless one message is larger. */
@@ -69,6 +71,8 @@ export const GOSSIP = {
   perSecond: 200,
   /** Messages remembered, so that a repeated one does not reach a handler again. */
   remembered: 10_000,
+  /** How long a peer's last garbage is held against it, in ms. */
+  resentMs: 600_000,
   /** Largest inbound RPC: a few adverts of the largest size. */
   rpcBytes: 2 * MiB,
   /** Bytes waiting for a peer that does not read, before its stream is ended. */
@@ -80,11 +84,21 @@ export const GOSSIP = {
 } as const
 
 export const RENDEZVOUS = {
-  /** With more nodes than this in the folder, only a sample is dialled; gossip and the DHT do the rest. */
-  all: 40,
-  sample: 12,
+  /**
+   * With more nodes than this in the folder, only a sample is dialled; gossip and the DHT do the rest. A connection costs
+   * both ends together about 20 ms of CPU: 60 nodes that start at once and dial 40 each are busy for half a minute.
+   */
+  all: 16,
+  sample: 6,
+  /** With at least so many peers, no more are looked for. */
+  enough: 4,
+  /** Dials at once; and when there are more than a `few`, for then all of them are likely to be starting, and handshakes starve each other. */
   parallel: 8,
+  few: 4,
+  parallelOfMany: 2,
   dialMs: 2_000,
+  /** Longest dial of one of many, in ms: on a busy machine a dial given up too early is work done for nothing. */
+  dialManyMs: 5_000,
   pollMs: 2_000,
   /** Largest file read, and most of them. */
   fileBytes: 16 * KiB,

@@ -1,4 +1,4 @@
-/** What the stages see of the network. libp2p is behind it (net/libp2p.ts) and nowhere else. */
+/** What the stages see of the network; net/create.ts makes it. libp2p is behind it and nowhere else. */
 import type { Envelope } from '../core/envelope.ts'
 import type { EnvelopeHandler, Logger, Clock, Wire, Speaker } from '../core/ports.ts'
 import type { PeerRow } from '../core/agent.ts'
@@ -30,7 +30,7 @@ export interface Net extends AsyncDisposable {
   peers: () => PeerRow[]
   /** Who takes messages of a type: they have been decoded, bounded, checked against their schema, and authenticated. One handler a type. */
   handle: (type: MessageName, handler: EnvelopeHandler) => void
-  /** `opened`: a peer's hello has arrived, its agents are known. `closed`: its last connection is gone. Returns the way to stop listening. */
+  /** `opened`: a peer's hello has arrived, its agents are known; again when they have changed. `closed`: its last channel is gone. Returns the way to stop listening. */
   onPeer: (listener: (event: { type: 'opened' | 'closed', peer: string }) => void) => () => void
   /** Agents that a connected peer has proven to speak for. */
   speakers: (peer: string) => Speaker[]
@@ -38,11 +38,16 @@ export interface Net extends AsyncDisposable {
   sameUser: (peer: string) => boolean
   /** Tells every open channel who speaks here now: after a rotation, or when an agent was added. */
   greet: () => void
+  /**
+   * Lets others find this node, and begins to look for them. Resolves when it can be found. Call it once the handlers and
+   * agents are there: who meets a node before that learns nothing.
+   */
+  begin: () => Promise<void>
   /** Resolves when everybody found through rendezvous and bootstrap has been dialled and greeted, or has failed. */
   joined: (timeoutMs?: number) => Promise<void>
   readonly gossip: Gossip
   readonly dht: Dht
-  /** Inbound messages refused since the start, by failure code. */
+  /** Inbound messages refused since the start, by failure code. NO_REPLY: replies that came when nobody waited for them any more. */
   readonly refused: Record<string, number>
 }
 

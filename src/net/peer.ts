@@ -80,6 +80,8 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
   let greetedAs: string | undefined
   let rttMs: number | undefined
   let working = 0
+  const parked: Array<{ envelope: Envelope, line: Line, bytes: number }> = []
+  let parkedBytes = 0
   let overdrawn = false
   let offences = { count: 0, since: 0 }
 
@@ -90,9 +92,9 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
 
   /**
    * Reading stops while too many handlers work for this peer. But when we wait for replies from it, they must get
-   * through: a handler may be what waits for them. Then what would be one too many is refused.
+   * through: a handler may be what waits for them. What comes before them then waits here.
    */
-  const mayRead = (): boolean => !overdrawn && (working < CHANNEL.handlers || replies.waiting(id) > 0)
+  const mayRead = (): boolean => !overdrawn && (working < CHANNEL.handlers || (replies.waiting(id) > 0 && parkedBytes < CHANNEL.parkedBytes))
 
   function readOn (): void {
     for (const { channel } of lines) channel.readOn()
@@ -145,8 +147,11 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
         parts.count('MESSAGE_MALFORMED')
         line.channel.abort('it spoke before it said hello')
       } else if (!replies.settle(id, envelope)) {
-        if (working >= CHANNEL.handlers) refuse({ error: new A2aError({ code: 'OVERLOADED', what: 'messages at work for one peer', limit: CHANNEL.handlers }), cause: envelope, type: envelope.type, isReply: false }, line)
-        else void work(envelope, line)
+        if (working < CHANNEL.handlers) void work(envelope, line)
+        else {
+          parked.push({ envelope, line, bytes: bytes.length })
+          parkedBytes += bytes.length
+        }
       }
     }
   }
@@ -172,6 +177,9 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
       if (error instanceof A2aError && error.code === 'MESSAGE_TOO_LARGE') answerWith(error, envelope, line)
     }
     working--
+    const next = parked.shift()
+    parkedBytes -= next?.bytes ?? 0
+    if (next !== undefined) void work(next.envelope, next.line)
     readOn()
   }
 
@@ -226,6 +234,8 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
   function drop (line: Line, why: string): void {
     line.stop()
     if (!lines.delete(line) || lines.size > 0) return
+    parked.length = 0
+    parkedBytes = 0
     replies.fail(id, new A2aError({ code: 'PEER_UNREACHABLE', peer: id, why }))
     events.onGone(why)
   }

@@ -13,8 +13,10 @@ import { userKey } from './user-key.ts'
 export interface Rendezvous {
   /** 32 bytes that only this user can read. */
   readonly key: Uint8Array
-  /** Says where we are, meets those who are there, and goes on to watch for newcomers. Resolves when all have been met or have failed. */
-  begin: (parts: RendezvousParts) => Promise<void>
+  /** Says where we are: from now on others find us. */
+  appear: (parts: RendezvousParts) => Promise<void>
+  /** Meets those who are there, and goes on to watch for newcomers. Resolves when all have been met or have failed. */
+  meetOthers: () => Promise<void>
   /** Takes our file away. */
   close: () => Promise<void>
 }
@@ -24,6 +26,8 @@ export interface RendezvousParts {
   addresses: () => string[]
   meet: (peer: string, addresses: string[], timeoutMs: number) => Promise<void>
   known: (peer: string) => boolean
+  /** How many peers there are. */
+  peers: () => number
 }
 
 interface Entry {
@@ -55,19 +59,26 @@ async function fail (why: string): Promise<never> {
 }
 
 function createRendezvous (folder: string, key: Uint8Array, clock: Clock, logger: Logger): Rendezvous {
-  const looked = new Set<string>()
+  const entries = new Map<string, Entry>()
   let parts: RendezvousParts | undefined
   let closed = false
   let stopWatching = (): void => {}
+  let written: Promise<void> | undefined
+  let cancelTend = (): void => {}
   let cancelLook: (() => void) | undefined
 
-  async function begin (given: RendezvousParts): Promise<void> {
+  async function appear (given: RendezvousParts): Promise<void> {
     parts = given
-    await write(given)
+    written = write(given)
+    await written
+  }
+
+  async function meetOthers (): Promise<void> {
+    if (closed || parts === undefined) return
     stopWatching = watchFolder()
-    const entries = await newcomers(given)
-    const chosen = entries.length > RENDEZVOUS.all ? sample(entries, RENDEZVOUS.sample) : entries
-    await meetAll(chosen, given)
+    tendLater()
+    await read(parts)
+    await meetSome(parts)
   }
 
   async function write ({ self, addresses }: RendezvousParts): Promise<void> {
@@ -77,14 +88,15 @@ function createRendezvous (folder: string, key: Uint8Array, clock: Clock, logger
     await rename(draft, join(folder, `${self}.json`))
   }
 
-  /** Those not looked at before. Files of the dead are taken away. */
-  async function newcomers ({ self }: RendezvousParts): Promise<Entry[]> {
+  /** Learns of newcomers, and forgets those whose file is gone. Files of the dead are taken away. */
+  async function read ({ self }: RendezvousParts): Promise<Entry[]> {
     const names = (await readdir(folder)).filter(name => FILE.test(name)).slice(0, RENDEZVOUS.files)
     const there = new Set(names)
-    for (const name of looked) if (!there.has(name)) looked.delete(name)
-    const fresh = names.filter(name => !looked.has(name) && name !== `${self}.json`)
-    for (const name of fresh) looked.add(name)
-    return (await Promise.all(fresh.map(readEntry))).filter(entry => entry !== undefined)
+    for (const name of entries.keys()) if (!there.has(name)) entries.delete(name)
+    const fresh = names.filter(name => !entries.has(name) && name !== `${self}.json`)
+    const found = await Promise.all(fresh.map(readEntry))
+    for (const entry of found) if (entry !== undefined) entries.set(`${entry.peerId}.json`, entry)
+    return found.filter(entry => entry !== undefined)
   }
 
   async function readEntry (name: string): Promise<Entry | undefined> {
@@ -101,16 +113,37 @@ function createRendezvous (folder: string, key: Uint8Array, clock: Clock, logger
     return undefined
   }
 
-  async function meetAll (entries: Entry[], { meet, known }: RendezvousParts): Promise<void> {
-    const waiting = [...entries]
+  async function meetSome (given: RendezvousParts): Promise<void> {
+    const unmet = [...entries.values()].filter(({ peerId }) => !given.known(peerId))
+    await meetAll(entries.size > RENDEZVOUS.all ? sample(unmet, RENDEZVOUS.sample) : unmet, given)
+  }
+
+  async function meetAll (some: Entry[], { meet, known }: RendezvousParts): Promise<void> {
+    const waiting = [...some]
+    const many = some.length > RENDEZVOUS.few
     const next = async (): Promise<void> => {
       for (let entry = waiting.pop(); entry !== undefined; entry = waiting.pop()) {
         const { peerId, addresses } = entry
         if (closed || known(peerId)) continue
-        await meet(peerId, addresses, RENDEZVOUS.dialMs).catch((error: unknown) => { logger.debug('a node of the same user could not be met', { peer: peerId, why: messageOf(error) }) })
+        await meet(peerId, addresses, many ? RENDEZVOUS.dialManyMs : RENDEZVOUS.dialMs).catch((error: unknown) => { logger.debug('a node of the same user could not be met', { peer: peerId, why: messageOf(error) }) })
       }
     }
-    await Promise.all(Array.from({ length: RENDEZVOUS.parallel }, next))
+    await Promise.all(Array.from({ length: many ? RENDEZVOUS.parallelOfMany : RENDEZVOUS.parallel }, next))
+  }
+
+  /** Dials fail when many nodes start at once. Who is left with too few peers tries others. */
+  function tendLater (): void {
+    cancelTend = clock.after(RENDEZVOUS.pollMs * (1 + Math.random()), () => {
+      tend().catch((error: unknown) => { logger.debug('the rendezvous folder cannot be read', { folder, why: messageOf(error) }) }).finally(() => { if (!closed) tendLater() })
+    })
+  }
+
+  async function tend (): Promise<void> {
+    if (parts === undefined || parts.peers() >= RENDEZVOUS.enough || [...entries.values()].every(({ peerId }) => parts?.known(peerId))) return
+    // Somebody may have died without taking the file along, or come back with the same key elsewhere.
+    entries.clear()
+    await read(parts)
+    await meetSome(parts)
   }
 
   function watchFolder (): () => void {
@@ -149,18 +182,21 @@ function createRendezvous (folder: string, key: Uint8Array, clock: Clock, logger
   async function refresh (): Promise<void> {
     if (parts === undefined || closed) return
     const there = await stat(join(folder, `${parts.self}.json`)).catch(() => undefined)
-    if (there === undefined) await write(parts)
-    const entries = await newcomers(parts)
-    if (looked.size <= RENDEZVOUS.all) await meetAll(entries, parts)
+    if (there === undefined && !closed) await (written = write(parts))
+    const newcomers = await read(parts)
+    if (entries.size <= RENDEZVOUS.all) await meetAll(newcomers, parts)
   }
 
   return {
     key,
-    begin,
+    appear,
+    meetOthers,
     async close () {
       closed = true
       stopWatching()
+      cancelTend()
       cancelLook?.()
+      await written?.catch(() => {})
       if (parts !== undefined) await unlink(join(folder, `${parts.self}.json`)).catch(() => {})
     }
   }

@@ -3,7 +3,7 @@
  * agent has one ledger, so its chain never forks; settlements that come at once are linked to each other and written
  * together. A contract is settled once: asked again, the ledger gives what it gave.
  */
-import { ulid } from 'ulid'
+import { newId as freshId } from '../wire/id.ts'
 import { A2aError } from '../core/errors.ts'
 import { decodeEnvelope } from '../wire/envelope.ts'
 import { sha256 } from '../wire/hash.ts'
@@ -32,7 +32,7 @@ export interface Ledger {
   attachCountersignature: (taskId: string, countersignature: Uint8Array) => Promise<void>
 }
 
-export function createLedger ({ chain, signer, clock, newId = ulid }: LedgerParts): Ledger {
+export function createLedger ({ chain, signer, clock, newId = freshId }: LedgerParts): Ledger {
   const agent = signer.agentId
   const stamp = { newId, now: clock.now }
   const link = createLinker(agent, chain)

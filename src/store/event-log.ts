@@ -17,13 +17,12 @@ export interface EventLogOptions {
   /** The node's home, as errors name it. Default: the folder of the file. */
   home?: string
   clock: Clock
+  /** Told of failed commits, and of slow ones. */
   logger?: Logger
-  /**
-   * How long a transaction that several wait for already waits for more, in ms. Default 0: those of one turn of the event
-   * loop share it, and what arrives during its fsync shares the next. A lone append never waits.
-   */
-  groupMs?: number
 }
+
+/** A commit keeps the event loop waiting: one that takes longer, in ms, is worth a warning. */
+const SLOW_COMMIT_MS = 500
 
 /** What the tables have in common: cached statements, reads, and writes in group commits. */
 export interface Table {
@@ -43,19 +42,26 @@ export async function openEventLog (options: EventLogOptions): Promise<EventLog>
 }
 
 /** The log in an open database, which is closed with it. */
-export function logOn (database: DatabaseSync, { file, clock, logger, groupMs = 0 }: EventLogOptions): EventLog {
+export function logOn (database: DatabaseSync, { file, clock, logger }: EventLogOptions): EventLog {
   const sql = cached(database)
   let open = true
 
   const group = groupCommit({
-    defer: (commit, queued) => setImmediate(() => groupMs > 0 && queued() > 1 ? clock.after(groupMs, commit) : commit()),
-    transaction: writes => transaction(database, writes),
+    // Without a timer: what arrives during one fsync shares the next, so groups grow by themselves when the disk is slow.
+    defer: setImmediate,
+    transaction: writes => {
+      const startedAt = clock.now()
+      try {
+        transaction(database, writes)
+      } catch (error) {
+        logger?.warn('the event log could not be written', { file, why: messageOf(error) })
+        throw error
+      }
+      const tookMs = clock.now() - startedAt
+      if (tookMs > SLOW_COMMIT_MS) logger?.warn('the event log is on a slow disk', { file, tookMs })
+    },
     isOwnFault,
-    failed: error => {
-      const why = messageOf(error)
-      logger?.warn('the event log could not be written', { file, why })
-      return new A2aError({ code: 'LOG_WRITE_FAILED', file, why }, { cause: error })
-    }
+    failed: error => new A2aError({ code: 'LOG_WRITE_FAILED', file, why: messageOf(error) }, { cause: error })
   })
   const read: Table['read'] = query => {
     if (!open) throw new A2aError({ code: 'INTERNAL', why: `the event log ${file} is closed` })
@@ -81,9 +87,6 @@ export function logOn (database: DatabaseSync, { file, clock, logger, groupMs = 
 }
 
 function events ({ sql, read, write }: Table): Omit<EventLog, 'chain' | 'values' | 'close'> {
-  const interactions: EventLog['interactions'] = (agent, limit = RECENT) =>
-    read(() => sql('SELECT * FROM tasks WHERE agent = ? AND ended = 1 ORDER BY last_position DESC LIMIT ?').all(agent, limit)).map(row => interactionOf(toTask(row)))
-
   return {
     append: async (event, summary) => {
       const { at, agent, role, taskId, type } = event
@@ -113,7 +116,8 @@ function events ({ sql, read, write }: Table): Omit<EventLog, 'chain' | 'values'
       const row = read(() => sql('SELECT * FROM tasks WHERE task_id = ? AND role = ? ORDER BY last_position DESC LIMIT 1').get(taskId, role))
       return row === undefined ? undefined : toTask(row)
     },
-    interactions,
+    interactions: (agent, limit = RECENT) =>
+      read(() => sql('SELECT * FROM tasks WHERE agent = ? AND ended = 1 ORDER BY last_position DESC LIMIT ?').all(agent, limit)).map(row => interactionOf(toTask(row))),
     metrics: agent => {
       const tallies = read(() => sql('SELECT role, outcome, count(*) AS tasks, coalesce(sum(cost), 0) AS cost FROM tasks WHERE agent = ? GROUP BY role, outcome').all(agent)) as unknown as Tally[]
       return metricsOf(tallies, role => read(() =>
@@ -142,7 +146,8 @@ function transaction (database: DatabaseSync, writes: () => void): void {
   } catch (error) {
     // For some errors SQLite has rolled back already, and refuses to do it twice.
     attempt(() => database.exec('ROLLBACK'))
-    // A commit whose fsync failed stands in the write-ahead log all the same, and a crash would bring it back.
+    // A commit whose fsync failed stands in the write-ahead log all the same, and a crash would bring it back. The next one
+    // overwrites it; until then, emptying the log keeps it away, as far as the disk still lets us.
     if (sqliteCode(error) === IOERR) attempt(() => database.exec('PRAGMA wal_checkpoint(TRUNCATE)'))
     throw error
   }

@@ -10,8 +10,8 @@ const LARGEST_GROUP = 1_024
 const MOST_QUEUED = 65_536
 
 export interface GroupParts {
-  /** Calls `commit` soon, when those who are about to write have had their turn. `queued` tells how many there are by now. */
-  defer: (commit: () => void, queued: () => number) => void
+  /** Calls `commit` soon, when those who are about to write have had their turn. */
+  defer: (commit: () => void) => void
   /** Runs all of `writes`, and commits. Throws when it could not: then none of them has happened. */
   transaction: (writes: () => void) => void
   /** What callers are told when their transaction has failed. */
@@ -44,7 +44,7 @@ export function groupCommit ({ defer, transaction, failed, isOwnFault }: GroupPa
   const schedule = () => {
     if (deferred || queue.length === 0) return
     deferred = true
-    defer(flush, () => queue.length)
+    defer(flush)
   }
 
   const flush = () => {

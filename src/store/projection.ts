@@ -8,7 +8,7 @@ export const RECENT = 1_000
 /** The `previous` of an agent's first receipt. */
 export const NO_RECEIPT: Uint8Array = new Uint8Array(32)
 
-export type Outcome = Interaction['outcome'] | 'open'
+type Outcome = Interaction['outcome'] | 'open'
 
 /** How a task came out, or that it has not ended. */
 export function outcomeOf ({ ended, stage, failure }: TaskSummary): Outcome {
@@ -49,7 +49,7 @@ export function metricsOf (tallies: Tally[], recent: (role: TaskRow['role']) => 
 }
 
 /** Nearest rank of sorted values: always one that was measured. 0 when there are none. */
-export const percentile = (sorted: number[], share: number): number =>
+const percentile = (sorted: number[], share: number): number =>
   sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0
 
 /**

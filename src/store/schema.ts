@@ -36,6 +36,7 @@ export const MIGRATIONS: readonly string[] = [`
     PRIMARY KEY (task_id, role, agent)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX tasks_by_age ON tasks (first_position);
+  CREATE INDEX tasks_of_agent ON tasks (agent, first_position);
   CREATE INDEX tasks_open ON tasks (first_position) WHERE ended = 0;
   CREATE INDEX tasks_ended ON tasks (agent, last_position) WHERE ended = 1;
   CREATE INDEX tasks_tally ON tasks (agent, role, outcome, cost);

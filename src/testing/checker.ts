@@ -66,6 +66,12 @@ export function check (observations: readonly Observation[], remains: readonly R
   const asked = new Map(of('asked').map(seen => [seen.taskId, seen]))
   for (const task of remains) checkStory(task, observations, asked.get(task.taskId)?.must ?? false, taken.get(task.taskId), honest, promise)
 
+  // Who did the work when all was well holds the countersignature.
+  const settled = new Set(of('settled').map(({ taskId, host }) => `${taskId} did:key:z${host}`))
+  for (const { taskId, provider, taken } of of('countersigned')) {
+    if (taken && honest.has(provider) && asked.get(taskId)?.must === true) promise(settled.has(`${taskId} ${provider}`), taskId, `${provider} was never given the countersignature`)
+  }
+
   // What was acknowledged is kept, and what owners were told is what the log says.
   const kept = new Map(remains.map(task => [task.taskId, task]))
   for (const { taskId } of of('acknowledged')) promise(kept.has(taskId), taskId, 'it was acknowledged and is not on disk')

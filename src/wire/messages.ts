@@ -176,6 +176,11 @@ export const messages = {
       receipt: base64(8 * KiB)
     })
   },
+  'task.settled': {
+    signed: false, maxPayload: 8 * KiB, maxContent: 0,
+    /** The signed bytes of the `task.countersign` envelope. */
+    payload: z.object({ countersignature: base64(6 * KiB) })
+  },
   'task.receipt': { signed: true, maxPayload: 4 * KiB, maxContent: 0, payload: receipt },
   'task.countersign': {
     signed: true, maxPayload: 4 * KiB, maxContent: 0,

@@ -23,6 +23,8 @@ it('runs no timer that was cancelled, and waits longer than setTimeout can', asy
   for (let days = 0; days < 59; days++) t.mock.timers.tick(day)
   assert.deepEqual(ran, [])
   cancel()
+  // The mock sets its clock to the end of a tick before it runs what was due within.
+  t.mock.timers.tick(day)
   t.mock.timers.tick(day)
   assert.deepEqual(ran, ['60 days'])
 })

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { ulid } from 'ulid'
+import { newId } from '../../src/wire/id.ts'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import type { Envelope } from '../../src/core/envelope.ts'
@@ -35,11 +35,15 @@ export function keepingLogger (): Logger & { lines: Line[] } {
   return { lines, debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }
 
-export function folder (t: TestContext): string {
+/** Removed when the process ends: by then every node that uses it has stopped. */
+export function folder (): string {
   const dir = mkdtempSync(join(tmpdir(), 'a2a-net-'))
-  t.after(() => { rmSync(dir, { recursive: true, force: true }) })
+  folders.push(dir)
   return dir
 }
+
+const folders: string[] = []
+process.once('exit', () => { for (const dir of folders) rmSync(dir, { recursive: true, force: true }) })
 
 export interface TestNode {
   net: Net
@@ -64,12 +68,13 @@ export async function startNode (t: TestContext, options: Partial<NetOptions> = 
     seed,
     listen: ['/ip4/127.0.0.1/tcp/0'],
     mdns: false,
-    rendezvous: options.rendezvous ?? folder(t),
+    rendezvous: options.rendezvous ?? folder(),
     credentials: () => [signer.credential()],
     clock,
     logger,
     ...options
   })
+  await net.begin()
   const stop = async (): Promise<void> => {
     signer.close()
     await net[Symbol.asyncDispose]()
@@ -81,7 +86,7 @@ export async function startNode (t: TestContext, options: Partial<NetOptions> = 
     logger,
     seed,
     envelope (type, payload, more = {}) {
-      const messageId = ulid()
+      const messageId = newId()
       const plain: Envelope = { version: 1, messageId, correlationId: messageId, from: signer.agentId, timestamp: Date.now(), type, payload, ...more }
       return SIGNED.has(type) ? signEnvelope(plain, signer) : plain
     },

@@ -143,6 +143,8 @@ describe('a chain', () => {
     assert.equal(brokenAt([a, b, b]), 2)
     assert.equal(brokenAt([a, requested[1], c]), 1)
     assert.equal(brokenAt([requested[0], b]), 1)
+    assert.equal(brokenAt([a, { ...c, previous: a.hash }]), 1, 'what was signed counts, and not what is noted beside it')
+    assert.equal(brokenAt([{ ...requested[0], agent: provider.agentId }]), 0, 'nor whose it is said to be')
   })
 
   it('shows any entry that was changed', async () => {

@@ -211,6 +211,20 @@ it('rejects one append that does not fit its type, and takes those that came wit
   await log.close()
 })
 
+it('warns of a slow disk, and of failed commits', async t => {
+  const { home, file } = homeFor(t)
+  const warnings: string[] = []
+  const logger = { debug () {}, info () {}, warn: (what: string) => { warnings.push(what) }, error () {} }
+  let now = 0
+  const database = openDatabase(file, home)
+  const log = logOn(database, { file, logger, clock: { ...clock, now: () => now += 600 } })
+  await append(log)
+  database.exec('PRAGMA max_page_count = 1')
+  await assert.rejects(append(log, 'x'.repeat(400_000)))
+  assert.deepEqual(warnings, ['the event log is on a slow disk', 'the event log could not be written'])
+  await log.close()
+})
+
 it('survives a full disk, and has what it acknowledged', { timeout: 30_000 }, async t => {
   const { home } = homeFor(t)
   const small = join(home, 'small')

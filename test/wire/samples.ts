@@ -1,7 +1,8 @@
 /** One realistic envelope of every message type, made from fixed keys and times: always the same bytes. */
-import { sign } from 'node:crypto'
+import { sign, type KeyObject } from 'node:crypto'
+import { base58btc } from 'multiformats/bases/base58'
 import { issueCredential } from '../../src/identity/credential.ts'
-import { keyOfSeed, toDid } from '../../src/identity/keys.ts'
+import { keyOfSeed, rawPublicKey, toDid } from '../../src/identity/keys.ts'
 import { signEnvelope } from '../../src/wire/envelope.ts'
 import { hashOf } from '../../src/wire/hash.ts'
 import { messages, type MessageName, type Payload } from '../../src/wire/messages.ts'
@@ -11,19 +12,25 @@ import type { Signer } from '../../src/core/ports.ts'
 export const MADE_AT = Date.UTC(2026, 0, 2, 3, 4, 5, 678)
 const TASK = '01KDY8W7CEA2AN0DEEXAMP1E00'
 const CAPABILITY = 'data.revenue.aggregate'
-const REQUESTER_PEER = '12D3KooWQJqAAoKh8NSxVSs7QDxUKcAaK1CpL4mAmXnnzWoTKYCX'
-const PROVIDER_PEER = '12D3KooWGjMCwVZSjRCCUFPZFhJc5mC4wYvdNwoGhb8XTLpg3KqV'
+
+const fixedKey = (seed: number): KeyObject => keyOfSeed(new Uint8Array(32).fill(seed))
+/** libp2p's peer id of an Ed25519 key: base58 of an identity multihash over the protobuf of the public key. */
+const peerIdOf = (key: KeyObject): string => base58btc.encode(Uint8Array.of(0x00, 0x24, 0x08, 0x01, 0x12, 0x20, ...rawPublicKey(key))).slice(1)
+
+const requesterNode = fixedKey(5)
+const providerNode = fixedKey(6)
+const REQUESTER_PEER = peerIdOf(requesterNode)
+const PROVIDER_PEER = peerIdOf(providerNode)
 
 /** A signer whose operational key is fixed too. */
-function fixedSigner (rootSeed: number, keySeed: number, peerId: string): Signer {
-  const [root, signingKey] = [rootSeed, keySeed].map(byte => keyOfSeed(new Uint8Array(32).fill(byte))) as [ReturnType<typeof keyOfSeed>, ReturnType<typeof keyOfSeed>]
+function fixedSigner (root: KeyObject, signingKey: KeyObject, peerId: string): Signer {
   const notBefore = Date.UTC(2026, 0, 2)
   const credential = issueCredential({ root, peerId, signingKey, notBefore, expires: notBefore + 24 * 3_600_000 })
   return { agentId: toDid(root), credential: () => credential, sign: bytes => sign(null, bytes, signingKey) }
 }
 
-export const requester = fixedSigner(1, 2, REQUESTER_PEER)
-export const provider = fixedSigner(3, 4, PROVIDER_PEER)
+export const requester = fixedSigner(fixedKey(1), fixedKey(2), REQUESTER_PEER)
+export const provider = fixedSigner(fixedKey(3), fixedKey(4), PROVIDER_PEER)
 
 let counter = 0
 
@@ -44,7 +51,9 @@ function make<T extends MessageName> (type: T, by: Signer, payload: Payload<T>, 
 const json = (value: unknown): { mediaType: string, content: Uint8Array } => ({ mediaType: 'application/json', content: Buffer.from(JSON.stringify(value)) })
 const toRequester = { to: requester.agentId }
 const toProvider = { to: provider.agentId }
-const channel = { correlationId: '01KDY8W7CEA2AN0DECHANNE100' }
+/** What nodes say for themselves comes from the did:key of their own key. */
+const fromRequesterNode = { correlationId: '01KDY8W7CEA2AN0DECHANNE100', from: toDid(requesterNode) }
+const fromProviderNode = { ...fromRequesterNode, from: toDid(providerNode) }
 const statementOf = (envelope: Envelope): Uint8Array => envelope.auth?.statement ?? new Uint8Array()
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url')
 
@@ -52,7 +61,8 @@ const input = json({ region: 'EMEA', quarter: 'Q4' })
 const output = json({ total: 12_345.67, currency: 'EUR' })
 const previous = base64(new Uint8Array(32))
 
-const hello = make('hello', requester, { credentials: [base64(requester.credential())], user_proof: hashOf(Buffer.from('proof')), software: 'a2a-node/0.1.0' }, channel)
+const hello = make('hello', requester, { credentials: [base64(requester.credential())], user_proof: hashOf(Buffer.from('proof')), software: 'a2a-node/0.1.0' }, fromRequesterNode)
+const ping = make('ping', requester, {}, fromRequesterNode)
 const advert = make('advert', provider, {
   agent_id: provider.agentId,
   name: 'revenue-analyst',
@@ -64,7 +74,7 @@ const advert = make('advert', provider, {
   load: 0.25,
   region: 'eu-west',
   ttl: 300
-}, { ...channel, sequence: 7 })
+}, { correlationId: '01KDY8W7CEA2AN0DEADVERT000', sequence: 7 })
 const announce = make('task.announce', requester, {
   capability: `${CAPABILITY}@1`, round: 1, closes_in_ms: 500, max_cost: 10_000, max_duration_ms: 5_000, input_bytes: input.content.length,
   peer_id: REQUESTER_PEER, endpoints: [`/ip4/192.0.2.1/tcp/4001/p2p/${REQUESTER_PEER}`], exclude: []
@@ -81,16 +91,17 @@ const receipt = make('task.receipt', provider, {
   cost: 3, duration_ms: 380, ended_at: MADE_AT + 400, previous
 }, { ...toRequester, epoch: 1 })
 const result = make('task.result', provider, { outcome: 'completed', output_hash: hashOf(output.content), receipt: base64(statementOf(receipt)) }, { ...toRequester, ...contract, ...output, sequence: 3 })
+const countersign = make('task.countersign', requester, { receipt_hash: hashOf(statementOf(receipt)), accepted: true, previous }, { ...toProvider, causationId: receipt.messageId, epoch: 1 })
 
 /** By type: leaving one out is a type error. */
 export const samples: { [T in MessageName]: Envelope } = {
   hello,
-  error: make('error', provider, { failure: { code: 'STALE_EPOCH', taskId: TASK, epoch: 1, current: 2 } }, { ...toRequester, causationId: hello.messageId }),
-  ack: make('ack', provider, {}, { ...toRequester, causationId: award.messageId }),
-  ping: make('ping', requester, {}, channel),
+  error: make('error', provider, { failure: { code: 'STALE_EPOCH', taskId: TASK, epoch: 1, current: 2 } }, { ...fromProviderNode, causationId: hello.messageId }),
+  ack: make('ack', provider, {}, { ...fromProviderNode, causationId: ping.messageId }),
+  ping,
   advert,
-  'advert.query': make('advert.query', requester, { pattern: 'data.revenue.*', limit: 64 }, channel),
-  'advert.list': make('advert.list', provider, { adverts: [base64(statementOf(advert))] }, channel),
+  'advert.query': make('advert.query', requester, { pattern: 'data.revenue.*', limit: 64 }, fromRequesterNode),
+  'advert.list': make('advert.list', provider, { adverts: [base64(statementOf(advert))] }, fromProviderNode),
   'task.announce': announce,
   'task.bid': bid,
   'task.pass': make('task.pass', provider, { round: 1, reason: 'all 16 places are taken' }, { ...toRequester, causationId: announce.messageId }),
@@ -107,5 +118,6 @@ export const samples: { [T in MessageName]: Envelope } = {
   'task.revoke': make('task.revoke', requester, { reason: 'silent for 5000 ms' }, { ...toProvider, epoch: 1 }),
   'task.result': result,
   'task.receipt': receipt,
-  'task.countersign': make('task.countersign', requester, { receipt_hash: hashOf(statementOf(receipt)), accepted: true, previous }, { ...toProvider, causationId: result.messageId, epoch: 1 })
+  'task.settled': make('task.settled', requester, { countersignature: base64(statementOf(countersign)) }, { ...toProvider, causationId: result.messageId, epoch: 1 }),
+  'task.countersign': countersign
 }

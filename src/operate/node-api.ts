@@ -5,11 +5,10 @@ import { checkNode } from './doctor.ts'
 import { recordsOf, resolveTask } from './records.ts'
 import { systemClock } from '../core/clock.ts'
 import { A2aError } from '../core/errors.ts'
-import { loadOrCreateKey, seedOf, toDid } from '../identity/keys.ts'
-import { peerIdOf } from '../net/create.ts'
+import { loadOrCreateKey, toDid, toPeerId } from '../identity/keys.ts'
 import { agentKeyFile, type HostedNode } from '../node.ts'
 import { openEventLog } from '../store/event-log.ts'
-import type { IdentityView, NodeApi } from './api.ts'
+import type { IdentityView, NodeApi } from '../control/api.ts'
 import type { TaskEvent } from '../core/task.ts'
 
 /** What a client may ask of the node, in the name of its first agent. */
@@ -80,7 +79,7 @@ export async function openHome (home: string): Promise<NodeApi & AsyncDisposable
     identity: async () => {
       const nodeKey = await loadOrCreateKey(join(home, 'keys', 'node.pem'))
       const keyFile = agentKeyFile(home)
-      return [{ agentId: toDid(await loadOrCreateKey(keyFile)), name: 'agent', peerId: peerIdOf(seedOf(nodeKey)), keyFile }]
+      return [{ agentId: toDid(await loadOrCreateKey(keyFile)), name: 'agent', peerId: toPeerId(nodeKey), keyFile }]
     },
     status: async () => absent(),
     find: async () => absent(),

@@ -1,7 +1,7 @@
 /** Looks a node over, and says what is not well and what to do. */
 import { statfs, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Check } from './api.ts'
+import type { Check } from '../control/api.ts'
 import type { HostedNode } from '../node.ts'
 
 const MiB = 1_024 * 1_024

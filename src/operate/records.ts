@@ -3,7 +3,7 @@ import { A2aError } from '../core/errors.ts'
 import { checkContract } from '../settle/contract.ts'
 import { checkReceipt } from '../settle/receipt.ts'
 import { openOffer, stepProvider, type ProviderEvent } from '../core/provider.ts'
-import type { ContractView, NodeApi, TaskHistory } from './api.ts'
+import type { ContractView, NodeApi, TaskHistory } from '../control/api.ts'
 import type { EventLog, LogEvent, TaskRow } from '../core/ports.ts'
 
 export type Records = Pick<NodeApi, 'tasks' | 'task' | 'contracts' | 'contract'>
@@ -18,7 +18,7 @@ export const recordsOf = (log: EventLog): Records => ({
     const taskId = resolveTask(log, text)
     return ROLES.flatMap((role): TaskHistory[] => {
       const row = log.task(role, taskId)
-      return row === undefined ? [] : [{ row, history: log.eventsOf(role, taskId).map(({ at, type, data }) => ({ at, type, data })) }]
+      return row === undefined ? [] : [{ row, history: eventsOf(log, row).map(({ at, type, data }) => ({ at, type, data })) }]
     })
   },
   contracts: async ({ limit = 100 } = {}) => log.tasks({ limit: SEARCHED }).filter(({ epoch = 0 }) => epoch > 0).slice(0, limit),
@@ -26,11 +26,15 @@ export const recordsOf = (log: EventLog): Records => ({
     const taskId = resolveTask(log, text)
     const views = await Promise.all(ROLES.map(async role => {
       const row = log.task(role, taskId)
-      return row === undefined ? [] : await Promise.all(signedContracts(role, log.eventsOf(role, taskId)).map(signed => viewOf(log, row, signed)))
+      return row === undefined ? [] : await Promise.all(signedContracts(role, eventsOf(log, row)).map(signed => viewOf(log, row, signed)))
     }))
     return views.flat()
   }
 })
+
+/** Several agents of one node may have bid on one task. */
+const eventsOf = (log: EventLog, { role, taskId, agent }: TaskRow): LogEvent[] =>
+  log.eventsOf(role, taskId).filter(event => event.agent === agent)
 
 /** Award and acceptance of each contract that came about, oldest first. */
 function signedContracts (role: 'requester' | 'provider', events: LogEvent[]): Array<{ award: Buffer, acceptance: Buffer }> {

@@ -1,0 +1,30 @@
+/** Draws charts of anybody's rows. */
+import { renderChart, type ChartRequest } from './chart.ts'
+import { startAgent } from './start.ts'
+
+const input = {
+  type: 'object',
+  required: ['title', 'rows', 'x', 'y', 'color'],
+  additionalProperties: false,
+  properties: {
+    title: { type: 'string', maxLength: 200 },
+    rows: { type: 'array', maxItems: 20_000, items: { type: 'object', additionalProperties: { type: ['string', 'number'] } } },
+    x: { type: 'string' },
+    y: { type: 'string' },
+    color: { type: 'string' },
+    yTitle: { type: 'string' }
+  }
+}
+const output = { type: 'object', required: ['svg'], properties: { svg: { type: 'string', pattern: '^<svg' } } }
+
+await startAgent('artist', agent => agent.provide<ChartRequest>('viz.chart.render', {
+  description: 'Stacked bars as SVG',
+  input,
+  output,
+  mediaTypes: ['image/svg+xml'],
+  bid: (call, load) => ({ cost: 2, durationMs: 500 + Math.ceil(call.inputBytes / 1_000), confidence: 0.9 - load / 2 }),
+  run: async (request, { progress }) => {
+    progress(0.1, `drawing ${request.rows.length} rows`)
+    return { svg: await renderChart(request) }
+  }
+}))

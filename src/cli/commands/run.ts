@@ -1,0 +1,68 @@
+import { readFileSync } from 'node:fs'
+import { text } from 'node:stream/consumers'
+import { artifactFolder } from '../artifacts.ts'
+import type { Console } from '../console.ts'
+import { follow } from '../follow.ts'
+import { anyNode, runningNode, type NetworkOptions } from '../session.ts'
+import { onStop } from '../signals.ts'
+import { parseCapability } from '../../core/capability.ts'
+import { A2aError, messageOf } from '../../core/errors.ts'
+
+export interface RunOptions extends NetworkOptions {
+  input?: string
+  maxDuration?: number
+  maxCost?: number
+  to?: string
+  detach?: boolean
+  answer?: string
+  artifacts?: string
+}
+
+/** `a2a-node run CAPABILITY`. Ctrl-C cancels the task. */
+export async function run (console: Console, options: RunOptions, capability: string): Promise<number> {
+  const { maxDuration, maxCost, to, detach = false, answer, artifacts } = options
+  parseCapability(capability)
+  const input = await readInput(options.input)
+  const request = { capability, input, maxDurationMs: maxDuration, maxCostTokens: maxCost, to, detach }
+  const parsedAnswer = answer === undefined ? undefined : { value: parseJson(answer, '--answer') }
+  using stop = onStop()
+  // a node that ends with this command has nobody to leave the task to
+  await using session = await (detach ? runningNode(console) : anyNode(console, options))
+  // whoever left while we joined has asked for nothing yet
+  if (stop.signal.aborted) return stop.exitCode()
+  const events = session.api.run(request)
+  if (detach) {
+    for await (const event of events) {
+      if (event.event === 'failed') throw new A2aError(event.failure)
+      console.emit({ event: 'detached', taskId: event.taskId })
+      console.print(event.taskId)
+      console.note(`follow it with: a2a-node task resume ${event.taskId}`)
+      return 0
+    }
+  }
+  const saveArtifact = artifacts === undefined ? undefined : artifactFolder(artifacts)
+  return await follow(console, session.api, events, { stop, owned: true, answer: parsedAnswer, saveArtifact })
+}
+
+/** JSON itself, `@FILE`, or `-` for stdin. */
+async function readInput (given: string | undefined): Promise<unknown> {
+  if (given === undefined) return null
+  if (given === '-') return parseJson(await text(process.stdin), 'stdin')
+  if (!given.startsWith('@')) return parseJson(given, '--input')
+  const file = given.slice(1)
+  let content: string
+  try {
+    content = readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new A2aError({ code: 'BAD_USAGE', why: `cannot read the input: ${messageOf(error)}` })
+  }
+  return parseJson(content, file)
+}
+
+function parseJson (json: string, what: string): unknown {
+  try {
+    return JSON.parse(json)
+  } catch (error) {
+    throw new A2aError({ code: 'BAD_USAGE', why: `${what} is no JSON: ${messageOf(error)}`, hint: "a text needs quotes of its own: --input '\"hello\"'" })
+  }
+}

@@ -1,0 +1,75 @@
+import { settingsOf, type CapabilitySettings, type StartOptions } from '../config.ts'
+import type { Console } from '../console.ts'
+import { onStop } from '../signals.ts'
+import { connectControl } from '../../control/client.ts'
+import { homeOf, readNodeRecord } from '../../control/home.ts'
+import { parseCapability } from '../../core/capability.ts'
+import { A2aError } from '../../core/errors.ts'
+import type { Agent } from '../../core/agent.ts'
+
+/** Ending well may take this long, in ms. */
+const SHUTDOWN_MS = 3_000
+
+/** `a2a-node start`: a node with one agent, served to the client commands of its home, until SIGINT or SIGTERM. */
+export async function start (console: Console, options: StartOptions): Promise<number> {
+  const settings = settingsOf(options)
+  const home = homeOf(console.home)
+  const other = await connectControl(home)
+  if (other !== undefined) {
+    other.close()
+    throw new A2aError({ code: 'HOME_IN_USE', home, pid: readNodeRecord(home)?.pid })
+  }
+  using stop = onStop()
+  const [{ createNode, nodeApi }, { serveControl }] = await Promise.all([import('../../index.ts'), import('../../control/server.ts')])
+  const logger = console.logger('info')
+  const { name, listen, bootstrap, mdns } = settings
+  const open = new AsyncDisposableStack()
+  try {
+    const node = open.use(await createNode({ home, name, listen, bootstrap, mdns, logger }))
+    const agent = node.agents[0] as Agent
+    for (const capability of settings.capabilities ?? []) await provide(agent, capability)
+    checkOffered(node.status().agents[0]?.capabilities ?? [], options)
+    open.use(await serveControl(nodeApi(node), { home, logger }))
+    const [own] = node.status().agents
+    console.emit({ event: 'ready', agentId: agent.id, peerId: node.peerId, addresses: node.addresses(), pid: process.pid })
+    console.print(readyBlock(console, agent, own?.capabilities ?? [], node.addresses()))
+    await aborted(stop.signal)
+    logger.info('shutting down')
+  } finally {
+    await Promise.race([open.disposeAsync(), new Promise(resolve => { setTimeout(resolve, SHUTDOWN_MS).unref() })])
+  }
+  return 0
+}
+
+async function provide (agent: Agent, { name, exec, module, bid, ...provision }: CapabilitySettings): Promise<void> {
+  const { execHandler, loadModule } = await import('../../index.ts')
+  if (module !== undefined) await (await loadModule(module))(agent)
+  else if (name !== undefined && exec !== undefined) await agent.provide(name, { ...provision, bid: bid && (() => bid), run: execHandler(exec) })
+}
+
+/** A module provides by itself: what was promised beside it must be there. */
+function checkOffered (offered: string[], { capability = [], module }: StartOptions): void {
+  const missing = capability.find(wanted => !offered.includes(parseCapability(wanted).name))
+  if (missing !== undefined) throw new A2aError({ code: 'BAD_USAGE', why: `${module} does not provide ${missing}`, hint: `it provides ${offered.join(', ') || 'nothing'}` })
+}
+
+function readyBlock (console: Console, agent: Agent, capabilities: string[], addresses: string[]): string {
+  const [first] = capabilities
+  const home = console.home === undefined ? '' : ` --home ${console.home}`
+  return [
+    `${console.style('green', '●')} ${console.style('bold', agent.name)} is ready`,
+    `  agent    ${agent.id}`,
+    `  offers   ${capabilities.join(', ') || 'nothing: it can ask others'}`,
+    ...addresses.slice(0, 4).map((address, i) => `  ${i === 0 ? 'address' : '       '}  ${address}`),
+    '',
+    'Try in another terminal:',
+    `  a2a-node agents${home}`,
+    ...(first === undefined ? [] : [`  a2a-node run ${first} --input '"hello"'${home}`]),
+    ''
+  ].join('\n')
+}
+
+const aborted = (signal: AbortSignal): Promise<void> => new Promise(resolve => {
+  if (signal.aborted) resolve()
+  else signal.addEventListener('abort', () => resolve(), { once: true })
+})

@@ -1,0 +1,33 @@
+import { shortId, type Console } from '../console.ts'
+import { formatDuration } from '../duration.ts'
+import { runningNode } from '../session.ts'
+import { facts, table } from '../table.ts'
+
+/** `a2a-node status`. @throws A2aError NODE_NOT_RUNNING */
+export async function status (console: Console): Promise<number> {
+  await using session = await runningNode(console)
+  const node = await session.api.status()
+  console.emit(node)
+  if (console.json) return 0
+  const refused = Object.entries(node.refused)
+  console.print(facts(console, [
+    ['node', `${console.verbose ? node.peerId : shortId(node.peerId)}, version ${node.version}, process ${node.pid}`],
+    ['home', node.home],
+    ['up', `${formatDuration(node.uptimeMs)}`],
+    ['memory', `${Math.round(node.rssBytes / 1_048_576)} MiB`],
+    ['addresses', node.addresses.join(' ') || 'none'],
+    ['peers', `${node.peers}, DHT ${node.dht.mode} with ${node.dht.peers}`],
+    ['agents known', String(node.agentsKnown)],
+    ['topics', node.gossip.map(({ topic, subscribers }) => `${topic} (${subscribers})`).join(', ') || 'none'],
+    ['refused', refused.length === 0 ? undefined : refused.map(([code, count]) => `${code} ${count}`).join(', ')]
+  ]))
+  console.print('')
+  console.print(table(console, ['AGENT', 'NAME', 'CAPABILITIES', 'RUNNING', 'LOAD', 'DONE', 'FAILED', 'P50', 'P99'], node.agents.map(agent => {
+    const provided = agent.metrics.find(({ role }) => role === 'provider')
+    return [
+      console.verbose ? agent.agentId : shortId(agent.agentId), agent.name, agent.capabilities.join(', ') || '-', String(agent.running), `${Math.round(agent.load * 100)} %`,
+      String(provided?.completed ?? 0), String(provided?.failed ?? 0), formatDuration(provided?.p50Ms ?? 0), formatDuration(provided?.p99Ms ?? 0)
+    ]
+  })))
+  return 0
+}

@@ -1,0 +1,147 @@
+/** The command line: commands, options, help. What a command does is imported when it runs. */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { createConsole, type Console } from './console.ts'
+import { exitCodeOf } from './exit.ts'
+import { parseDuration } from './duration.ts'
+import { VERSION } from '../version.ts'
+import { toFailure, type Failure } from '../core/errors.ts'
+
+type Run = (console: Console, options: any, ...args: string[]) => Promise<number>
+
+/** Parses `args` (without node and script), runs the command, and ends the process with its exit code. */
+export async function main (args: string[]): Promise<void> {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // whoever read our output has had enough
+    if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0)
+    throw error
+  })
+  const code = await execute(args)
+  // all output must be out before anything still open is cut off
+  process.stdout.write('', () => process.exit(code))
+}
+
+async function execute (args: string[]): Promise<number> {
+  // as far as can be told before it is parsed, so that a wrong line of arguments is answered in the form asked for
+  let console = createConsole({ json: args.includes('--json'), verbose: args.includes('--verbose') })
+  let code = 0
+  const program = build(async (run, options, words) => {
+    console = createConsole(options)
+    code = await run(console, options, ...words)
+  })
+  try {
+    if (args.length === 0) program.help()
+    await program.parseAsync(args, { from: 'user' })
+    return code
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0
+    const failure = error instanceof CommanderError ? usage(error) : toFailure(error)
+    console.fail(failure, error)
+    return exitCodeOf(failure)
+  }
+}
+
+function usage (error: CommanderError): Failure {
+  if (error.code === 'commander.help') return { code: 'BAD_USAGE', why: 'no command given', hint: 'see: a2a-node --help' }
+  const [what = '', suggestion] = error.message.replace(/^error: /, '').replace(/\.$/, '').split('\n')
+  return { code: 'BAD_USAGE', why: suggestion === undefined ? what : `${what} ${suggestion}`, hint: 'see: a2a-node --help' }
+}
+
+function build (perform: (run: Run, options: Record<string, unknown>, words: string[]) => Promise<void>): Command {
+  const program = new Command('a2a-node')
+    .description('A peer-to-peer mesh for AI agents: find who can do a task, take bids, have it done, keep the receipt.')
+    .option('--home <dir>', 'folder of keys and event log (env A2A_HOME)')
+    .option('--json', 'one JSON object a line on stdout, and nothing else there')
+    .option('--quiet', 'nothing on stderr but errors')
+    .option('--verbose', 'more on stderr; full ids in tables')
+    .version(VERSION, '--version', 'print the version')
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined, outputError: () => undefined })
+    .configureHelp({ showGlobalOptions: true })
+    .showSuggestionAfterError()
+    .addHelpText('after', `
+Examples:
+  a2a-node start --capability text.case.upper --exec 'tr a-z A-Z'
+  a2a-node run text.case.upper --input '"hello"'`)
+
+  /** Adds a command whose code is imported when it runs. */
+  const add = (parent: Command, usageLine: string, description: string, example: string, load: () => Promise<Run>): Command =>
+    parent.command(usageLine)
+      .description(description)
+      .addHelpText('after', `\nExample:\n  ${example}`)
+      .action(async (...given: unknown[]) => {
+        const command = given.at(-1) as Command
+        await perform(await load(), command.optsWithGlobals(), given.slice(0, -2) as string[])
+      })
+
+  network(add(program, 'start', 'Run a node with one agent, until it is told to stop.', "a2a-node start --name caps --capability text.case.upper --exec 'tr a-z A-Z'",
+    async () => (await import('./commands/start.ts')).start))
+    .option('--config <file>', 'JSON file with the same settings and full capabilities; flags win')
+    .option('--name <name>', 'name of the agent')
+    .option('--capability <name>', 'what the agent can do; may be given again', collect)
+    .addOption(new Option('--exec <command>', 'does each capability with a program: input on stdin, result on stdout, as JSON').conflicts('module'))
+    .option('--module <file>', 'does them with a JavaScript or TypeScript module')
+
+  network(add(program, 'run <capability>', 'Have a task done by whoever bids best, follow it, print the result.', "a2a-node run data.stats.describe --input '[1,2,3]' --max-duration 5s",
+    async () => (await import('./commands/run.ts')).run), true)
+    .option('--input <json>', 'JSON, @FILE, or - for stdin; nothing means null')
+    .option('--max-duration <time>', 'for everything: 500ms, 5s, 2m, 1h', duration)
+    .option('--max-cost <n>', "in the providers' cost units", amount)
+    .option('--to <did>', 'only this agent')
+    .option('--detach', 'leave it to the running node, print its id')
+    .option('--answer <json>', 'what to answer when the provider asks for input')
+    .option('--artifacts <dir>', 'save artifacts into this folder')
+
+  network(add(program, 'find <pattern>', 'List the agents that offer a capability.', "a2a-node find 'data.*'", async () => (await import('./commands/find.ts')).find), true)
+  network(add(program, 'agents', 'List every agent known.', 'a2a-node agents --json', async () => (await import('./commands/find.ts')).agents), true)
+  network(add(program, 'peers', 'List the nodes this one is connected to.', 'a2a-node peers --verbose', async () => (await import('./commands/peers.ts')).peers), true)
+  add(program, 'status', 'Show the running node.', 'a2a-node status', async () => (await import('./commands/status.ts')).status)
+
+  const task = program.command('task').description('Look at tasks, and steer them.')
+  add(task, 'ls', 'List tasks, the newest first.', 'a2a-node task ls --limit 10', async () => (await import('./commands/task.ts')).ls).option('--limit <n>', 'at most so many', amount, 50)
+  add(task, 'show <id>', 'Show a task with its history. The beginning of an id will do.', 'a2a-node task show 01JD4Q', async () => (await import('./commands/task.ts')).show)
+  network(add(task, 'cancel <id>', 'Cancel a task that this node asked for.', 'a2a-node task cancel 01JD4Q', async () => (await import('./commands/task.ts')).cancel), true)
+  network(add(task, 'resume <id>', 'Follow a task again, from its beginning to its end.', 'a2a-node task resume 01JD4Q', async () => (await import('./commands/task.ts')).resume), true)
+
+  const contract = program.command('contract').description('Look at contracts and their receipts.')
+  add(contract, 'ls', 'List contracts, the newest first.', 'a2a-node contract ls', async () => (await import('./commands/contract.ts')).ls).option('--limit <n>', 'at most so many', amount, 50)
+  add(contract, 'show <id>', 'Show the contracts of a task, and check every signature in them.', 'a2a-node contract show 01JD4Q --json', async () => (await import('./commands/contract.ts')).show)
+
+  const id = program.command('id').description('Look at who this is.')
+  add(id, 'show', 'Show the agents of this home and their credentials.', 'a2a-node id show', async () => (await import('./commands/id.ts')).show)
+  add(id, 'rotate', 'Give the running node new operational keys.', 'a2a-node id rotate', async () => (await import('./commands/id.ts')).rotate)
+  add(id, 'export', 'Print the public identity, with its DID document.', 'a2a-node id export > agent.json', async () => (await import('./commands/id.ts')).exportIdentity)
+
+  network(add(program, 'doctor', 'Check what the mesh needs, and say what to do.', 'a2a-node doctor', async () => (await import('./commands/doctor.ts')).doctor), true)
+  add(program, 'swarm', 'Run a whole mesh on this machine under load, and count what comes of it.', 'a2a-node swarm --agents 60 --processes 6 --for 60s',
+    async () => (await import('./commands/swarm.ts')).swarm)
+    .requiredOption('--agents <n>', 'how many agents', amount)
+    .option('--processes <n>', 'in how many processes', amount)
+    .option('--for <time>', 'how long the traffic lasts', duration, 30_000)
+    .option('--rate <n>', 'tasks a second, by all together', amount, 20)
+  return program
+}
+
+/** The flags of whatever starts a node. Client commands take them for the short-lived node, and leave them out of their help. */
+function network (command: Command, hidden = false): Command {
+  const options = [
+    new Option('--listen <multiaddr>', 'where to listen; may be given again').argParser(collect),
+    new Option('--bootstrap <multiaddr>', 'a node to join by; may be given again').argParser(collect),
+    new Option('--no-mdns', 'do not look for nodes on the local network')
+  ]
+  for (const option of options) command.addOption(option.hideHelp(hidden))
+  return command
+}
+
+const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value]
+
+function amount (text: string): number {
+  const value = text.trim() === '' ? NaN : Number(text)
+  if (!Number.isFinite(value) || value < 0) throw new InvalidArgumentError('It must be a number, 0 or more.')
+  return value
+}
+
+function duration (text: string): number {
+  const ms = parseDuration(text)
+  if (ms === undefined) throw new InvalidArgumentError('Write 500ms, 5s, 2m or 1h.')
+  return ms
+}

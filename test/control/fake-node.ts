@@ -1,0 +1,71 @@
+/** A node that is none: answers what a test tells it to, over a real control socket. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { serveControl } from '../../src/control/server.ts'
+import type { NodeApi, RunRequest } from '../../src/control/api.ts'
+import type { NodeStatus } from '../../src/core/agent.ts'
+import type { TaskEvent } from '../../src/core/task.ts'
+
+export const PROVIDER = 'did:key:z6MkvgMo4dmDBi8CMRUZ8mifcTDboLc5zdvpzkZEtcoYynVU'
+export const TASK = '01M7Y6E13X2SWAZ8SR1DGKH58D'
+
+export interface FakeNode extends AsyncDisposable {
+  home: string
+  socket: string
+  /** What was asked of it, in order. */
+  calls: Array<[method: string, ...params: unknown[]]>
+}
+
+const status: NodeStatus = {
+  version: '0.1.0', pid: process.pid, home: '/nowhere', peerId: '12D3KooWpeer', addresses: ['/ip4/127.0.0.1/tcp/1'], startedAt: 1, uptimeMs: 61_000, rssBytes: 1_048_576,
+  peers: 0, agentsKnown: 1, dht: { mode: 'client', peers: 0 }, gossip: [], refused: {},
+  agents: [{ agentId: PROVIDER, name: 'fake', capabilities: ['text.case.upper'], running: 0, load: 0, metrics: [], credentialExpiresAt: 2 }]
+}
+
+/** An event of the task, by `PROVIDER`. */
+export const event = (fields: Record<string, unknown>): TaskEvent => ({ taskId: TASK, at: 1, provider: PROVIDER, epoch: 1, ...fields }) as unknown as TaskEvent
+
+export const result = (output: unknown): TaskEvent => event({ event: 'result', output, cost: 0, durationMs: 5, receipt: { hash: 'h', provider: PROVIDER, requester: PROVIDER, inputHash: 'i', verified: true } })
+
+/** Serves a home of its own; what is not in `api` answers with nothing. */
+export async function fakeNode (api: Partial<NodeApi> = {}): Promise<FakeNode> {
+  const home = mkdtempSync(join(tmpdir(), 'a2a-fake-'))
+  const calls: FakeNode['calls'] = []
+  const whole: NodeApi = {
+    status: async () => status, find: async () => [], peers: async () => [], giveInput: async () => undefined, cancel: async () => undefined,
+    tasks: async () => [], task: async () => [], contracts: async () => [], contract: async () => [], identity: async () => [], rotate: async () => [], doctor: async () => [],
+    run: () => eventsOf(result(null)), resume: () => eventsOf(result(null)),
+    ...api
+  }
+  const recorded = Object.fromEntries(Object.entries(whole).map(([method, call]) => [method, (...params: unknown[]) => {
+    calls.push([method, ...params])
+    return (call as (...args: unknown[]) => unknown)(...params)
+  }])) as unknown as NodeApi
+  const server = await serveControl(recorded, { home })
+  return {
+    home, calls, socket: server.socket,
+    [Symbol.asyncDispose]: async () => {
+      await server[Symbol.asyncDispose]()
+      rmSync(home, { recursive: true, force: true })
+    }
+  }
+}
+
+export async function * eventsOf (...events: TaskEvent[]): AsyncGenerator<TaskEvent> {
+  yield * events
+}
+
+/** A task that announces itself and then waits until it is cancelled. */
+export function waitingTask (): Pick<NodeApi, 'run' | 'cancel'> & { cancelled: Promise<string> } {
+  const { promise, resolve } = Promise.withResolvers<string>()
+  return {
+    cancelled: promise,
+    cancel: async taskId => resolve(taskId),
+    run: async function * (_request: RunRequest) {
+      yield event({ event: 'announced', round: 1, capability: 'a.b', asked: 1 })
+      const taskId = await promise
+      yield event({ event: 'failed', failure: { code: 'CANCELLED', taskId, why: 'its owner asked for it' } })
+    }
+  }
+}

@@ -1,0 +1,27 @@
+import type { HandlerContext } from '../../src/core/agent.ts'
+
+export interface Told {
+  context: HandlerContext
+  abort: (reason?: unknown) => void
+  progress: Array<[fraction?: number, note?: string]>
+}
+
+/** A handler's context that keeps what it is told. */
+export function contextOf (facts: Partial<HandlerContext> = {}): Told {
+  const controller = new AbortController()
+  const progress: Told['progress'] = []
+  const context: HandlerContext = {
+    taskId: '01JTASK',
+    capability: 'text.words.count',
+    requester: 'did:key:z6MkRequester',
+    epoch: 2,
+    signal: controller.signal,
+    remainingMs: () => 1_234.5,
+    progress: (...said) => { progress.push(said) },
+    artifact: async () => {},
+    requireInput: async () => undefined,
+    delegate: () => { throw new Error('delegates nothing') },
+    ...facts
+  }
+  return { context, abort: reason => controller.abort(reason), progress }
+}
