@@ -48,7 +48,7 @@ export function check (observations: readonly Observation[], remains: readonly R
   const began = new Set<string>()
   const running = new Map<string, number>()
   for (const seen of observations) {
-    if (seen.what === 'down') for (const key of [...running.keys()]) if (key.startsWith(`${seen.host} `)) running.delete(key)
+    if (seen.what === 'down') for (const key of running.keys()) if (key.startsWith(`${seen.host} `)) running.delete(key)
     if (seen.what !== 'began' && seen.what !== 'stopped') continue
     const { host, taskId, epoch, run } = seen
     const key = `${host} ${taskId}`

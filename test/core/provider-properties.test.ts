@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { epochOf, openOffer, providerWakeAt, stepProvider, type ProviderEvent, type ProviderStep, type ProviderTask } from '../../src/core/provider.ts'
 
 const RUNS = { numRuns: 500 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { rankByCost, rankByTime, rankByValue, type RankingPolicy } from '../../src/core/ranking.ts'
 import { bidOf, specOf } from './samples.ts'
 import type { Bid } from '../../src/core/task.ts'
