@@ -5,7 +5,8 @@
 import type { Failure } from './errors.ts'
 
 export type ProviderTask = Called & (
-  | { stage: 'offered' }
+  /** `epoch`: of the last award of this task that was here; 0 when there was none. */
+  | { stage: 'offered', epoch: number }
   | { stage: 'working', contract: ContractFacts, startedAt: number, deadlineAt: number }
   | { stage: 'delivering', contract: ContractFacts, startedAt: number, outcome: Outcome, attempt: number, retryAt: number, giveUpAt: number }
   | { stage: 'closed', reason: Closed, failure?: Failure, epoch: number }
@@ -42,7 +43,8 @@ export type Outcome =
 
 export type ProviderEvent = { at: number } & (
   | { type: 'offered', taskId: string, capability: string, requester: string, bid: Called['bid'], call: CallFacts }
-  | { type: 'declined', reason: string }
+  /** `bidId`: which bid; a decline may be late, and meant for one of an earlier round. */
+  | { type: 'declined', reason: string, bidId?: string }
   /** With both signed statements, base64: the contract is complete once it is accepted. */
   | { type: 'awarded', bidId: string, contract: ContractFacts, deadlineAt: number, award: string, acceptance: string }
   | { type: 'handled', outcome: Outcome }
@@ -72,7 +74,7 @@ const RETRY_MS = [100, 200, 400, 800, 1_600, 3_200, 5_000]
 /** A bid was made. */
 export function openOffer (event: Extract<ProviderEvent, { type: 'offered' }>): ProviderStep {
   const { taskId, capability, requester, bid, call } = event
-  return still({ taskId, capability, requester, bid, call, stage: 'offered' })
+  return still({ taskId, capability, requester, bid, call, stage: 'offered', epoch: 0 })
 }
 
 /** When it wants a `tick`. `undefined`: never. */
@@ -89,19 +91,19 @@ export function stepProvider (task: ProviderTask, event: ProviderEvent): Provide
   switch (event.type) {
     case 'offered': return onOffered(task, event)
     case 'awarded': return onAwarded(task, event)
-    case 'declined': return task.stage === 'offered' ? still(closed(task, 'lost')) : still(task)
+    case 'declined': return task.stage === 'offered' && (event.bidId ?? task.bid.id) === task.bid.id ? still(closed(task, 'lost')) : still(task)
     case 'handled': return task.stage === 'working' ? deliver(task, event.outcome) : still(task)
     case 'delivered': return task.stage === 'delivering' && task.contract.epoch === event.epoch ? still(closed(task, 'settled', failureOf(task.outcome))) : still(task)
     case 'undeliverable': return task.stage === 'delivering' && task.contract.epoch === event.epoch ? retryLater(task, event.at) : still(task)
-    case 'fenced': return epochOf(task) <= event.epoch ? end(task, 'fenced', { code: 'STALE_EPOCH', taskId: task.taskId, epoch: event.epoch, current: event.epoch + 1 }) : still(task)
-    case 'revoked': return epochOf(task) <= event.epoch ? end(task, 'revoked', { code: 'CANCELLED', taskId: task.taskId, why: event.reason }) : still(task)
+    case 'fenced': return end(task, 'fenced', event.epoch, { code: 'STALE_EPOCH', taskId: task.taskId, epoch: event.epoch, current: event.epoch + 1 })
+    case 'revoked': return end(task, 'revoked', event.epoch, { code: 'CANCELLED', taskId: task.taskId, why: event.reason })
     case 'tick': return onTick(task, event.at)
     case 'recovered': return onRecovered(task, event.at)
   }
 }
 
 export const epochOf = (task: ProviderTask): number =>
-  task.stage === 'closed' ? task.epoch : task.stage === 'offered' ? 0 : task.contract.epoch
+  task.stage === 'closed' || task.stage === 'offered' ? task.epoch : task.contract.epoch
 
 /**
  * A bid in a later round takes the place of one that led to nothing. In one round the first bid stands: its requester may
@@ -110,19 +112,23 @@ export const epochOf = (task: ProviderTask): number =>
 function onOffered (task: ProviderTask, event: Extract<ProviderEvent, { type: 'offered' }>): ProviderStep {
   if (event.bid.round <= task.bid.round && event.at < task.bid.expiresAt) return still(task)
   if (task.stage === 'offered') return still({ ...task, bid: event.bid })
-  return task.stage === 'closed' && task.reason !== 'settled' ? still({ ...task, bid: event.bid }) : still(task)
+  if (task.stage !== 'closed' || task.reason === 'settled') return still(task)
+  const { taskId, capability, requester, call, epoch } = task
+  return still({ taskId, capability, requester, bid: event.bid, call, stage: 'offered', epoch })
 }
 
 function onAwarded (task: ProviderTask, event: Extract<ProviderEvent, { type: 'awarded' }>): ProviderStep {
   const { contract, deadlineAt, at } = event
   const current = epochOf(task)
   const stale: Failure = { code: 'STALE_EPOCH', taskId: task.taskId, epoch: contract.epoch, current }
-  if (contract.epoch < current) return { task, effects: [{ type: 'refuse', epoch: contract.epoch, failure: stale }] }
+  // Epochs begin at 1: an award without one could not be told from no award.
+  if (contract.epoch < Math.max(1, current)) return { task, effects: [{ type: 'refuse', epoch: contract.epoch, failure: stale }] }
   switch (task.stage) {
     case 'working': return { task: { ...task, contract, deadlineAt }, effects: [{ type: 'accept', contract }] }
     case 'delivering': return { task: { ...task, contract, attempt: 1, retryAt: task.giveUpAt }, effects: [{ type: 'accept', contract }, { type: 'deliver', contract, outcome: task.outcome }] }
     case 'closed':
-      if (task.reason === 'settled' || contract.epoch === current) return { task, effects: [{ type: 'refuse', epoch: contract.epoch, failure: stale }] }
+    case 'offered':
+      if (contract.epoch === current || (task.stage === 'closed' && task.reason === 'settled')) return { task, effects: [{ type: 'refuse', epoch: contract.epoch, failure: stale }] }
   }
   if (event.bidId !== task.bid.id || at >= task.bid.expiresAt) {
     return { task, effects: [{ type: 'refuse', epoch: contract.epoch, failure: { code: 'REFUSED', why: 'that bid does not stand any more' } }] }
@@ -138,7 +144,7 @@ function onTick (task: ProviderTask, at: number): ProviderStep {
   switch (task.stage) {
     case 'offered': return at >= task.bid.expiresAt ? still(closed(task, 'expired')) : still(task)
     case 'working':
-      return at >= task.deadlineAt ? end(task, 'expired', { code: 'DEADLINE_EXCEEDED', taskId: task.taskId, afterMs: at - task.startedAt }) : still(task)
+      return at >= task.deadlineAt ? end(task, 'expired', epochOf(task), { code: 'DEADLINE_EXCEEDED', taskId: task.taskId, afterMs: at - task.startedAt }) : still(task)
     case 'delivering': {
       if (at >= task.giveUpAt) return still(closed(task, 'undelivered'))
       return at >= task.retryAt ? { task: { ...task, retryAt: task.giveUpAt }, effects: [{ type: 'deliver', contract: task.contract, outcome: task.outcome }] } : still(task)
@@ -169,13 +175,14 @@ function retryLater (task: ProviderTask & { stage: 'delivering' }, at: number): 
   return still({ ...task, attempt: task.attempt + 1, retryAt: at + wait })
 }
 
-/** Ends work that is under way, without a result. */
-function end (task: ProviderTask, reason: Closed, failure: Failure): ProviderStep {
-  if (task.stage === 'closed') return still(task)
-  return { task: closed(task, reason, failure), effects: task.stage === 'working' ? [{ type: 'abort', failure }] : [] }
+/** Ends what there is under an epoch, without a result. It may overtake the award that it ends, which is then refused. */
+function end (task: ProviderTask, reason: Closed, epoch: number, failure: Failure): ProviderStep {
+  const current = epochOf(task)
+  if (task.stage === 'closed' || epoch < current || (task.stage === 'offered' && epoch === current)) return still(task)
+  return { task: { ...closed(task, reason, failure), epoch }, effects: task.stage === 'working' ? [{ type: 'abort', failure }] : [] }
 }
 
-function closed (task: ProviderTask, reason: Closed, failure?: Failure): ProviderTask {
+function closed (task: ProviderTask, reason: Closed, failure?: Failure): ProviderTask & { stage: 'closed' } {
   const { taskId, capability, requester, bid, call } = task
   return { taskId, capability, requester, bid, call, stage: 'closed', reason, failure, epoch: epochOf(task) }
 }

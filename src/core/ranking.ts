@@ -49,11 +49,13 @@ export const rankByTime: RankingPolicy = (bids, spec) =>
 /** 1 for the best value there is, falling as it gets worse; 1 when all cost nothing. */
 const against = (best: number, value: number): number => value <= best ? 1 : (best + 1) / (value + 1)
 
-/** FNV-1a: a draw that nobody can bias by arriving first. */
+/** FNV-1a, mixed as MurmurHash3 ends: a draw that nobody can bias by arriving first, and fair to names that are alike. */
 function lot (taskId: string, provider: string): number {
   let hash = 0x811c9dc5
   for (const char of taskId + provider) hash = Math.imul(hash ^ char.charCodeAt(0), 0x01000193)
-  return hash >>> 0
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+  return (hash ^ (hash >>> 16)) >>> 0
 }
 
 function reasonOf (bid: Bid, score: number, place: number, of: number, other: number | undefined): string {

@@ -9,7 +9,7 @@ import type { Bid, RankedBid, ReceiptFacts, TaskEvent, TaskSpec } from './task.t
 export type RequesterTask = Asked & (
   | { stage: 'announced', awaiting?: string[], closesAt?: number, bids: Bid[], passes: Pass[] }
   | { stage: 'choosing', bids: Bid[] }
-  | { stage: 'awarded', winner: Bid, standby: RankedBid[], awardedAt: number, leaseUntil: number }
+  | { stage: 'awarded', winner: Bid, standby: RankedBid[], awardedAt: number, leaseUntil: number, slaUntil?: number }
   | { stage: 'working', winner: Bid, standby: RankedBid[], awardedAt: number, leaseUntil: number, slaUntil?: number, sequence: number, accepted: boolean }
   | { stage: 'resting', resumesAt: number }
   | { stage: 'settled', provider: string, cost: number }
@@ -97,7 +97,7 @@ export function wakeAt (task: RequesterTask): number | undefined {
   switch (task.stage) {
     case 'announced': return Math.min(task.closesAt ?? deadlineAt, deadlineAt)
     case 'choosing': return deadlineAt
-    case 'awarded': return Math.min(task.leaseUntil, deadlineAt)
+    case 'awarded':
     case 'working': return Math.min(task.leaseUntil, task.slaUntil ?? deadlineAt, deadlineAt)
     case 'resting': return Math.min(task.resumesAt, deadlineAt)
     case 'settled':
@@ -156,7 +156,6 @@ function onProvider (task: RequesterTask, event: FromProvider): Step {
     stage: 'working',
     winner, standby, awardedAt,
     leaseUntil: at + task.spec.leaseMs,
-    slaUntil: slaUntil(task.spec, winner, awardedAt),
     sequence: task.stage === 'working' ? task.sequence : 0,
     accepted: task.stage === 'working' && task.accepted
   }
@@ -267,7 +266,7 @@ function onTick (task: RequesterTask, at: number, lease?: number): Step {
       const { provider, durationMs = 0 } = task.winner
       const leaseUntil = lease ?? task.leaseUntil
       if (at >= leaseUntil) return move(task, { code: 'LEASE_EXPIRED', provider, silentMs: at - leaseUntil + task.spec.leaseMs }, at)
-      if (task.stage === 'working' && task.slaUntil !== undefined && at >= task.slaUntil) return move(task, { code: 'SLA_BREACHED', provider, promisedMs: durationMs, afterMs: at - task.awardedAt }, at)
+      if (task.slaUntil !== undefined && at >= task.slaUntil) return move(task, { code: 'SLA_BREACHED', provider, promisedMs: durationMs, afterMs: at - task.awardedAt }, at)
       return same(task)
     }
     case 'resting': {
@@ -291,7 +290,7 @@ function award (task: RequesterTask, order: RankedBid[], at: number, before: Req
   const epoch = task.epoch + 1
   const { bid, reason } = first
   return {
-    task: { spec, round, epoch, excluded, asked, lastFailure, lowestOver, stage: 'awarded', winner: bid, standby, awardedAt: at, leaseUntil: at + spec.leaseMs },
+    task: { spec, round, epoch, excluded, asked, lastFailure, lowestOver, stage: 'awarded', winner: bid, standby, awardedAt: at, leaseUntil: at + spec.leaseMs, slaUntil: slaUntil(spec, bid, at) },
     effects: [
       ...before,
       { type: 'publish', event: { event: 'awarded', provider: bid.provider, epoch, reason, standby: standby.map(entry => entry.bid.provider) } },

@@ -131,7 +131,7 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
       case 'task.award': return await accept(envelope, origin)
       case 'task.standby': return undefined
       case 'task.decline':
-        await book.apply(taskId, { type: 'declined', at: now(), reason: payloadOf(envelope, 'task.decline').reason }).done
+        await book.apply(taskId, { type: 'declined', at: now(), reason: payloadOf(envelope, 'task.decline').reason, bidId: envelope.causationId }).done
         return undefined
       case 'task.revoke':
         await book.apply(taskId, { type: 'revoked', at: now(), epoch, reason: payloadOf(envelope, 'task.revoke').reason }).done
@@ -170,6 +170,9 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     const plain = compose('task.bid', { round: call.round, cost, duration_ms: durationMs, confidence, load, valid_ms: BID_VALID_MS }, author, answer)
     const bid = { id: plain.messageId, round: call.round, cost, durationMs, expiresAt: now() + BID_VALID_MS }
     const event: ProviderEvent = { type: 'offered', at: now(), taskId, capability: service.capability, requester, bid, call: { depth, visited, maxCost: call.max_cost } }
+    const past = book.get(taskId) === undefined ? replay(eventsOf(log, author.agentId, taskId)) : undefined
+    // It ended before a restart, or long ago: its epoch still counts.
+    if (past !== undefined) book.restore(taskId, past, [])
     if (book.get(taskId) === undefined) await book.open(taskId, openOffer(event), event)
     else await book.apply(taskId, event).done
     const held = book.get(taskId)
@@ -358,7 +361,7 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     running: atWork,
     recover: () => {
       for (const { taskId } of log.tasks({ agent: author.agentId, role: 'provider', ended: false })) {
-        const events = log.eventsOf('provider', taskId).filter(({ agent }) => agent === author.agentId)
+        const events = eventsOf(log, author.agentId, taskId)
         const task = replay(events)
         if (task === undefined) continue
         const requester = requesterOf(events)
@@ -382,6 +385,10 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     }
   }
 }
+
+/** Agents of one node share its log, and may all have bid for one task. */
+const eventsOf = (log: EventLog, agentId: string, taskId: string): LogEvent[] =>
+  log.eventsOf('provider', taskId).filter(({ agent }) => agent === agentId)
 
 /** The state that the log's events lead to. */
 function replay (events: LogEvent[]): ProviderTask | undefined {

@@ -153,7 +153,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
       }
       case 'award': return void award(task.spec, effect.bid, effect.epoch)
       case 'standby': return tell(effect.bid, compose('task.standby', { rank: effect.rank }, author, { correlationId: taskId, to: effect.bid.provider }))
-      case 'decline': return tell(effect.bid, compose('task.decline', { reason: effect.reason }, author, { correlationId: taskId, to: effect.bid.provider }))
+      case 'decline': return tell(effect.bid, compose('task.decline', { reason: effect.reason }, author, { correlationId: taskId, causationId: effect.bid.id, to: effect.bid.provider }))
       case 'revoke': return tell(effect.bid, signEnvelope(compose('task.revoke', { reason: effect.reason }, author, { correlationId: taskId, to: effect.bid.provider, epoch: effect.epoch }), signer))
       case 'publish': return void publish(taskId, { taskId, at: now(), ...effect.event } as TaskEvent)
       // The reply to the message says it; see receive.

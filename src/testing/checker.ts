@@ -48,7 +48,7 @@ export function check (observations: readonly Observation[], remains: readonly R
   const began = new Set<string>()
   const running = new Map<string, number>()
   for (const seen of observations) {
-    if (seen.what === 'down') for (const key of [...running.keys()]) if (key.startsWith(`${seen.host} `)) running.delete(key)
+    if (seen.what === 'down') for (const key of running.keys()) if (key.startsWith(`${seen.host} `)) running.delete(key)
     if (seen.what !== 'began' && seen.what !== 'stopped') continue
     const { host, taskId, epoch, run } = seen
     const key = `${host} ${taskId}`
@@ -65,6 +65,12 @@ export function check (observations: readonly Observation[], remains: readonly R
 
   const asked = new Map(of('asked').map(seen => [seen.taskId, seen]))
   for (const task of remains) checkStory(task, observations, asked.get(task.taskId)?.must ?? false, taken.get(task.taskId), honest, promise)
+
+  // Who did the work when all was well holds the countersignature.
+  const settled = new Set(of('settled').map(({ taskId, host }) => `${taskId} did:key:z${host}`))
+  for (const { taskId, provider, taken } of of('countersigned')) {
+    if (taken && honest.has(provider) && asked.get(taskId)?.must === true) promise(settled.has(`${taskId} ${provider}`), taskId, `${provider} was never given the countersignature`)
+  }
 
   // What was acknowledged is kept, and what owners were told is what the log says.
   const kept = new Map(remains.map(task => [task.taskId, task]))

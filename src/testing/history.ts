@@ -13,6 +13,8 @@ export type Observation = { at: number, host: string } & (
   | { what: 'awarding', taskId: string, epoch: number, provider: string, persisted: boolean }
   /** A receipt is countersigned. `taken`: as that of the result, not as that of a failure. */
   | { what: 'countersigned', taskId: string, epoch: number, provider: string, taken: boolean, persisted: boolean }
+  /** A provider holds the countersignature. */
+  | { what: 'settled', taskId: string }
   /** A handler begins to work under a contract, and stops. */
   | { what: 'began', taskId: string, epoch: number, run: number, persisted: boolean }
   | { what: 'stopped', taskId: string, epoch: number, run: number }

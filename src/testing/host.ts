@@ -7,6 +7,7 @@ import { createMemoryDisk, createMemoryLog, type MemoryDisk } from '../store/mem
 import { createProviderEnd, providerMachine, type ProviderEnd, type Service } from '../negotiate/provider.ts'
 import { createRequesterEnd, requesterMachine, type Candidate, type RequesterEnd } from '../negotiate/requester.ts'
 import { createSeal, createSealedLedger, openSealed } from './seals.ts'
+import { decodeEnvelope } from '../wire/envelope.ts'
 import type { Machine } from '../negotiate/book.ts'
 import type { DelegateOptions, HandlerContext } from '../core/agent.ts'
 import type { Envelope } from '../core/envelope.ts'
@@ -129,14 +130,14 @@ export function createHost (name: string, skewMs: number, world: World): Host {
       load: () => Math.min(1, mine.provider.running() / 4),
       delegate: () => () => { throw new Error('nothing is delegated here') },
       settle: ledger.settleAsProvider,
-      countersigned: async () => {}
+      countersigned: async taskId => { see({ what: 'settled', taskId }) }
     }, world.plants.provider ?? providerMachine)
 
     see({ what: 'up' })
     async function receive (to: Life, envelope: Envelope, origin: { peer: string }): Promise<Envelope | undefined> {
       const reply = envelope.type === 'task.announce' ? await consider(envelope, origin)
         : await (TO_REQUESTER.has(envelope.type) ? to.requester : to.provider).receive(envelope, origin)
-      if (to.alive && reply?.type === 'task.countersign') observeAnswer(envelope, reply)
+      if (to.alive && reply?.type === 'task.settled') observeAnswer(envelope, reply)
       return reply
     }
     mine.provider.recover()
@@ -170,7 +171,8 @@ export function createHost (name: string, skewMs: number, world: World): Host {
 
   function observeAnswer (result: Envelope, { payload }: Envelope): void {
     const { from: provider, correlationId: taskId, epoch = 0 } = result
-    const taken = (payload as { accepted: boolean }).accepted && (result.payload as { outcome: string }).outcome === 'completed'
+    const { payload: answer } = decodeEnvelope(Buffer.from((payload as { countersignature: string }).countersignature, 'base64url'))
+    const taken = (answer as { accepted: boolean }).accepted && (result.payload as { outcome: string }).outcome === 'completed'
     const kept = row('requester', taskId)
     see({ what: 'countersigned', taskId, epoch, provider, taken, persisted: !taken || (kept?.stage === 'settled' && kept.epoch === epoch) })
   }

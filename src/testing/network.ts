@@ -42,7 +42,7 @@ export interface Network {
 }
 
 const REQUEST_MS = 5_000
-const REPLIES: ReadonlySet<string> = new Set<MessageName>(['ack', 'error', 'task.accept', 'task.refuse', 'task.countersign'])
+const REPLIES: ReadonlySet<string> = new Set<MessageName>(['ack', 'error', 'task.accept', 'task.refuse', 'task.settled'])
 
 export function createNetwork ({ timeline, random, history }: { timeline: Timeline, random: Random, history: History }): Network {
   const plugs = new Map<string, Plug>()

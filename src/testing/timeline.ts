@@ -20,7 +20,8 @@ export function createTimeline (start: number): Timeline {
   return {
     now: () => now,
     after: (ms, run) => {
-      const due: Due = { at: now + Math.max(0, ms), order: order++, run }
+      // Whole milliseconds, as timers and clocks have them.
+      const due: Due = { at: now + Math.max(0, Math.ceil(ms)), order: order++, run }
       insert(heap, due)
       // It stays in the heap as an empty entry: finding it there would cost more.
       return () => { due.run = undefined }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { hasEnded, openTask, stepRequester, wakeAt, winnerOf, type RequesterEvent, type RequesterTask, type Step } from '../../src/core/requester.ts'
 import { bidOf, receipt, specOf } from './samples.ts'
 import type { TaskSpec } from '../../src/core/task.ts'

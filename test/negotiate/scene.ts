@@ -1,0 +1,93 @@
+/** A small stage for the ends of negotiation: virtual time, a network without faults, real hosts, and actors that follow a script. */
+import { createHistory, type History, type Observation } from '../../src/testing/history.ts'
+import { agentIdOf, createHost, peerIdOf, type Host, type World } from '../../src/testing/host.ts'
+import { createNetwork } from '../../src/testing/network.ts'
+import { createRandom } from '../../src/testing/random.ts'
+import { createSeal, issueSealed } from '../../src/testing/seals.ts'
+import { createTimeline } from '../../src/testing/timeline.ts'
+import { signEnvelope } from '../../src/wire/envelope.ts'
+import { compose, composeReply, payloadOf, type Author } from '../../src/wire/compose.ts'
+import { hashOf } from '../../src/wire/hash.ts'
+import type { Envelope } from '../../src/core/envelope.ts'
+import type { Signer, Wire } from '../../src/core/ports.ts'
+
+export interface Scene {
+  history: History
+  host: (name: string) => Host
+  actor: (name: string, play: (envelope: Envelope, actor: Actor) => Envelope | undefined) => Actor
+  /** Lets virtual time pass, in ms. */
+  pass: (ms: number) => Promise<void>
+  /** What was seen of one kind. */
+  seen: <W extends Observation['what']>(what: W) => Array<Extract<Observation, { what: W }>>
+}
+
+/** Somebody who speaks the protocol as the script says. */
+export interface Actor {
+  author: Author
+  signer: Signer
+  wire: Wire
+  peer: string
+  /** Every envelope that came, the first first. */
+  heard: Envelope[]
+  bid: (call: Envelope) => void
+  accept: (award: Envelope) => Envelope
+  /** The result of an award, with this output. */
+  resultOf: (award: Envelope, output: unknown) => Envelope
+}
+
+/** @param work what handlers of all hosts do */
+export function setScene (work: World['work'] = async (by, _input, { taskId, epoch }) => ({ by, taskId, epoch, right: true })): Scene {
+  const timeline = createTimeline(Date.UTC(2026, 0, 1))
+  const history = createHistory(timeline.now)
+  const random = createRandom(1)
+  const network = createNetwork({ timeline, random, history })
+  const known: Array<{ agentId: string, peer: string, addresses: string[] }> = []
+  const world: World = { timeline, random, history, network, plants: {}, candidates: () => known, fatalWrites: () => 0, work }
+
+  function actor (name: string, play: Parameters<Scene['actor']>[1]): Actor {
+    const [agentId, peer] = [agentIdOf(name), peerIdOf(name)]
+    const signer = createSeal(agentId)
+    let ids = 0
+    const author: Author = { agentId, newId: () => `${name}-${++ids}`, now: timeline.now }
+    const { wire } = network.plug({
+      peerId: peer, agentId, clock: timeline, alive: () => true, whenAwake: run => { run() },
+      handle: envelope => {
+        self.heard.push(envelope)
+        return play(envelope, self)
+      }
+    })
+    const self: Actor = {
+      author, signer, wire, peer, heard: [],
+      bid: call => {
+        const { peer_id: to, round } = payloadOf(call, 'task.announce')
+        const bid = compose('task.bid', { round, cost: 0, confidence: 1, load: 0, valid_ms: 60_000 }, author, { correlationId: call.correlationId, causationId: call.messageId, to: call.from })
+        wire.send(to, signEnvelope(bid, signer)).catch(() => {})
+      },
+      accept: award => signEnvelope(composeReply(award, 'task.accept', { contract_hash: hashOf(award.auth?.statement ?? new Uint8Array()) }, author), signer),
+      resultOf: (award, output) => {
+        const content = Buffer.from(JSON.stringify(output))
+        const { correlationId: taskId, from: requester, epoch = 0 } = award
+        const receipt = issueSealed({
+          taskId, capability: 'sim.work', epoch, requester, outcome: 'completed', contractHash: hashOf(award.auth?.statement ?? new Uint8Array()),
+          inputHash: payloadOf(award, 'task.award').input_hash, outputHash: hashOf(content), cost: 0, durationMs: 1, endedAt: timeline.now()
+        }, author, signer)
+        const payload = { outcome: 'completed' as const, output_hash: hashOf(content), receipt: Buffer.from(receipt.auth?.statement ?? []).toString('base64url') }
+        return { ...signEnvelope(compose('task.result', payload, author, { correlationId: taskId, to: requester, epoch }), signer), content }
+      }
+    }
+    known.push({ agentId, peer, addresses: [] })
+    return self
+  }
+
+  return {
+    history, actor,
+    host: name => {
+      const host = createHost(name, 0, world)
+      known.push(host)
+      host.boot()
+      return host
+    },
+    pass: ms => timeline.runUntil(timeline.now() + ms),
+    seen: what => history.observations.filter((seen): seen is never => seen.what === what)
+  }
+}
