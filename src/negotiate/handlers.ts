@@ -2,6 +2,7 @@
  * The handlers at work under contract: each has a lease that is renewed while it runs, a way to talk to its requester, and
  * an end, by itself or by abort.
  */
+import { encodeJson, JSON_TYPE, parseJson } from './content.ts'
 import { A2aError, messageOf, toFailure, type Failure } from '../core/errors.ts'
 import { epochOf, type ProviderTask, type Outcome } from '../core/provider.ts'
 import { MAX_CONTENT, type MessageName, type Payload } from '../wire/messages.ts'
@@ -61,7 +62,7 @@ export function createHandlers ({ clock, logger, tell, delegate, onEnded }: Hand
     const { capability } = task
     const entry: Running = { abort: new AbortController(), capability, answers: [], sequence: 0, stopBeating: beat(taskId, task.contract.leaseMs), ended: Promise.resolve() }
     running.set(taskId, entry)
-    entry.ended = outcomeOf(capability, async () => await run(JSON.parse(Buffer.from(input).toString()), contextFor(taskId, task, entry))).then(outcome => {
+    entry.ended = outcomeOf(capability, async () => await run(parseJson(input), contextFor(taskId, task, entry))).then(outcome => {
       entry.stopBeating()
       // One that was aborted and ends late has no say in the work that took its place.
       if (running.get(taskId) !== entry) return
@@ -158,5 +159,5 @@ async function outcomeOf (capability: string, run: () => Promise<unknown>): Prom
 function encodePart (data: unknown, mediaType?: string): { content: Uint8Array, mediaType: string } {
   if (data instanceof Uint8Array) return { content: data, mediaType: mediaType ?? 'application/octet-stream' }
   if (typeof data === 'string') return { content: Buffer.from(data), mediaType: mediaType ?? 'text/plain' }
-  return { content: Buffer.from(JSON.stringify(data)), mediaType: mediaType ?? 'application/json' }
+  return { content: encodeJson(data), mediaType: mediaType ?? JSON_TYPE }
 }

@@ -5,6 +5,7 @@
  *   announced → bid → award ⇄ accept → run (heartbeats, progress, artifacts) → result ⇄ countersignature
  */
 import { createBook, type Machine } from './book.ts'
+import { encodeJson, JSON_TYPE, parseJson, toBase64 } from './content.ts'
 import { createHandlers, type Extra } from './handlers.ts'
 import { parseCapability } from '../core/capability.ts'
 import { A2aError, messageOf, toFailure, type Failure } from '../core/errors.ts'
@@ -82,7 +83,6 @@ const BID_VALID_MS = 60_000
 export const MAX_DEPTH = 16
 /** How long a requester may take to countersign before the result is sent again, in ms. */
 const COUNTERSIGN_MS = 10_000
-const JSON_TYPE = 'application/json'
 
 export const providerMachine: Machine<ProviderTask, ProviderEvent, ProviderEffect> = {
   role: 'provider',
@@ -263,7 +263,7 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
   async function deliver (taskId: string, task: ProviderTask, contract: ContractFacts, outcome: Outcome): Promise<void> {
     const { epoch, contractHash, inputHash } = contract
     try {
-      const content = outcome.outcome === 'completed' ? Buffer.from(JSON.stringify(outcome.output ?? null)) : undefined
+      const content = outcome.outcome === 'completed' ? encodeJson(outcome.output) : undefined
       const outputHash = content === undefined ? undefined : hashOf(content)
       const failure = outcome.outcome === 'failed' ? outcome.failure : undefined
       const { auth } = await parts.settle({
@@ -337,13 +337,3 @@ function requesterOf (events: LogEvent[]): { peer: string, addresses: string[] }
   const { requester_peer: peer, endpoints: addresses } = payloadOf(decodeEnvelope(Buffer.from((awarded.data as { award: string }).award, 'base64')), 'task.award')
   return { peer, addresses }
 }
-
-function parseJson (content: Uint8Array = new Uint8Array()): unknown {
-  try {
-    return JSON.parse(Buffer.from(content).toString())
-  } catch (error) {
-    throw new A2aError({ code: 'MESSAGE_MALFORMED', why: `the content is no JSON: ${messageOf(error)}` })
-  }
-}
-
-const toBase64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')

@@ -11,7 +11,7 @@ import { compose, type Author } from '../wire/compose.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { EventLog, Signer } from '../core/ports.ts'
 import type { SettlementFacts } from '../negotiate/provider.ts'
-import type { SignedReceipt } from '../negotiate/requester.ts'
+import type { SignedReceipt } from '../negotiate/verdict.ts'
 
 const NO_RECEIPT = Buffer.alloc(32).toString('base64url')
 
