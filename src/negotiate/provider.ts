@@ -16,6 +16,7 @@ import { hashOf } from '../wire/hash.ts'
 import type { Call, HandlerContext, Offer } from '../core/agent.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Clock, EventLog, LogEvent, Logger, Origin, Signer, Wire } from '../core/ports.ts'
+import type { Settlement } from '../core/task.ts'
 import type { MessageName, Payload } from '../wire/messages.ts'
 
 /** A capability on offer, as the provider's end sees it. */
@@ -45,25 +46,9 @@ export interface ProviderParts {
   /** The delegation of a handler, with what the task leaves it. */
   delegate: (task: { taskId: string, depth: number, visited: string[], remainingMs: () => number, budget?: number, signal: AbortSignal }) => HandlerContext['delegate']
   /** Signs the outcome and keeps the receipt. The same contract gives the same statement. */
-  settle: (facts: SettlementFacts) => Promise<Envelope>
+  settle: (facts: Settlement) => Promise<Envelope>
   /** Keeps the requester's countersignature with the receipt. */
   countersigned: (taskId: string, countersignature: Uint8Array) => Promise<void>
-}
-
-/** What the receipt of a contract says. */
-export interface SettlementFacts {
-  taskId: string
-  capability: string
-  epoch: number
-  requester: string
-  outcome: 'completed' | 'failed'
-  failure?: string
-  contractHash: string
-  inputHash: string
-  outputHash?: string
-  cost: number
-  durationMs: number
-  endedAt: number
 }
 
 export interface ProviderEnd {
