@@ -1,7 +1,7 @@
 /** Wires one agent together: its key, what it offers, and the two ends of its tasks. */
 import type { KeyObject } from 'node:crypto'
 import { domainOf, parseCapability } from './core/capability.ts'
-import { A2aError } from './core/errors.ts'
+import { A2aError, messageOf } from './core/errors.ts'
 import { topicOf, type Directory, type LocalAgent } from './discover/directory.ts'
 import { compileProvision, runHandler } from './execute/runner.ts'
 import { compileSchema } from './execute/schema.ts'
@@ -100,7 +100,11 @@ export function hostAgent (parts: AgentParts): HostedAgent {
     if (Math.abs(load() - toldLoad) < LOAD_STEP || now - toldAt < LOAD_PAUSE_MS) return
     toldLoad = load()
     toldAt = now
-    directory.advertise(local)
+    tell()
+  }
+
+  function tell (): void {
+    directory.advertise(local).catch(error => { logger.error('an advert could not be made', { agent: author.agentId, why: messageOf(error) }) })
   }
 
   const candidates = async (capability: string, { to, timeoutMs }: { to?: string, timeoutMs: number }): Promise<Candidate[]> => {
@@ -169,12 +173,17 @@ export function hostAgent (parts: AgentParts): HostedAgent {
       await compileProvision(provision)
       const { description, input, output, mediaTypes, priceHint } = provision
       provisions.set(capabilityName, { capability: { name: capabilityName, version, description, input, output, mediaTypes, priceHint, public: provision.public }, provision })
-      directory.advertise(local)
+      try {
+        await directory.advertise(local)
+      } catch (error) {
+        provisions.delete(capabilityName)
+        throw error
+      }
       return {
         capability: capabilityName,
         [Symbol.asyncDispose]: async () => {
           provisions.delete(capabilityName)
-          directory.advertise(local)
+          await directory.advertise(local)
         }
       }
     },
@@ -184,7 +193,7 @@ export function hostAgent (parts: AgentParts): HostedAgent {
     [Symbol.asyncDispose]: () => parts.node[Symbol.asyncDispose]()
   }
 
-  directory.advertise(local)
+  tell()
   return {
     agent, author, signer, requester, provider, load,
     keyFile: parts.keyFile,

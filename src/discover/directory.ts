@@ -33,8 +33,8 @@ export interface DirectoryParts {
 }
 
 export interface Directory {
-  /** Tells the mesh of an agent, now and by heartbeat. Call it again when its capabilities have changed. */
-  advertise: (agent: LocalAgent) => void
+  /** Tells the mesh of an agent, now and by heartbeat. Call it again when its capabilities have changed. Resolves when those connected have been told, or soon after. Rejects with MESSAGE_TOO_LARGE when it offers more than an advert holds. */
+  advertise: (agent: LocalAgent) => Promise<void>
   /** Agents whose capabilities match, the least loaded first. Looks around when none is known. */
   find: (pattern: string, options?: FindOptions) => Promise<FoundAgent[]>
   get: (agentId: string) => Entry | undefined
@@ -64,6 +64,8 @@ const INTEREST_MS = 600_000
 /** A prefix is swept over all peers at most this often. */
 const SWEEP_MS = 2_000
 const PROVIDE_TIMEOUT_MS = 20_000
+/** A change waits this long for those connected to have taken it, in ms. */
+const TOLD_MS = 250
 /** Farewells may take this long at shutdown, in ms. */
 const FAREWELL_MS = 500
 
@@ -74,7 +76,7 @@ export function createDirectory ({ net, clock, logger, protocols, region }: Dire
   const interests = new Map<string, number>()
   const swept = new Map<string, number>()
   const pulls = new Set<Promise<void>>()
-  const pending = new Set<string>()
+  const pending = new Map<string, Promise<void>>()
   const provided = new Map<string, number>()
   let stopTimer = (): void => {}
   let closed = false
@@ -145,16 +147,16 @@ export function createDirectory ({ net, clock, logger, protocols, region }: Dire
     wire.send(peer, envelope).catch(error => { logger.debug('a peer was not told of an advert', { peer, why: messageOf(error) }) })
   }
 
-  /** To all peers and all domains at once; several changes of one tick are one advert. */
-  function advertise (agent: LocalAgent): void {
+  /** To all peers and all domains at once; several changes of one turn are one advert. */
+  function advertise (agent: LocalAgent): Promise<void> {
     const { agentId } = agent.author
     locals.set(agentId, agent)
-    if (pending.has(agentId)) return
-    pending.add(agentId)
-    queueMicrotask(() => {
+    const told = pending.get(agentId) ?? Promise.resolve().then(async () => {
       pending.delete(agentId)
-      if (!closed) spread(agent, advertOf(agent))
+      if (!closed) await atMost(TOLD_MS, Promise.all(spread(agent, advertOf(agent))))
     })
+    pending.set(agentId, told)
+    return told
   }
 
   function spread (agent: LocalAgent, envelope: ReturnType<typeof composeAdvert>): Promise<void>[] {
@@ -261,10 +263,14 @@ export function createDirectory ({ net, clock, logger, protocols, region }: Dire
   async function joined (timeoutMs: number): Promise<void> {
     const end = clock.now() + timeoutMs
     await net.joined(timeoutMs)
-    const left = Promise.withResolvers<void>()
-    const cancel = clock.after(Math.max(0, end - clock.now()), () => { left.resolve() })
-    await Promise.race([Promise.all(pulls), left.promise])
-    cancel()
+    await atMost(Math.max(0, end - clock.now()), Promise.all(pulls))
+  }
+
+  /** Waits for it no longer than `ms`. */
+  async function atMost (ms: number, done: Promise<unknown>): Promise<void> {
+    const late = Promise.withResolvers<void>()
+    const cancel = clock.after(ms, late.resolve)
+    await Promise.race([done, late.promise]).finally(cancel)
   }
 
   function anyAuthor (): Author | undefined {
@@ -283,11 +289,7 @@ export function createDirectory ({ net, clock, logger, protocols, region }: Dire
       closed = true
       stopTimer()
       stopListening()
-      const farewells = [...locals.values()].flatMap(agent => spread(agent, advertOf(agent, 0)))
-      const late = Promise.withResolvers<void>()
-      const cancel = clock.after(FAREWELL_MS, () => { late.resolve() })
-      await Promise.race([Promise.all(farewells), late.promise])
-      cancel()
+      await atMost(FAREWELL_MS, Promise.all([...locals.values()].flatMap(agent => spread(agent, advertOf(agent, 0)))))
     }
   }
 }

@@ -22,6 +22,8 @@ export interface BookParts<T, F> {
   logger: Logger
   /** Acts on an effect, once its event is on disk. */
   perform: (taskId: string, effect: F, task: T) => void
+  /** Told of each state a task enters, at once. */
+  entered?: (taskId: string, task: T) => void
 }
 
 export interface Book<T, E, F> {
@@ -42,7 +44,7 @@ const KEEP_ENDED = 10_000
 /** When the disk refused a timer's event, it is tried again after this. */
 const RETRY_MS = 500
 
-export function createBook<T, E extends { type: string, at: number }, F> (machine: Machine<T, E, F>, { agentId, log, clock, logger, perform }: BookParts<T, F>): Book<T, E, F> {
+export function createBook<T, E extends { type: string, at: number }, F> (machine: Machine<T, E, F>, { agentId, log, clock, logger, perform, entered }: BookParts<T, F>): Book<T, E, F> {
   const tasks = new Map<string, T>()
   const ended: string[] = []
   const timers = new Map<string, () => void>()
@@ -59,6 +61,7 @@ export function createBook<T, E extends { type: string, at: number }, F> (machin
 
   const enter = (taskId: string, task: T): void => {
     tasks.set(taskId, task)
+    entered?.(taskId, task)
     timers.get(taskId)?.()
     timers.delete(taskId)
     const at = machine.wakeAt(task)

@@ -35,9 +35,6 @@ export interface Handlers {
   abort: (taskId: string, failure: Failure) => void
   /** Answers the question that was asked first. False: nothing was asked. */
   answer: (taskId: string, value: unknown) => boolean
-  at: (taskId: string) => boolean
-  /** How many are at work, all together or for one capability. */
-  count: (capability?: string) => number
   /** Aborts all, with what is to be told of each. Resolves when the last has ended. */
   endAll: (why: (capability: string) => Failure, told: (taskId: string, failure: Failure) => Promise<void>) => Promise<void>
 }
@@ -131,8 +128,6 @@ export function createHandlers ({ clock, logger, tell, delegate, onEnded }: Hand
       question?.resolve(value)
       return question !== undefined
     },
-    at: taskId => running.has(taskId),
-    count: capability => capability === undefined ? running.size : [...running.values()].filter(work => work.capability === capability).length,
     endAll: async (why, told) => {
       await Promise.allSettled([...running].map(async ([taskId, { abort, capability, ended }]) => {
         const failure = why(capability)

@@ -92,17 +92,24 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
   const deliveries = new Set<Promise<void>>()
   /** Where to reach a contract's requester, and the input until the handler has it. */
   const requesters = new Map<string, { peer: string, addresses: string[], input?: Uint8Array }>()
-  const book = createBook(machine, { agentId: author.agentId, log, clock, logger, perform })
+  /** Contracts under way, with their capability: from the moment of the award, so that none is accepted twice over. */
+  const busy = new Map<string, string>()
+  const book = createBook(machine, {
+    agentId: author.agentId, log, clock, logger, perform,
+    entered: (taskId, { stage, capability }) => {
+      if (stage === 'working') busy.set(taskId, capability)
+      else busy.delete(taskId)
+      if (stage === 'closed') requesters.delete(taskId)
+    }
+  })
   let closing = false
 
   const now = (): number => clock.now()
-  const apply = async (taskId: string, event: ProviderEvent): Promise<void> => {
-    await book.apply(taskId, event).done
-    if (book.get(taskId)?.stage === 'closed') requesters.delete(taskId)
-  }
   const happen = (taskId: string, event: ProviderEvent): void => {
-    apply(taskId, event).catch(error => { logger.error('an event could not be kept', { taskId, event: event.type, why: messageOf(error) }) })
+    book.apply(taskId, event).done.catch(error => { logger.error('an event could not be kept', { taskId, event: event.type, why: messageOf(error) }) })
   }
+  const atWork = (capability?: string): number =>
+    capability === undefined ? busy.size : [...busy.values()].filter(other => other === capability).length
   const handlers = createHandlers({
     clock, logger, tell,
     delegate: ({ taskId, call: { depth, visited, maxCost: budget } }, remainingMs, signal) =>
@@ -119,10 +126,10 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
       case 'task.award': return await accept(envelope, origin)
       case 'task.standby': return undefined
       case 'task.decline':
-        await apply(taskId, { type: 'declined', at: now(), reason: payloadOf(envelope, 'task.decline').reason, bidId: envelope.causationId })
+        await book.apply(taskId, { type: 'declined', at: now(), reason: payloadOf(envelope, 'task.decline').reason, bidId: envelope.causationId }).done
         return undefined
       case 'task.revoke':
-        await apply(taskId, { type: 'revoked', at: now(), epoch, reason: payloadOf(envelope, 'task.revoke').reason })
+        await book.apply(taskId, { type: 'revoked', at: now(), epoch, reason: payloadOf(envelope, 'task.revoke').reason }).done
         return undefined
       case 'task.input': {
         const value = parseJson(envelope.content)
@@ -148,7 +155,7 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     if (visited.includes(author.agentId)) return await pass(`the delegation would loop: ${[...visited, author.agentId].join(' → ')}`, 'LOOP')
     if (depth >= MAX_DEPTH) return await pass(`delegated ${depth} times, at most ${MAX_DEPTH} are allowed`, 'REFUSED')
     if (!service.public && !await parts.trusts(peer, call.endpoints)) return await pass('it is not public', 'NOT_ALLOWED')
-    if (handlers.count(service.capability) >= service.maxConcurrent) return await pass(`busy with ${service.maxConcurrent} tasks`, 'OVERLOADED')
+    if (atWork(service.capability) >= service.maxConcurrent) return await pass(`busy with ${service.maxConcurrent} tasks`, 'OVERLOADED')
     const load = parts.load()
     const facts: Call = { taskId, capability: service.capability, requester, inputBytes: call.input_bytes, maxCost: call.max_cost, maxDurationMs: call.max_duration_ms }
     const offer = await service.bid(facts, load)
@@ -182,7 +189,7 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     if (hashOf(content) !== award.input_hash) return refuse({ code: 'REFUSED', why: 'the input does not have the hash of the contract' }, false)
     const service = parts.service(task.capability)
     if (service === undefined || closing) return refuse({ code: 'REFUSED', why: `${task.capability} is not offered any more` }, false)
-    if (!handlers.at(taskId) && handlers.count(service.capability) >= service.maxConcurrent) return refuse({ code: 'OVERLOADED', what: 'tasks at work', limit: service.maxConcurrent }, true)
+    if (!busy.has(taskId) && atWork(service.capability) >= service.maxConcurrent) return refuse({ code: 'OVERLOADED', what: 'tasks at work', limit: service.maxConcurrent }, true)
     const statement = envelope.auth?.statement as Uint8Array
     const contract: ContractFacts = { epoch, leaseMs: award.terms.lease_ms, contractHash: hashOf(statement), inputHash: award.input_hash }
     const acceptance = signEnvelope(composeReply(envelope, 'task.accept', { contract_hash: contract.contractHash }, author), signer)
@@ -278,7 +285,7 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
 
   return {
     receive,
-    running: handlers.count,
+    running: atWork,
     recover: () => {
       for (const { taskId } of log.tasks({ agent: author.agentId, role: 'provider', ended: false })) {
         const events = eventsOf(log, author.agentId, taskId)
