@@ -84,3 +84,23 @@ export interface ReceiptFacts {
   /** Both signatures were checked and hold. */
   verified: boolean
 }
+
+/** What a provider states about a contract that has ended. */
+export interface Settlement {
+  taskId: string
+  capability: string
+  epoch: number
+  requester: string
+  outcome: 'completed' | 'failed'
+  /** Code of the failure. */
+  failure?: string
+  /** SHA-256 of the award's statement, base64url; the others likewise, of input and output. */
+  contractHash: string
+  inputHash: string
+  outputHash?: string
+  /** In the requester's cost units. */
+  cost: number
+  durationMs: number
+  /** Milliseconds since the epoch. */
+  endedAt: number
+}

@@ -5,6 +5,8 @@
  *   announced → bid → award ⇄ accept → run (heartbeats, progress, artifacts) → result ⇄ countersignature
  */
 import { createBook, type Machine } from './book.ts'
+import { encodeJson, JSON_TYPE, parseJson, toBase64 } from './content.ts'
+import { createHandlers, type Extra } from './handlers.ts'
 import { parseCapability } from '../core/capability.ts'
 import { A2aError, messageOf, toFailure, type Failure } from '../core/errors.ts'
 import { epochOf, openOffer, providerWakeAt, stepProvider, type ContractFacts, type Outcome, type ProviderEffect, type ProviderEvent, type ProviderTask } from '../core/provider.ts'
@@ -12,10 +14,10 @@ import { compose, composeReply, payloadOf, type Author } from '../wire/compose.t
 import { decodeEnvelope, signEnvelope } from '../wire/envelope.ts'
 import { hashOf } from '../wire/hash.ts'
 import type { Call, HandlerContext, Offer } from '../core/agent.ts'
-import type { JsonSchema } from '../core/capability.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Clock, EventLog, LogEvent, Logger, Origin, Signer, Wire } from '../core/ports.ts'
-import { MAX_CONTENT, type MessageName, type Payload } from '../wire/messages.ts'
+import type { Settlement } from '../core/task.ts'
+import type { MessageName, Payload } from '../wire/messages.ts'
 
 /** A capability on offer, as the provider's end sees it. */
 export interface Service {
@@ -44,25 +46,9 @@ export interface ProviderParts {
   /** The delegation of a handler, with what the task leaves it. */
   delegate: (task: { taskId: string, depth: number, visited: string[], remainingMs: () => number, budget?: number, signal: AbortSignal }) => HandlerContext['delegate']
   /** Signs the outcome and keeps the receipt. The same contract gives the same statement. */
-  settle: (facts: SettlementFacts) => Promise<Envelope>
+  settle: (facts: Settlement) => Promise<Envelope>
   /** Keeps the requester's countersignature with the receipt. */
   countersigned: (taskId: string, countersignature: Uint8Array) => Promise<void>
-}
-
-/** What the receipt of a contract says. */
-export interface SettlementFacts {
-  taskId: string
-  capability: string
-  epoch: number
-  requester: string
-  outcome: 'completed' | 'failed'
-  failure?: string
-  contractHash: string
-  inputHash: string
-  outputHash?: string
-  cost: number
-  durationMs: number
-  endedAt: number
 }
 
 export interface ProviderEnd {
@@ -82,9 +68,6 @@ const BID_VALID_MS = 60_000
 export const MAX_DEPTH = 16
 /** How long a requester may take to countersign before the result is sent again, in ms. */
 const COUNTERSIGN_MS = 10_000
-/** A lease is renewed this often within its time. */
-const BEATS_PER_LEASE = 3
-const JSON_TYPE = 'application/json'
 
 export const providerMachine: Machine<ProviderTask, ProviderEvent, ProviderEffect> = {
   role: 'provider',
@@ -106,21 +89,26 @@ export const providerMachine: Machine<ProviderTask, ProviderEvent, ProviderEffec
 /** @param machine the state machine it drives; tests plant faults in it */
 export function createProviderEnd (parts: ProviderParts, machine = providerMachine): ProviderEnd {
   const { author, signer, wire, log, clock, logger } = parts
-  /** A handler at work, and what its messages need. */
-  interface Running { abort: AbortController, capability: string, answers: Array<PromiseWithResolvers<unknown>>, sequence: number, stopBeating: () => void, ended: Promise<void> }
-  const running = new Map<string, Running>()
-  /** Where to reach a task's requester, and the input until the handler has it. */
   const deliveries = new Set<Promise<void>>()
+  /** Where to reach a contract's requester, and the input until the handler has it. */
   const requesters = new Map<string, { peer: string, addresses: string[], input?: Uint8Array }>()
   const book = createBook(machine, { agentId: author.agentId, log, clock, logger, perform })
   let closing = false
 
   const now = (): number => clock.now()
-  const happen = (taskId: string, event: ProviderEvent): void => {
-    book.apply(taskId, event).done.catch(error => { logger.error('an event could not be kept', { taskId, event: event.type, why: messageOf(error) }) })
+  const apply = async (taskId: string, event: ProviderEvent): Promise<void> => {
+    await book.apply(taskId, event).done
+    if (book.get(taskId)?.stage === 'closed') requesters.delete(taskId)
   }
-  const atWork = (capability?: string): number =>
-    capability === undefined ? running.size : [...running.values()].filter(work => work.capability === capability).length
+  const happen = (taskId: string, event: ProviderEvent): void => {
+    apply(taskId, event).catch(error => { logger.error('an event could not be kept', { taskId, event: event.type, why: messageOf(error) }) })
+  }
+  const handlers = createHandlers({
+    clock, logger, tell,
+    delegate: ({ taskId, call: { depth, visited, maxCost: budget } }, remainingMs, signal) =>
+      parts.delegate({ taskId, depth: depth + 1, visited: [...visited, author.agentId], remainingMs, budget, signal }),
+    onEnded: (taskId, outcome) => { happen(taskId, { type: 'handled', at: now(), outcome }) }
+  })
 
   async function receive (envelope: Envelope, origin: Origin): Promise<Envelope | undefined> {
     const { correlationId: taskId, epoch = 0 } = envelope
@@ -131,15 +119,14 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
       case 'task.award': return await accept(envelope, origin)
       case 'task.standby': return undefined
       case 'task.decline':
-        await book.apply(taskId, { type: 'declined', at: now(), reason: payloadOf(envelope, 'task.decline').reason, bidId: envelope.causationId }).done
+        await apply(taskId, { type: 'declined', at: now(), reason: payloadOf(envelope, 'task.decline').reason, bidId: envelope.causationId })
         return undefined
       case 'task.revoke':
-        await book.apply(taskId, { type: 'revoked', at: now(), epoch, reason: payloadOf(envelope, 'task.revoke').reason }).done
+        await apply(taskId, { type: 'revoked', at: now(), epoch, reason: payloadOf(envelope, 'task.revoke').reason })
         return undefined
       case 'task.input': {
-        const answer = running.get(taskId)?.answers.shift()
-        if (answer === undefined) throw new A2aError({ code: 'REFUSED', why: 'nothing was asked' })
-        answer.resolve(JSON.parse(Buffer.from(envelope.content ?? []).toString()))
+        const value = parseJson(envelope.content)
+        if (!handlers.answer(taskId, value)) throw new A2aError({ code: 'REFUSED', why: 'nothing was asked' })
         return composeReply(envelope, 'ack', {}, author)
       }
       default: throw new A2aError({ code: 'MESSAGE_UNKNOWN', type: envelope.type })
@@ -161,7 +148,7 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     if (visited.includes(author.agentId)) return await pass(`the delegation would loop: ${[...visited, author.agentId].join(' → ')}`, 'LOOP')
     if (depth >= MAX_DEPTH) return await pass(`delegated ${depth} times, at most ${MAX_DEPTH} are allowed`, 'REFUSED')
     if (!service.public && !await parts.trusts(peer, call.endpoints)) return await pass('it is not public', 'NOT_ALLOWED')
-    if (atWork(service.capability) >= service.maxConcurrent) return await pass(`busy with ${service.maxConcurrent} tasks`, 'OVERLOADED')
+    if (handlers.count(service.capability) >= service.maxConcurrent) return await pass(`busy with ${service.maxConcurrent} tasks`, 'OVERLOADED')
     const load = parts.load()
     const facts: Call = { taskId, capability: service.capability, requester, inputBytes: call.input_bytes, maxCost: call.max_cost, maxDurationMs: call.max_duration_ms }
     const offer = await service.bid(facts, load)
@@ -195,7 +182,7 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     if (hashOf(content) !== award.input_hash) return refuse({ code: 'REFUSED', why: 'the input does not have the hash of the contract' }, false)
     const service = parts.service(task.capability)
     if (service === undefined || closing) return refuse({ code: 'REFUSED', why: `${task.capability} is not offered any more` }, false)
-    if (!running.has(taskId) && atWork(service.capability) >= service.maxConcurrent) return refuse({ code: 'OVERLOADED', what: 'tasks at work', limit: service.maxConcurrent }, true)
+    if (!handlers.at(taskId) && handlers.count(service.capability) >= service.maxConcurrent) return refuse({ code: 'OVERLOADED', what: 'tasks at work', limit: service.maxConcurrent }, true)
     const statement = envelope.auth?.statement as Uint8Array
     const contract: ContractFacts = { epoch, leaseMs: award.terms.lease_ms, contractHash: hashOf(statement), inputHash: award.input_hash }
     const acceptance = signEnvelope(composeReply(envelope, 'task.accept', { contract_hash: contract.contractHash }, author), signer)
@@ -214,8 +201,9 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
 
   function perform (taskId: string, effect: ProviderEffect, task: ProviderTask): void {
     switch (effect.type) {
-      case 'run': return run(taskId, task, effect.contract, effect.deadlineAt)
-      case 'abort': return running.get(taskId)?.abort.abort(new A2aError(effect.failure))
+      // After the acceptance has left: the requester hears first that there is a contract.
+      case 'run': clock.after(0, () => { run(taskId) }); return
+      case 'abort': return handlers.abort(taskId, effect.failure)
       case 'deliver': {
         const delivery = deliver(taskId, task, effect.contract, effect.outcome).finally(() => { deliveries.delete(delivery) })
         deliveries.add(delivery)
@@ -227,58 +215,28 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     }
   }
 
-  function run (taskId: string, task: ProviderTask, contract: ContractFacts, deadlineAt: number): void {
+  function run (taskId: string): void {
+    const task = book.get(taskId)
+    if (task?.stage !== 'working') return
     const service = parts.service(task.capability)
     const requester = requesters.get(taskId)
-    if (service === undefined || requester?.input === undefined) {
-      return happen(taskId, { type: 'handled', at: now(), outcome: { outcome: 'failed', failure: { code: 'HANDLER_LOST', capability: task.capability, why: 'it is not offered any more' } } })
+    if (service === undefined || requester?.input === undefined || closing) {
+      const failure: Failure = { code: 'HANDLER_LOST', capability: task.capability, why: 'it is not offered any more' }
+      return happen(taskId, { type: 'handled', at: now(), outcome: { outcome: 'failed', failure } })
     }
-    const input = requester.input
+    const { input } = requester
     requester.input = undefined
-    const abort = new AbortController()
-    const entry: Running = { abort, capability: task.capability, answers: [], sequence: 0, stopBeating: beat(taskId, contract.leaseMs), ended: Promise.resolve() }
-    running.set(taskId, entry)
-    const work = async (): Promise<Outcome> => {
-      try {
-        const output = await service.run(JSON.parse(Buffer.from(input).toString()), contextFor(taskId, task, entry, deadlineAt))
-        const bytes = Buffer.byteLength(JSON.stringify(output ?? null))
-        if (bytes > MAX_CONTENT) throw new A2aError({ code: 'MESSAGE_TOO_LARGE', bytes, limit: MAX_CONTENT })
-        return { outcome: 'completed', output }
-      } catch (error) {
-        return { outcome: 'failed', failure: toFailure(error, why => ({ code: 'HANDLER_FAILED', capability: task.capability, why, retryable: true })) }
-      }
-    }
-    entry.ended = work().then(outcome => {
-      entry.stopBeating()
-      // One that was aborted and ends late has no say in the work that took its place.
-      if (running.get(taskId) !== entry) return
-      running.delete(taskId)
-      happen(taskId, { type: 'handled', at: now(), outcome })
-    })
-  }
-
-  /** Renews the lease while the handler runs: from this thread, so a process that hangs is silent. */
-  function beat (taskId: string, leaseMs: number): () => void {
-    let stop = (): void => {}
-    const next = (): void => {
-      stop = clock.after(leaseMs / BEATS_PER_LEASE, () => {
-        tell(taskId, 'task.heartbeat', {}).catch(() => {})
-        next()
-      })
-    }
-    next()
-    return () => { stop() }
+    handlers.start(taskId, task, input, service.run)
   }
 
   /** A message under the contract as it stands now. */
-  async function tell<T extends MessageName> (taskId: string, type: T, payload: Payload<T>, extra: { sequence?: number, content?: Uint8Array, mediaType?: string, reply?: boolean } = {}): Promise<void> {
+  async function tell<T extends MessageName> (taskId: string, type: T, payload: Payload<T>, { acknowledged = false, ...fields }: Extra = {}): Promise<void> {
     const task = book.get(taskId)
     const to = requesters.get(taskId)
     if (task === undefined || to === undefined) return
-    const { reply = false, ...fields } = extra
     const envelope = compose(type, payload, author, { correlationId: taskId, to: task.requester, epoch: epochOf(task), ...fields })
     const { addresses } = to
-    if (!reply) return await wire.send(to.peer, envelope, { addresses })
+    if (!acknowledged) return await wire.send(to.peer, envelope, { addresses })
     try {
       await wire.request(to.peer, envelope, { addresses })
     } catch (error) {
@@ -287,47 +245,10 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     }
   }
 
-  function contextFor (taskId: string, task: ProviderTask, entry: Running, deadlineAt: number): HandlerContext {
-    const { signal } = entry.abort
-    const remainingMs = (): number => Math.max(0, deadlineAt - now())
-    const { depth, visited, maxCost: budget } = task.call
-    return {
-      taskId, signal, remainingMs, budget,
-      capability: task.capability,
-      requester: task.requester,
-      epoch: epochOf(task),
-      progress: (fraction, note) => {
-        const share = fraction === undefined ? undefined : Math.min(1, Math.max(0, fraction))
-        tell(taskId, 'task.progress', { fraction: share, note: note?.slice(0, 512) }, { sequence: ++entry.sequence }).catch(error => {
-          logger.debug('progress was not sent', { taskId, why: messageOf(error) })
-        })
-      },
-      artifact: async (name, data, { mediaType, append = false, last = false } = {}) => {
-        const part = encodePart(data, mediaType)
-        await tell(taskId, 'task.artifact', { name, append, last }, { ...part, sequence: ++entry.sequence, reply: true })
-      },
-      requireInput: async (prompt: string, schema?: JsonSchema) => {
-        const answer = Promise.withResolvers<unknown>()
-        // It may be aborted while the question is still under way; then `tell` throws, or the await below does.
-        answer.promise.catch(() => {})
-        entry.answers.push(answer)
-        const onAbort = (): void => { answer.reject(signal.reason) }
-        signal.addEventListener('abort', onAbort, { once: true })
-        try {
-          await tell(taskId, 'task.input-required', { prompt, schema }, { sequence: ++entry.sequence, reply: true })
-          return await answer.promise
-        } finally {
-          signal.removeEventListener('abort', onAbort)
-        }
-      },
-      delegate: parts.delegate({ taskId, depth: depth + 1, visited: [...visited, author.agentId], remainingMs, budget, signal })
-    }
-  }
-
   async function deliver (taskId: string, task: ProviderTask, contract: ContractFacts, outcome: Outcome): Promise<void> {
     const { epoch, contractHash, inputHash } = contract
     try {
-      const content = outcome.outcome === 'completed' ? Buffer.from(JSON.stringify(outcome.output ?? null)) : undefined
+      const content = outcome.outcome === 'completed' ? encodeJson(outcome.output) : undefined
       const outputHash = content === undefined ? undefined : hashOf(content)
       const failure = outcome.outcome === 'failed' ? outcome.failure : undefined
       const { auth } = await parts.settle({
@@ -344,7 +265,6 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
       if (reply.type !== 'task.settled') throw new A2aError({ code: 'MESSAGE_MALFORMED', why: `the result was answered with ${reply.type}` })
       await parts.countersigned(taskId, Buffer.from(payloadOf(reply, 'task.settled').countersignature, 'base64url'))
       happen(taskId, { type: 'delivered', at: now(), epoch })
-      requesters.delete(taskId)
     } catch (error) {
       const { code } = toFailure(error)
       if (code === 'STALE_EPOCH' || code === 'TASK_UNKNOWN') {
@@ -358,7 +278,7 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
 
   return {
     receive,
-    running: atWork,
+    running: handlers.count,
     recover: () => {
       for (const { taskId } of log.tasks({ agent: author.agentId, role: 'provider', ended: false })) {
         const events = eventsOf(log, author.agentId, taskId)
@@ -372,15 +292,13 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     },
     close: async signal => {
       closing = true
-      const failure: Failure = { code: 'HANDLER_LOST', capability: '', why: 'its node was shut down' }
-      const ends = [...running].map(async ([taskId, work]) => {
-        work.abort.abort(new A2aError({ ...failure, capability: work.capability }))
-        await book.apply(taskId, { type: 'handled', at: now(), outcome: { outcome: 'failed', failure: { ...failure, capability: work.capability } } }).done
-        await work.ended
-      })
+      const ends = handlers.endAll(
+        capability => ({ code: 'HANDLER_LOST', capability, why: 'its node was shut down' }),
+        (taskId, failure) => book.apply(taskId, { type: 'handled', at: now(), outcome: { outcome: 'failed', failure } }).done
+      )
       const late = Promise.withResolvers<void>()
       signal.addEventListener('abort', () => { late.resolve() }, { once: true })
-      await Promise.race([Promise.allSettled(ends).then(() => Promise.allSettled(deliveries)), late.promise])
+      await Promise.race([ends.then(() => Promise.allSettled(deliveries)), late.promise])
       book.close()
     }
   }
@@ -404,11 +322,3 @@ function requesterOf (events: LogEvent[]): { peer: string, addresses: string[] }
   const { requester_peer: peer, endpoints: addresses } = payloadOf(decodeEnvelope(Buffer.from((awarded.data as { award: string }).award, 'base64')), 'task.award')
   return { peer, addresses }
 }
-
-function encodePart (data: unknown, mediaType?: string): { content: Uint8Array, mediaType: string } {
-  if (data instanceof Uint8Array) return { content: data, mediaType: mediaType ?? 'application/octet-stream' }
-  if (typeof data === 'string') return { content: Buffer.from(data), mediaType: mediaType ?? 'text/plain' }
-  return { content: Buffer.from(JSON.stringify(data)), mediaType: mediaType ?? JSON_TYPE }
-}
-
-const toBase64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')

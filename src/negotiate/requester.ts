@@ -4,19 +4,22 @@
  *   announce → bids → choose → award ⇄ accept → progress … → result ⇄ countersign
  */
 import { createBook, type Book, type Machine } from './book.ts'
+import { encodeJson, JSON_TYPE, toBase64 } from './content.ts'
+import { composeAward, composeCall, type Sender } from './offers.ts'
+import { judgeResult, type SignedReceipt } from './verdict.ts'
 import { createFeed, isLast, type EventFeed } from './work.ts'
-import { A2aError, messageOf, toFailure, type Failure } from '../core/errors.ts'
-import { hasEnded, openTask, resumeTask, slaMs, stepRequester, tickOf, wakeAt, winnerOf, type RequesterEffect, type RequesterEvent, type RequesterTask } from '../core/requester.ts'
+import { A2aError, messageOf, toFailure } from '../core/errors.ts'
+import { hasEnded, openTask, resumeTask, stepRequester, tickOf, wakeAt, winnerOf, type RequesterEffect, type RequesterEvent, type RequesterTask } from '../core/requester.ts'
 import { rankByValue, type RankingPolicy } from '../core/ranking.ts'
 import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
 import { signEnvelope } from '../wire/envelope.ts'
 import { hashOf } from '../wire/hash.ts'
-import { MAX_CONTENT, type Payload } from '../wire/messages.ts'
+import { MAX_CONTENT } from '../wire/messages.ts'
 import type { DelegateOptions, Work } from '../core/agent.ts'
 import type { JsonSchema } from '../core/capability.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Clock, EventLog, Logger, Origin, Signer, Wire } from '../core/ports.ts'
-import type { Bid, ReceiptFacts, TaskEvent, TaskSpec } from '../core/task.ts'
+import type { Bid, TaskEvent, TaskSpec } from '../core/task.ts'
 
 /** Somebody who offers the capability, as far as is known. */
 export interface Candidate {
@@ -47,9 +50,6 @@ export interface RequesterParts {
   rttMs: (peer: string) => number | undefined
 }
 
-/** A receipt whose signature holds, and the hash it is known by. */
-export interface SignedReceipt { hash: string, receipt: Payload<'task.receipt'> }
-
 /** What a delegation inherits from the task it is part of. */
 export interface Lineage {
   depth: number
@@ -76,7 +76,6 @@ const DEFAULTS = { maxDurationMs: 60_000, leaseMs: 5_000, bidWindowMs: 500, maxR
 /** How long to look for candidates when nobody is known, in ms: in the first round, and in later ones. */
 const LOOK_MS = 1_000
 const LOOK_AGAIN_MS = 250
-const JSON_TYPE = 'application/json'
 
 export const requesterMachine: Machine<RequesterTask, RequesterEvent, RequesterEffect> = {
   role: 'requester',
@@ -99,15 +98,24 @@ export const requesterMachine: Machine<RequesterTask, RequesterEvent, RequesterE
 export function createRequesterEnd (parts: RequesterParts, machine = requesterMachine): RequesterEnd {
   const { author, signer, wire, log, clock, logger } = parts
   /** What a task under way needs beside its state. */
-  interface Live { input: Uint8Array, feed: EventFeed, policy: RankingPolicy, onInputRequired?: DelegateOptions['onInputRequired'], output?: JsonSchema }
+  interface Live {
+    input: Uint8Array
+    feed: EventFeed
+    policy: RankingPolicy
+    onInputRequired?: DelegateOptions['onInputRequired']
+    output?: JsonSchema
+    /** Hash of the newest award, which its receipt must name. */
+    contractHash?: string
+    /** The epoch it was in when this process came back: its award from before, signed likewise, may be the one that was accepted. */
+    recoveredEpoch?: number
+    /** The countersignature under way: the result is told when it is kept. */
+    settling?: Promise<unknown>
+  }
   const live = new Map<string, Live>()
-  const settling = new Map<string, Promise<unknown>>()
-  const contracts = new Map<string, string>()
-  /** Tasks awarded again after a restart, in this epoch: the award from before, signed likewise, may be the one that was accepted. */
-  const reawarded = new Map<string, number>()
   const book: Book<RequesterTask, RequesterEvent, RequesterEffect> = createBook(machine, { agentId: author.agentId, log, clock, logger, perform })
 
   const now = (): number => clock.now()
+  const sender = (): Sender => ({ author, signer, peerId: wire.peerId, addresses: parts.addresses() })
   const happen = (taskId: string, event: RequesterEvent): void => {
     book.apply(taskId, event).done.catch(error => { logger.error('an event could not be kept', { taskId, event: event.type, why: messageOf(error) }) })
   }
@@ -126,7 +134,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     const feed = createFeed()
     live.set(taskId, { input: bytes, feed, policy: options.policy ?? rankByValue, onInputRequired: options.onInputRequired, output: options.output })
     const { signal } = options
-    const onAbort = (): void => { void cancel(taskId, messageOf(signal?.reason)) }
+    const onAbort = (): void => { cancelSoon(taskId, messageOf(signal?.reason)) }
     book.open(taskId, openTask(spec), { type: 'opened', at: createdAt, spec, input: bytes.toString('base64'), output: options.output }).then(() => {
       if (signal?.aborted === true) onAbort()
       else signal?.addEventListener('abort', onAbort, { once: true })
@@ -177,22 +185,17 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   async function publish (taskId: string, event: TaskEvent): Promise<void> {
     const entry = live.get(taskId)
     if (entry === undefined) return
-    if (event.event === 'result') await settling.get(taskId)?.catch(() => {})
+    if (event.event === 'result') await entry.settling?.catch(() => {})
     entry.feed.push(event)
     if (event.event === 'input-required' && entry.onInputRequired !== undefined) void answer(taskId, event.prompt, event.schema, entry.onInputRequired)
-    if (isLast(event)) {
-      live.delete(taskId)
-      settling.delete(taskId)
-      contracts.delete(taskId)
-      reawarded.delete(taskId)
-    }
+    if (isLast(event)) live.delete(taskId)
   }
 
   async function answer (taskId: string, prompt: string, schema: Record<string, unknown> | undefined, ask: NonNullable<DelegateOptions['onInputRequired']>): Promise<void> {
     try {
       await giveInput(taskId, await ask(prompt, schema))
     } catch (error) {
-      await cancel(taskId, `the question "${prompt}" was not answered: ${messageOf(error)}`)
+      cancelSoon(taskId, `the question "${prompt}" was not answered: ${messageOf(error)}`)
     }
   }
 
@@ -203,13 +206,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
       return []
     })
     const candidates = found.filter(({ agentId }) => !excluded.includes(agentId))
-    const envelope = signEnvelope(compose('task.announce', {
-      capability, round, closes_in_ms: spec.bidWindowMs,
-      max_cost: spec.maxCost, max_duration_ms: Math.max(0, deadlineAt - now()),
-      input_bytes: live.get(taskId)?.input.length ?? 0,
-      peer_id: wire.peerId, endpoints: parts.addresses().slice(0, 16),
-      exclude: excluded.slice(-32)
-    }, author, { correlationId: taskId, task: capability, remainingMs: Math.max(0, deadlineAt - now()), depth: spec.depth, visited: spec.visited }), signer)
+    const envelope = composeCall(spec, round, { inputBytes: live.get(taskId)?.input.length ?? 0, excluded }, sender())
     happen(taskId, { type: 'called', at: now(), round, asked: candidates.map(({ agentId }) => agentId) })
     parts.announce(envelope, candidates, {
       gossip: to === undefined,
@@ -218,22 +215,13 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   }
 
   async function award (spec: TaskSpec, bid: Bid, epoch: number): Promise<void> {
-    const { taskId, capability, leaseMs } = spec
-    const envelope = signEnvelope(compose('task.award', {
-      capability, bid_id: bid.id, input_hash: spec.inputHash, requester_peer: wire.peerId, endpoints: parts.addresses().slice(0, 16),
-      terms: {
-        cost: bid.cost, duration_ms: bid.durationMs, lease_ms: leaseMs, fallback: 'next-bidder',
-        sla_ms: bid.durationMs === undefined ? undefined : slaMs(spec, bid.durationMs)
-      }
-    }, author, {
-      correlationId: taskId, to: bid.provider, task: capability, epoch,
-      remainingMs: Math.max(0, spec.deadlineAt - now()), remainingCost: spec.maxCost, depth: spec.depth, visited: spec.visited
-    }), signer)
+    const { taskId, leaseMs } = spec
+    const envelope = composeAward(spec, bid, epoch, sender())
     const statement = envelope.auth?.statement as Uint8Array
-    if (reawarded.get(taskId) === epoch) contracts.delete(taskId)
-    else contracts.set(taskId, hashOf(statement))
+    const entry = live.get(taskId)
+    if (entry !== undefined) entry.contractHash = entry.recoveredEpoch === epoch ? undefined : hashOf(statement)
     try {
-      const reply = await wire.request(bid.peer, { ...envelope, content: live.get(taskId)?.input, mediaType: JSON_TYPE }, { timeoutMs: leaseMs })
+      const reply = await wire.request(bid.peer, { ...envelope, content: entry?.input, mediaType: JSON_TYPE }, { timeoutMs: leaseMs })
       const isFor = reply.from === bid.provider && reply.epoch === epoch
       if (reply.type === 'task.accept' && isFor && payloadOf(reply, 'task.accept').contract_hash === hashOf(statement)) {
         const acceptance = reply.auth?.statement as Uint8Array
@@ -312,15 +300,20 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     const { correlationId: taskId, from: provider, epoch = 0 } = envelope
     const task = book.get(taskId)
     if (task === undefined) throw new A2aError({ code: 'TASK_UNKNOWN', taskId })
-    const { outcome, failure, receipt } = payloadOf(envelope, 'task.result')
-    const statement = Buffer.from(receipt, 'base64url')
-    const { event, accepted } = await judge(envelope, parts.openReceipt(statement), task.spec, outcome, failure)
+    const entry = live.get(taskId)
+    const statement = Buffer.from(payloadOf(envelope, 'task.result').receipt, 'base64url')
+    const { event, accepted } = await judgeResult(envelope, parts.openReceipt(statement), {
+      spec: task.spec,
+      contractHash: task.epoch === epoch ? entry?.contractHash : undefined,
+      check: async output => entry?.output === undefined ? undefined : await parts.checkOutput(entry.output, output),
+      at: now()
+    })
     // From here to `settle` without a pause: what is taken is also countersigned.
     const current = winnerOf(book.get(taskId) ?? task)?.provider === provider && book.get(taskId)?.epoch === epoch
     const { effects, done } = book.apply(taskId, event)
     const taken = effects.some(({ type }) => type === 'take') || (current && event.type === 'broke')
     const countersigned = taken ? parts.settle(statement, accepted) : undefined
-    if (countersigned !== undefined) settling.set(taskId, countersigned)
+    if (entry !== undefined) entry.settling = countersigned
     // It may fail while we still wait for the disk; who awaits it below is told.
     countersigned?.catch(() => {})
     await done
@@ -330,32 +323,6 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     }
     const { auth } = await countersigned
     return composeReply(envelope, 'task.settled', { countersignature: Buffer.from(auth?.statement ?? []).toString('base64url') }, author)
-  }
-
-  /** What a result is: the outcome it says, or a failure when it does not hold what it says. */
-  async function judge (envelope: Envelope, { hash, receipt }: SignedReceipt, spec: TaskSpec, outcome: 'completed' | 'failed', failure: unknown): Promise<{ event: RequesterEvent, accepted: boolean }> {
-    const { from: provider, epoch = 0, content = new Uint8Array() } = envelope
-    const { taskId, capability } = spec
-    const common = { at: now(), provider, epoch }
-    const bad = (why: string): { event: RequesterEvent, accepted: boolean } =>
-      ({ event: { type: 'broke', ...common, failure: { code: 'OUTPUT_INVALID', capability, why }, retryable: true }, accepted: false })
-    const known = contracts.get(taskId)
-    if (receipt.task_id !== taskId || receipt.epoch !== epoch || receipt.provider !== provider || receipt.requester !== author.agentId ||
-      receipt.input_hash !== spec.inputHash || receipt.outcome !== outcome || (known !== undefined && epoch === book.get(taskId)?.epoch && receipt.contract_hash !== known)) {
-      return bad('its receipt is about something else')
-    }
-    if (outcome === 'failed') {
-      const told = failure as Failure & { retryable?: boolean } | undefined ?? { code: 'HANDLER_FAILED', capability, why: 'it did not say why', retryable: true }
-      return { event: { type: 'broke', ...common, failure: told, retryable: told.retryable ?? told.code !== 'INPUT_INVALID' }, accepted: true }
-    }
-    if (receipt.output_hash !== hashOf(content)) return bad('its hash is not that of the receipt')
-    const output = parseJson(content)
-    if (output === undefined) return bad('it is no JSON')
-    const schema = live.get(taskId)?.output
-    const why = schema === undefined ? undefined : await parts.checkOutput(schema, output.value)
-    if (why !== undefined) return bad(why)
-    const facts: ReceiptFacts = { hash, provider, requester: receipt.requester, inputHash: receipt.input_hash, outputHash: receipt.output_hash, verified: true }
-    return { event: { type: 'result', ...common, output: output.value, cost: receipt.cost, durationMs: receipt.duration_ms, receipt: facts }, accepted: true }
   }
 
   async function giveInput (taskId: string, value: unknown): Promise<void> {
@@ -368,6 +335,10 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   async function cancel (taskId: string, why: string): Promise<void> {
     if (book.get(taskId) === undefined) throw new A2aError({ code: 'TASK_UNKNOWN', taskId })
     await book.apply(taskId, { type: 'cancelled', at: now(), why }).done
+  }
+
+  function cancelSoon (taskId: string, why: string): void {
+    cancel(taskId, why).catch(error => { logger.error('a task could not be cancelled', { taskId, why: messageOf(error) }) })
   }
 
   /** The events of the log, folded again, give the events that were published. */
@@ -412,8 +383,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
         if (past === undefined) continue
         const feed = createFeed()
         past.events.forEach(feed.push)
-        live.set(taskId, { input: past.input, feed, policy: rankByValue, output: past.output })
-        reawarded.set(taskId, past.task.epoch)
+        live.set(taskId, { input: past.input, feed, policy: rankByValue, output: past.output, recoveredEpoch: past.task.epoch })
         book.restore(taskId, past.task, resumeTask(past.task))
         happen(taskId, { type: 'recovered', at: now() })
       }
@@ -421,26 +391,6 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     close: () => { book.close() }
   }
 }
-
-function encodeJson (value: unknown): Buffer {
-  try {
-    const text = JSON.stringify(value === undefined ? null : value)
-    if (text === undefined) throw new TypeError(`a ${typeof value} has no JSON form`)
-    return Buffer.from(text)
-  } catch (error) {
-    throw new A2aError({ code: 'BAD_USAGE', why: `the value cannot be sent: ${messageOf(error)}` })
-  }
-}
-
-function parseJson (bytes: Uint8Array): { value: unknown } | undefined {
-  try {
-    return { value: JSON.parse(Buffer.from(bytes).toString()) }
-  } catch {
-    return undefined
-  }
-}
-
-const toBase64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
 
 /** The options that were given: `undefined` means the default. */
 const definedOf = <T extends object>(options: T): Partial<T> =>

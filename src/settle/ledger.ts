@@ -7,8 +7,9 @@ import { newId as freshId } from '../wire/id.ts'
 import { A2aError } from '../core/errors.ts'
 import { decodeEnvelope } from '../wire/envelope.ts'
 import { sha256 } from '../wire/hash.ts'
-import { countersign, issueReceipt, openCountersignature, openReceipt, type Outcome } from './receipt.ts'
+import { countersign, issueReceipt, openCountersignature, openReceipt } from './receipt.ts'
 import type { Envelope } from '../core/envelope.ts'
+import type { Settlement } from '../core/task.ts'
 import type { Clock, ReceiptChain, ReceiptEntry, Signer } from '../core/ports.ts'
 
 export interface LedgerParts {
@@ -22,7 +23,7 @@ export interface LedgerParts {
 /** What is rejected with LOG_WRITE_FAILED was not settled and may be tried again. */
 export interface Ledger {
   /** The receipt of a contract that this agent carried out. Resolves when it is kept. */
-  settleAsProvider: (outcome: Outcome) => Promise<Envelope>
+  settleAsProvider: (outcome: Settlement) => Promise<Envelope>
   /**
    * The countersignature to a provider's receipt. Resolves when both are kept. Rejects with what openReceipt throws, and
    * with REFUSED when the receipt is not for this agent, or the contract was settled by another receipt.

@@ -9,27 +9,7 @@ import { hashOf } from '../wire/hash.ts'
 import { parsePayload, type MessageName, type Payload } from '../wire/messages.ts'
 import { verifyStatement } from '../identity/verify.ts'
 import type { Signer } from '../core/ports.ts'
-import type { ReceiptFacts } from '../core/task.ts'
-
-/** What a provider states about a contract that has ended. */
-export interface Outcome {
-  taskId: string
-  capability: string
-  epoch: number
-  requester: string
-  outcome: 'completed' | 'failed'
-  /** Code of the failure. */
-  failure?: string
-  /** SHA-256 of the award's statement, base64url; the others likewise, of input and output. */
-  contractHash: string
-  inputHash: string
-  outputHash?: string
-  /** In the requester's cost units. */
-  cost: number
-  durationMs: number
-  /** Milliseconds since the epoch. */
-  endedAt: number
-}
+import type { ReceiptFacts, Settlement } from '../core/task.ts'
 
 /** Where new messages get their ids and times from. */
 export interface Stamp {
@@ -51,7 +31,7 @@ export interface OpenCountersignature {
 }
 
 /** The provider's signed `task.receipt`. `previous` is the hash of its receipt before, 32 bytes. */
-export function issueReceipt (facts: Outcome & { previous: Uint8Array }, signer: Signer, stamp: Stamp): Envelope {
+export function issueReceipt (facts: Settlement & { previous: Uint8Array }, signer: Signer, stamp: Stamp): Envelope {
   const payload: Payload<'task.receipt'> = {
     task_id: facts.taskId,
     capability: facts.capability,

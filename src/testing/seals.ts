@@ -10,8 +10,8 @@ import { parsePayload } from '../wire/messages.ts'
 import { compose, type Author } from '../wire/compose.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { EventLog, Signer } from '../core/ports.ts'
-import type { SettlementFacts } from '../negotiate/provider.ts'
-import type { SignedReceipt } from '../negotiate/requester.ts'
+import type { Settlement } from '../core/task.ts'
+import type { SignedReceipt } from '../negotiate/verdict.ts'
 
 const NO_RECEIPT = Buffer.alloc(32).toString('base64url')
 
@@ -22,7 +22,7 @@ export const createSeal = (agentId: string): Signer => ({
   sign: bytes => createHash('sha512').update(agentId).update(bytes).digest()
 })
 
-export const issueSealed = (facts: SettlementFacts, author: Author, signer: Signer): Envelope =>
+export const issueSealed = (facts: Settlement, author: Author, signer: Signer): Envelope =>
   signEnvelope(compose('task.receipt', {
     task_id: facts.taskId, capability: facts.capability, epoch: facts.epoch, requester: facts.requester, provider: author.agentId,
     outcome: facts.outcome, failure: facts.failure, contract_hash: facts.contractHash, input_hash: facts.inputHash, output_hash: facts.outputHash,
@@ -36,7 +36,7 @@ export function openSealed (statement: Uint8Array): SignedReceipt & { envelope: 
 }
 
 export interface SealedLedger {
-  settleAsProvider: (facts: SettlementFacts) => Promise<Envelope>
+  settleAsProvider: (facts: Settlement) => Promise<Envelope>
   settleAsRequester: (statement: Uint8Array, accepted: boolean) => Promise<Envelope>
 }
 

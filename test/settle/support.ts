@@ -5,7 +5,7 @@ import { manualClock, signerOf } from '../identity/support.ts'
 import type { Envelope } from '../../src/core/envelope.ts'
 import type { ReceiptChain, ReceiptEntry, Signer } from '../../src/core/ports.ts'
 import type { MessageName, Payload } from '../../src/wire/messages.ts'
-import type { Outcome, Stamp } from '../../src/settle/receipt.ts'
+import type { Settlement, Stamp } from '../../src/settle/receipt.ts'
 
 export const clock = manualClock()
 export const requester = signerOf(1, { clock })
@@ -25,7 +25,7 @@ export const statementOf = (envelope: Envelope): Uint8Array => envelope.auth!.st
 /** With the last bit the other way round. */
 export const flipped = (bytes: Uint8Array): Uint8Array => bytes.with(bytes.length - 1, bytes.at(-1)! ^ 1)
 
-export const outcomeOf = (taskId: string, change: Partial<Outcome> = {}): Outcome => ({
+export const outcomeOf = (taskId: string, change: Partial<Settlement> = {}): Settlement => ({
   taskId, capability: 'data.revenue.aggregate', epoch: 1, requester: requester.agentId, outcome: 'completed',
   contractHash: hashOf(Buffer.from('contract')), inputHash: hashOf(Buffer.from('input')), outputHash: hashOf(Buffer.from('output')),
   cost: 3, durationMs: 400, endedAt: clock.now(), ...change

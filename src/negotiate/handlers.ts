@@ -1,0 +1,163 @@
+/**
+ * The handlers at work under contract: each has a lease that is renewed while it runs, a way to talk to its requester, and
+ * an end, by itself or by abort.
+ */
+import { encodeJson, JSON_TYPE, parseJson } from './content.ts'
+import { A2aError, messageOf, toFailure, type Failure } from '../core/errors.ts'
+import { epochOf, type ProviderTask, type Outcome } from '../core/provider.ts'
+import { MAX_CONTENT, type MessageName, type Payload } from '../wire/messages.ts'
+import type { HandlerContext } from '../core/agent.ts'
+import type { JsonSchema } from '../core/capability.ts'
+import type { Clock, Logger } from '../core/ports.ts'
+
+/** What a message under a contract carries beside its payload. */
+export interface Extra {
+  sequence?: number
+  content?: Uint8Array
+  mediaType?: string
+  /** Wait until the requester has taken it. */
+  acknowledged?: boolean
+}
+
+export interface HandlersParts {
+  clock: Clock
+  logger: Logger
+  /** Sends to the task's requester, under the contract as it stands. */
+  tell: <T extends MessageName>(taskId: string, type: T, payload: Payload<T>, extra?: Extra) => Promise<void>
+  /** The `delegate` of a handler, with what the task leaves it. */
+  delegate: (task: ProviderTask, remainingMs: () => number, signal: AbortSignal) => HandlerContext['delegate']
+  /** A handler has ended by itself. */
+  onEnded: (taskId: string, outcome: Outcome) => void
+}
+
+export interface Handlers {
+  start: (taskId: string, task: ProviderTask & { stage: 'working' }, input: Uint8Array, run: (input: unknown, context: HandlerContext) => Promise<unknown>) => void
+  abort: (taskId: string, failure: Failure) => void
+  /** Answers the question that was asked first. False: nothing was asked. */
+  answer: (taskId: string, value: unknown) => boolean
+  at: (taskId: string) => boolean
+  /** How many are at work, all together or for one capability. */
+  count: (capability?: string) => number
+  /** Aborts all, with what is to be told of each. Resolves when the last has ended. */
+  endAll: (why: (capability: string) => Failure, told: (taskId: string, failure: Failure) => Promise<void>) => Promise<void>
+}
+
+interface Running {
+  abort: AbortController
+  capability: string
+  answers: Array<PromiseWithResolvers<unknown>>
+  sequence: number
+  stopBeating: () => void
+  ended: Promise<void>
+}
+
+/** A lease is renewed this often within its time. */
+const BEATS_PER_LEASE = 3
+const MAX_NOTE = 512
+
+export function createHandlers ({ clock, logger, tell, delegate, onEnded }: HandlersParts): Handlers {
+  const running = new Map<string, Running>()
+
+  const start: Handlers['start'] = (taskId, task, input, run) => {
+    const { capability } = task
+    const entry: Running = { abort: new AbortController(), capability, answers: [], sequence: 0, stopBeating: beat(taskId, task.contract.leaseMs), ended: Promise.resolve() }
+    running.set(taskId, entry)
+    entry.ended = outcomeOf(capability, async () => await run(parseJson(input), contextFor(taskId, task, entry))).then(outcome => {
+      entry.stopBeating()
+      // One that was aborted and ends late has no say in the work that took its place.
+      if (running.get(taskId) !== entry) return
+      running.delete(taskId)
+      onEnded(taskId, outcome)
+    })
+  }
+
+  /** From this thread, so that a process that hangs is silent. */
+  function beat (taskId: string, leaseMs: number): () => void {
+    let stop = (): void => {}
+    const next = (): void => {
+      stop = clock.after(leaseMs / BEATS_PER_LEASE, () => {
+        tell(taskId, 'task.heartbeat', {}).catch(error => { logger.debug('a heartbeat was not sent', { taskId, why: messageOf(error) }) })
+        next()
+      })
+    }
+    next()
+    return () => { stop() }
+  }
+
+  function contextFor (taskId: string, task: ProviderTask & { stage: 'working' }, entry: Running): HandlerContext {
+    const { signal } = entry.abort
+    const remainingMs = (): number => Math.max(0, task.deadlineAt - clock.now())
+    return {
+      taskId, signal, remainingMs,
+      budget: task.call.maxCost,
+      capability: task.capability,
+      requester: task.requester,
+      epoch: epochOf(task),
+      delegate: delegate(task, remainingMs, signal),
+      progress: (fraction, note) => {
+        const share = fraction === undefined ? undefined : Math.min(1, Math.max(0, fraction))
+        tell(taskId, 'task.progress', { fraction: share, note: note?.slice(0, MAX_NOTE) }, { sequence: ++entry.sequence }).catch(error => {
+          logger.debug('progress was not sent', { taskId, why: messageOf(error) })
+        })
+      },
+      artifact: async (name, data, { mediaType, append = false, last = false } = {}) => {
+        await tell(taskId, 'task.artifact', { name, append, last }, { ...encodePart(data, mediaType), sequence: ++entry.sequence, acknowledged: true })
+      },
+      requireInput: (prompt, schema) => ask(taskId, entry, prompt, schema)
+    }
+  }
+
+  async function ask (taskId: string, entry: Running, prompt: string, schema?: JsonSchema): Promise<unknown> {
+    const { signal } = entry.abort
+    const answer = Promise.withResolvers<unknown>()
+    // It may be aborted while the question is still under way; then `tell` throws, or the await below does.
+    answer.promise.catch(() => {})
+    entry.answers.push(answer)
+    const onAbort = (): void => { answer.reject(signal.reason) }
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      await tell(taskId, 'task.input-required', { prompt, schema }, { sequence: ++entry.sequence, acknowledged: true })
+      return await answer.promise
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  return {
+    start,
+    abort: (taskId, failure) => { running.get(taskId)?.abort.abort(new A2aError(failure)) },
+    answer: (taskId, value) => {
+      const question = running.get(taskId)?.answers.shift()
+      question?.resolve(value)
+      return question !== undefined
+    },
+    at: taskId => running.has(taskId),
+    count: capability => capability === undefined ? running.size : [...running.values()].filter(work => work.capability === capability).length,
+    endAll: async (why, told) => {
+      await Promise.allSettled([...running].map(async ([taskId, { abort, capability, ended }]) => {
+        const failure = why(capability)
+        abort.abort(new A2aError(failure))
+        await told(taskId, failure)
+        await ended
+      }))
+    }
+  }
+}
+
+/** What a handler's run comes to. */
+async function outcomeOf (capability: string, run: () => Promise<unknown>): Promise<Outcome> {
+  try {
+    const output = await run()
+    const bytes = Buffer.byteLength(JSON.stringify(output ?? null))
+    if (bytes > MAX_CONTENT) throw new A2aError({ code: 'MESSAGE_TOO_LARGE', bytes, limit: MAX_CONTENT })
+    return { outcome: 'completed', output }
+  } catch (error) {
+    return { outcome: 'failed', failure: toFailure(error, why => ({ code: 'HANDLER_FAILED', capability, why, retryable: true })) }
+  }
+}
+
+function encodePart (data: unknown, mediaType?: string): { content: Uint8Array, mediaType: string } {
+  if (data instanceof Uint8Array) return { content: data, mediaType: mediaType ?? 'application/octet-stream' }
+  if (typeof data === 'string') return { content: Buffer.from(data), mediaType: mediaType ?? 'text/plain' }
+  return { content: encodeJson(data), mediaType: mediaType ?? JSON_TYPE }
+}

@@ -1,0 +1,67 @@
+/** What a result is: the outcome it says, or a failure of its provider when it does not hold what it says. */
+import { parseJson } from './content.ts'
+import { hashOf } from '../wire/hash.ts'
+import { payloadOf } from '../wire/compose.ts'
+import type { Envelope } from '../core/envelope.ts'
+import type { Failure } from '../core/errors.ts'
+import type { RequesterEvent } from '../core/requester.ts'
+import type { ReceiptFacts, TaskSpec } from '../core/task.ts'
+import type { Payload } from '../wire/messages.ts'
+
+/** A receipt whose signature holds, and the hash it is known by. */
+export interface SignedReceipt { hash: string, receipt: Payload<'task.receipt'> }
+
+export interface Expected {
+  spec: TaskSpec
+  /** Of the award it must settle. Absent: that of an award from before a restart is not known. */
+  contractHash?: string
+  /** What is wrong with the output, by the schema that was asked for. */
+  check: (output: unknown) => Promise<string | undefined>
+  at: number
+}
+
+export interface Verdict {
+  event: RequesterEvent & ({ type: 'result' } | { type: 'broke' })
+  /** Whether the countersignature agrees with what the receipt says. */
+  accepted: boolean
+}
+
+/** Judges a `task.result` by its receipt, whose provider's signature has been checked. */
+export async function judgeResult (envelope: Envelope, { hash, receipt }: SignedReceipt, { spec, contractHash, check, at }: Expected): Promise<Verdict> {
+  const { from: provider, epoch = 0, content = new Uint8Array() } = envelope
+  const { outcome, failure } = payloadOf(envelope, 'task.result')
+  const { taskId, capability, requester, inputHash } = spec
+  const common = { at, provider, epoch }
+  const bad = (why: string): Verdict =>
+    ({ event: { type: 'broke', ...common, failure: { code: 'OUTPUT_INVALID', capability, why }, retryable: true }, accepted: false })
+
+  const isAboutIt = receipt.task_id === taskId && receipt.epoch === epoch && receipt.provider === provider && receipt.requester === requester &&
+    receipt.input_hash === inputHash && receipt.outcome === outcome && (contractHash === undefined || receipt.contract_hash === contractHash)
+  if (!isAboutIt) return bad('its receipt is about something else')
+  if (outcome === 'failed') return { event: { type: 'broke', ...common, ...reported(failure, capability) }, accepted: true }
+  if (receipt.output_hash !== hashOf(content)) return bad('its hash is not that of the receipt')
+  const output = read(content)
+  if (output === undefined) return bad('it is no JSON')
+  const why = await check(output.value)
+  if (why !== undefined) return bad(why)
+  const facts: ReceiptFacts = { hash, provider, requester, inputHash, outputHash: receipt.output_hash, verified: true }
+  return { event: { type: 'result', ...common, output: output.value, cost: receipt.cost, durationMs: receipt.duration_ms, receipt: facts }, accepted: true }
+}
+
+/** A failure as the provider tells it. Its word is taken for what went wrong, not for the shape of our own errors. */
+function reported (told: Record<string, unknown> = {}, capability: string): { failure: Failure, retryable: boolean } {
+  const { code } = told
+  const why = String(told.why ?? code ?? 'it did not say why').slice(0, 1_024)
+  if (code === 'INPUT_INVALID') return { failure: { code, capability, why }, retryable: false }
+  if (code === 'OUTPUT_INVALID' || code === 'HANDLER_LOST') return { failure: { code, capability, why }, retryable: true }
+  const retryable = told.retryable !== false
+  return { failure: { code: 'HANDLER_FAILED', capability, why, retryable }, retryable }
+}
+
+function read (content: Uint8Array): { value: unknown } | undefined {
+  try {
+    return { value: parseJson(content) }
+  } catch {
+    return undefined
+  }
+}
