@@ -83,13 +83,14 @@ export async function follow (console: Console, api: NodeApi, events: AsyncItera
     if (answer !== undefined) return await api.giveInput(event.taskId, answer.value)
     if (process.stdin.isTTY !== true || process.stderr.isTTY !== true) {
       unanswered = `the provider asked for input (${printable(event.prompt)}) and nobody was there to answer; give it with --answer JSON`
-      return await api.cancel(event.taskId)
+      await api.cancel(event.taskId).catch(() => undefined)
+      return
     }
     line.clear()
     // not as a terminal: Ctrl-C is to reach the process
     const reader = createInterface({ input: process.stdin, output: process.stderr, terminal: false })
     try {
-      await api.giveInput(event.taskId, valueOf(await reader.question(`${printable(event.prompt)}\n> `, { signal: stop.signal })))
+      await api.giveInput(event.taskId, valueOf(await reader.question(`${describe(event)}\n> `, { signal: stop.signal })))
     } catch (error) {
       if (!stop.signal.aborted) throw error
     } finally {

@@ -78,7 +78,7 @@ export function explain (failure: Failure): string {
     case 'SIGNATURE_INVALID': return `the signature does not hold: ${failure.why}; the message was refused`
     case 'CREDENTIAL_INVALID': return `the credential does not hold: ${failure.why}; check the clocks of both machines`
     case 'OVERLOADED': return `too many ${failure.what} (limit ${failure.limit}); try again later`
-    case 'HOME_IN_USE': return `the home ${failure.home} is in use${failure.pid === undefined ? '' : ` by process ${failure.pid}`}; stop that node, or choose another with --home DIR`
+    case 'HOME_IN_USE': return `the home ${failure.home} is in use by ${failure.pid === undefined ? 'another command' : `process ${failure.pid}`}; ${failure.pid === undefined ? 'wait for it, run a2a-node start once for all commands to share' : 'stop that node'}, or choose another with --home DIR`
     case 'HOME_UNUSABLE': return `cannot use the home ${failure.home}: ${failure.why}; fix its permissions, or choose another with --home DIR`
     case 'KEY_INVALID': return `the key file ${failure.file} cannot be used: ${failure.why}; restore it from a backup, or move it away to get a new identity`
     case 'LOG_DAMAGED': return `the event log ${failure.file} cannot be read: ${failure.why}; nothing was overwritten: restore it from a backup, or move it away to begin anew`

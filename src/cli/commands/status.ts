@@ -15,7 +15,7 @@ export async function status (console: Console): Promise<number> {
     ['home', node.home],
     ['up', `${formatDuration(node.uptimeMs)}`],
     ['memory', `${Math.round(node.rssBytes / 1_048_576)} MiB`],
-    ['addresses', node.addresses.join(' ') || 'none'],
+    ...(node.addresses.length === 0 ? ['none'] : node.addresses).map((address, i): [string, string] => [i === 0 ? 'addresses' : '', address]),
     ['peers', `${node.peers}, DHT ${node.dht.mode} with ${node.dht.peers}`],
     ['agents known', String(node.agentsKnown)],
     ['topics', node.gossip.map(({ topic, subscribers }) => `${topic} (${subscribers})`).join(', ') || 'none'],
