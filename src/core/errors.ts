@@ -53,7 +53,7 @@ export function explain (failure: Failure): string {
     case 'BAD_USAGE': return failure.hint === undefined ? failure.why : `${failure.why}; ${failure.hint}`
     case 'INPUT_INVALID': return `the input does not fit ${failure.capability}: ${failure.why}; see its schema with: a2a-node find ${failure.capability} --json`
     case 'OUTPUT_INVALID': return `the output of ${failure.capability} does not fit its own schema: ${failure.why}; tell its provider`
-    case 'CAPABILITY_INVALID': return `"${failure.name}" is no capability name: ${failure.why}; use dotted lower-case labels such as data.revenue.aggregate or data.revenue.aggregate@1`
+    case 'CAPABILITY_INVALID': return `"${failure.name}" is no capability name: ${failure.why}; use dotted lower-case labels such as data.revenue.aggregate or data.revenue.aggregate@1; to find by a prefix: data.*`
     case 'NO_CAPABLE_AGENT': return `nobody offers ${failure.capability} (looked for ${failure.waitedMs} ms); start an agent for it, or check the mesh with: a2a-node doctor`
     case 'NO_BIDS': return `none of ${failure.asked} agents that offer ${failure.capability} made a bid in ${failure.rounds} rounds; they may be busy: try again later, or see: a2a-node agents`
     case 'ALL_PROVIDERS_FAILED': return `${failure.capability} failed with every bidder (${failure.attempts} awards); the last said: ${failure.last}`

@@ -8,6 +8,8 @@ const MiB = 1_024 * 1_024
 /** Below this a log may soon not be written. */
 const LOW_DISK = 64 * MiB
 const LOW_CREDENTIAL_MS = 3_600_000
+/** A node needs some seconds to get to know the DHT, in ms. */
+const DHT_SETTLES_MS = 15_000
 
 /** Each check on its own line, the ground first. */
 export async function checkNode (node: HostedNode): Promise<Check[]> {
@@ -18,7 +20,7 @@ export async function checkNode (node: HostedNode): Promise<Check[]> {
     checkCredentials(status.agents.map(({ credentialExpiresAt }) => credentialExpiresAt)),
     checkPorts(status.addresses),
     checkPeers(status.peers, node.peers().filter(({ agents }) => agents.length === 0).length),
-    checkDht(status.dht, status.peers),
+    checkDht(status.dht, status.uptimeMs > DHT_SETTLES_MS && status.peers > 0),
     checkGossip(status.gossip, status.peers),
     checkAgents(status.agentsKnown - status.agents.length, status.agents.map(({ capabilities }) => capabilities.length)),
     checkRefused(status.refused)
@@ -62,8 +64,8 @@ function checkPeers (peers: number, silent: number): Check {
   return { name: 'peers', state: 'ok', found: `${peers} connected` }
 }
 
-function checkDht ({ mode, peers }: { mode: string, peers: number }, connected: number): Check {
-  if (peers === 0 && connected > 0) return { name: 'dht', state: 'warning', found: `${mode}, knows no other node`, advice: 'wait some seconds after the start; agents are found directly and by gossip all the same' }
+function checkDht ({ mode, peers }: { mode: string, peers: number }, expected: boolean): Check {
+  if (peers === 0 && expected) return { name: 'dht', state: 'warning', found: `${mode}, knows no other node`, advice: 'agents are found directly and by gossip all the same; compare a2a-node --version on the other nodes' }
   return { name: 'dht', state: 'ok', found: `${mode}, knows ${peers} nodes` }
 }
 
