@@ -5,7 +5,8 @@ import { manualClock, signerOf } from '../identity/support.ts'
 import type { Envelope } from '../../src/core/envelope.ts'
 import type { ReceiptChain, ReceiptEntry, Signer } from '../../src/core/ports.ts'
 import type { MessageName, Payload } from '../../src/wire/messages.ts'
-import type { Settlement, Stamp } from '../../src/settle/receipt.ts'
+import type { Settlement } from '../../src/core/task.ts'
+import type { Stamp } from '../../src/settle/receipt.ts'
 
 export const clock = manualClock()
 export const requester = signerOf(1, { clock })

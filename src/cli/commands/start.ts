@@ -9,6 +9,8 @@ import { parseCapability } from '../../core/capability.ts'
 import { A2aError } from '../../core/errors.ts'
 import type { Agent } from '../../core/agent.ts'
 
+/** Meeting those who are around may hold up `ready` for so long, in ms. It goes on afterwards. */
+const MEET_MS = 300
 /** Ending well may take this long, in ms. */
 const SHUTDOWN_MS = 3_000
 
@@ -31,6 +33,8 @@ export async function start (console: Console, options: StartOptions): Promise<n
     const agent = node.agents[0] as Agent
     for (const capability of settings.capabilities ?? []) await provide(agent, capability)
     checkOffered(node.status().agents[0]?.capabilities ?? [], options)
+    // Ready is who has met those around: a task asked for next reaches it.
+    await node.joined(MEET_MS)
     control = await serveControl(nodeApi(node), { home, logger })
     const [own] = node.status().agents
     console.emit({ event: 'ready', agentId: agent.id, peerId: node.peerId, addresses: node.addresses(), pid: process.pid })
