@@ -74,7 +74,7 @@ export async function follow (console: Console, api: NodeApi, events: AsyncItera
     else if (event.event === 'moved') line.aside(() => console.note(text))
     if (event.event === 'artifact') {
       const place = await saveArtifact?.(event)
-      line.aside(() => console.note(place === undefined ? text : `${text} saved as ${place}`))
+      if (place !== undefined || !console.verbose) line.aside(() => console.note(place === undefined ? text : `${text} saved as ${place}`))
     }
     if (event.event === 'input-required') await giveInput(event)
   }

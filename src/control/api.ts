@@ -64,7 +64,8 @@ export interface ContractView {
 
 export interface IdentityView {
   agentId: string
-  name: string
+  /** Absent while no node runs: it is given at each start. */
+  name?: string
   peerId: string
   keyFile: string
   /** Absent while no node runs: its keys live in memory only. */

@@ -55,8 +55,8 @@ export function explain (failure: Failure): string {
     case 'OUTPUT_INVALID': return `the output of ${failure.capability} does not fit its own schema: ${failure.why}; tell its provider`
     case 'CAPABILITY_INVALID': return `"${failure.name}" is no capability name: ${failure.why}; use dotted lower-case labels such as data.revenue.aggregate or data.revenue.aggregate@1; to find by a prefix: data.*`
     case 'NO_CAPABLE_AGENT': return `nobody offers ${failure.capability} (looked for ${failure.waitedMs} ms); start an agent for it, or check the mesh with: a2a-node doctor`
-    case 'NO_BIDS': return `none of ${failure.asked} agents that offer ${failure.capability} made a bid in ${failure.rounds} rounds; they may be busy: try again later, or see: a2a-node agents`
-    case 'ALL_PROVIDERS_FAILED': return `${failure.capability} failed with every bidder (${failure.attempts} awards); the last said: ${failure.last}`
+    case 'NO_BIDS': return `nobody made a bid for ${failure.capability} (agents asked: ${failure.asked}, rounds: ${failure.rounds}); they may be busy: try again later, or see: a2a-node agents`
+    case 'ALL_PROVIDERS_FAILED': return `${failure.capability} failed with every bidder (awards: ${failure.attempts}); the last said: ${failure.last}`
     case 'OVER_BUDGET': return `the lowest bid for ${failure.capability} costs ${failure.lowest}, more than the ${failure.maxCost} allowed; raise --max-cost`
     case 'DEADLINE_EXCEEDED': return `task ${failure.taskId} was not done after ${failure.afterMs} ms; raise --max-duration, or look at: a2a-node task show ${failure.taskId}`
     case 'CANCELLED': return `task ${failure.taskId} was cancelled: ${failure.why}`

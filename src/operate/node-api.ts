@@ -83,7 +83,7 @@ export async function openHome (home: string): Promise<NodeApi & AsyncDisposable
     identity: async () => {
       const nodeKey = await loadOrCreateKey(join(home, 'keys', 'node.pem'))
       const keyFile = agentKeyFile(home)
-      return [{ agentId: toDid(await loadOrCreateKey(keyFile)), name: 'agent', peerId: toPeerId(nodeKey), keyFile }]
+      return [{ agentId: toDid(await loadOrCreateKey(keyFile)), peerId: toPeerId(nodeKey), keyFile }]
     },
     status: async () => absent(),
     find: async () => absent(),
