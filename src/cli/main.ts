@@ -8,5 +8,14 @@ if (major < 22 || (major === 22 && minor < 15)) {
   process.exitCode = 2
 } else {
   nodeModule.enableCompileCache()
+  if (major < 24) quietAboutSqlite()
   await import('./program.ts').then(({ main }) => main(process.argv.slice(2)))
+}
+
+/** Node 22 warns on stderr that its SQLite is experimental; the functions used here did not change when it no longer was. */
+function quietAboutSqlite (): void {
+  const emitWarning = process.emitWarning.bind(process) as (warning: string | Error, ...rest: unknown[]) => void
+  process.emitWarning = (warning: string | Error, ...rest: unknown[]) => {
+    if (!String(warning).includes('SQLite is an experimental feature')) emitWarning(warning, ...rest)
+  }
 }

@@ -12,7 +12,7 @@ export type RequesterTask = Asked & (
   | { stage: 'awarded', winner: Bid, standby: RankedBid[], awardedAt: number, leaseUntil: number, slaUntil?: number }
   | { stage: 'working', winner: Bid, standby: RankedBid[], awardedAt: number, leaseUntil: number, slaUntil?: number, sequence: number, accepted: boolean }
   | { stage: 'resting', resumesAt: number }
-  | { stage: 'settled', provider: string, cost: number }
+  | { stage: 'settled', provider: string, cost: number, accepted: boolean }
   | { stage: 'failed', failure: Failure }
 )
 
@@ -145,8 +145,10 @@ type FromProvider = Extract<RequesterEvent, { epoch: number }>
 
 function onProvider (task: RequesterTask, event: FromProvider): Step {
   const { provider, epoch, at } = event
-  if (task.stage === 'settled' && event.type === 'result' && epoch === task.epoch && provider === task.provider) {
-    return { task, effects: [{ type: 'take', provider, epoch }] }
+  if (task.stage === 'settled' && epoch === task.epoch && provider === task.provider) {
+    if (event.type === 'result') return { task, effects: [{ type: 'take', provider, epoch }] }
+    // A quick result overtakes the acceptance: the contract is kept all the same.
+    if (event.type === 'accepted') return same(task.accepted ? task : { ...task, accepted: true })
   }
   if (winnerOf(task)?.provider !== provider || epoch !== task.epoch) return fenceOff(task, event)
   if (task.stage !== 'awarded' && task.stage !== 'working') return same(task)
@@ -169,7 +171,7 @@ function onProvider (task: RequesterTask, event: FromProvider): Step {
     case 'result': {
       const { spec, round, excluded, asked } = task
       const { output, cost, durationMs, receipt } = event
-      const settled: RequesterTask = { spec, round, epoch, excluded, asked, stage: 'settled', provider, cost }
+      const settled: RequesterTask = { spec, round, epoch, excluded, asked, stage: 'settled', provider, cost, accepted: working.accepted }
       return {
         task: settled,
         effects: [

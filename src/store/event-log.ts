@@ -5,10 +5,10 @@ import { A2aError, messageOf } from '../core/errors.ts'
 import type { Clock, EventLog, LogEvent, Logger, TaskRow } from '../core/ports.ts'
 import { openDatabase, sqliteCode } from './database.ts'
 import { groupCommit } from './group.ts'
-import type { Group } from './group.ts'
 import { interactionOf, metricsOf, outcomeOf, present, RECENT } from './projection.ts'
 import type { Tally } from './projection.ts'
 import { receiptChain } from './receipts.ts'
+import type { Table } from './table.ts'
 import { keptValues } from './values.ts'
 
 export interface EventLogOptions {
@@ -23,14 +23,6 @@ export interface EventLogOptions {
 
 /** A commit keeps the event loop waiting: one that takes longer, in ms, is worth a warning. */
 const SLOW_COMMIT_MS = 500
-
-/** What the tables have in common: cached statements, reads, and writes in group commits. */
-export interface Table {
-  sql: (text: string) => StatementSync
-  /** @throws A2aError LOG_DAMAGED, or INTERNAL after `close` */
-  read: <T>(query: () => T) => T
-  write: Group['add']
-}
 
 /**
  * Opens the log, or begins one. Nobody else can open it until it is closed or the process is gone.

@@ -1,6 +1,6 @@
 /** Receipts on SQLite: one chain for each agent. */
 import type { ReceiptChain, ReceiptEntry } from '../core/ports.ts'
-import type { Table } from './event-log.ts'
+import type { Table } from './table.ts'
 import { linkOf, NO_RECEIPT, present } from './projection.ts'
 
 export function receiptChain ({ sql, read, write }: Table): ReceiptChain {

@@ -1,6 +1,6 @@
 /** Small values on SQLite. */
 import type { Values } from '../core/ports.ts'
-import type { Table } from './event-log.ts'
+import type { Table } from './table.ts'
 import { checkKey } from './projection.ts'
 
 export function keptValues ({ sql, read, write }: Table): Values {

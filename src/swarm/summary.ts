@@ -1,6 +1,21 @@
 import { percentile } from './sample.ts'
 import type { Plan } from './plan.ts'
-import type { Worker } from './supervisor.ts'
+import type { ChildProcess } from 'node:child_process'
+import type { WorkerStats } from './messages.ts'
+
+/** One forked process, and the last that was heard of it. */
+export interface Worker {
+  readonly number: number
+  readonly child: ChildProcess
+  agents: string[]
+  readyMs?: number
+  discovered?: { found: number, elapsedMs: number }
+  stats?: WorkerStats
+  samples?: { taskMs: number[], findMs: number[] }
+  /** Why it is gone. */
+  lost?: string
+  stderr: string
+}
 
 /** What came of a swarm. Times in ms, sizes in bytes. */
 export interface Summary {

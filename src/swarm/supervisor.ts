@@ -12,6 +12,7 @@ import { extname, join } from 'node:path'
 import { planSwarm } from './plan.ts'
 import { summarize, type Summary } from './summary.ts'
 import type { FromWorker, ToWorker, WorkerStats } from './messages.ts'
+import type { Worker } from './summary.ts'
 
 export interface SwarmOptions {
   agents: number
@@ -34,20 +35,6 @@ export type SwarmEvent =
   | { event: 'worker-lost', process: number, pid?: number, why: string }
   /** Sums over all processes, once a second. */
   | { event: 'state', phase: Phase, elapsedMs: number, ready: number, found: number, expected: number, started: number, completed: number, failed: number, open: number, rssBytes: number }
-
-/** One forked process, and the last that was heard of it. */
-export interface Worker {
-  readonly number: number
-  readonly child: ChildProcess
-  agents: string[]
-  readyMs?: number
-  discovered?: { found: number, elapsedMs: number }
-  stats?: WorkerStats
-  samples?: { taskMs: number[], findMs: number[] }
-  /** Why it is gone. */
-  lost?: string
-  stderr: string
-}
 
 const START_MS = 60_000
 const DRAIN_MS = 35_000

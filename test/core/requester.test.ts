@@ -225,6 +225,14 @@ it('an acceptance that progress or a sign of life overtook is kept and told, onc
   }
 })
 
+it('an acceptance that the result overtook is kept, and is no late message of a lost award', () => {
+  const settled = fold([called(['a']), bidding('a'), chosen(['a']), result('a')]).task
+  const { task, effects } = stepRequester(settled, accepted('a'))
+  assert.deepEqual(effects, [])
+  assert.notEqual(task, settled, 'the event is kept')
+  assert.equal(stepRequester(task, accepted('a')).task, task)
+})
+
 it('a timer’s event keeps the lease, so that a log without the signs of life tells the same story', () => {
   const live = fold([called(['a']), bidding('a', { durationMs: 400 }), chosen(['a'], 20, { durationMs: 400 }), accepted('a'), heard('a', 1, 1_900)]).task
   const event = tickOf(live, 2_020)
