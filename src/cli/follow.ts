@@ -74,7 +74,7 @@ export async function follow (console: Console, api: NodeApi, events: AsyncItera
     else if (event.event === 'moved') line.aside(() => console.note(text))
     if (event.event === 'artifact') {
       const place = await saveArtifact?.(event)
-      line.aside(() => console.note(place === undefined ? text : `${text} saved as ${place}`))
+      if (place !== undefined || !console.verbose) line.aside(() => console.note(place === undefined ? text : `${text} saved as ${place}`))
     }
     if (event.event === 'input-required') await giveInput(event)
   }
@@ -83,13 +83,14 @@ export async function follow (console: Console, api: NodeApi, events: AsyncItera
     if (answer !== undefined) return await api.giveInput(event.taskId, answer.value)
     if (process.stdin.isTTY !== true || process.stderr.isTTY !== true) {
       unanswered = `the provider asked for input (${printable(event.prompt)}) and nobody was there to answer; give it with --answer JSON`
-      return await api.cancel(event.taskId)
+      await api.cancel(event.taskId).catch(() => undefined)
+      return
     }
     line.clear()
     // not as a terminal: Ctrl-C is to reach the process
     const reader = createInterface({ input: process.stdin, output: process.stderr, terminal: false })
     try {
-      await api.giveInput(event.taskId, valueOf(await reader.question(`${printable(event.prompt)}\n> `, { signal: stop.signal })))
+      await api.giveInput(event.taskId, valueOf(await reader.question(`${describe(event)}\n> `, { signal: stop.signal })))
     } catch (error) {
       if (!stop.signal.aborted) throw error
     } finally {

@@ -19,11 +19,14 @@ export function snakeCase (value: unknown): unknown {
 export function eventLine (event: TaskEvent): object {
   if (event.event === 'artifact') {
     const { data, ...rest } = event
-    return { ...snakeCase(rest) as object, ...artifactData(data, event.mediaType) }
+    return { ...lineOf(rest), ...artifactData(data, event.mediaType) }
   }
   if (event.event === 'failed') return { event: 'failed', task_id: event.taskId, at: event.at, ...failureFields(event.failure) }
-  return snakeCase(event) as object
+  return lineOf(event)
 }
+
+/** What it is stands first: people read these lines too. */
+const lineOf = ({ event, ...rest }: { event: string }): object => ({ event, ...snakeCase(rest) as object })
 
 /** The last line of a command that failed. */
 export const failureLine = (failure: Failure): object => ({ event: 'failed', ...failureFields(failure) })

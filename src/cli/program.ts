@@ -74,12 +74,12 @@ Examples:
       })
 
   network(add(program, 'start', 'Run a node with one agent, until it is told to stop.', "a2a-node start --name caps --capability text.case.upper --exec 'tr a-z A-Z'",
-    async () => (await import('./commands/start.ts')).start))
+    async () => (await import('./commands/start.ts')).start)
     .option('--config <file>', 'JSON file with the same settings and full capabilities; flags win')
     .option('--name <name>', 'name of the agent')
     .option('--capability <name>', 'what the agent can do; may be given again', collect)
     .addOption(new Option('--exec <command>', 'does each capability with a program: input on stdin, result on stdout, as JSON').conflicts('module'))
-    .option('--module <file>', 'does them with a JavaScript or TypeScript module')
+    .option('--module <file>', 'does them with a JavaScript or TypeScript module'))
 
   network(add(program, 'run <capability>', 'Have a task done by whoever bids best, follow it, print the result.', "a2a-node run data.stats.describe --input '[1,2,3]' --max-duration 5s",
     async () => (await import('./commands/run.ts')).run), true)

@@ -6,6 +6,11 @@ export interface Stop extends Disposable {
   exitCode: () => number
 }
 
+/** For the failure of what was waited for: nothing when a signal ended the wait. */
+export const leftOr = ({ signal }: Stop) => (error: unknown): undefined => {
+  if (!signal.aborted) throw error
+}
+
 /** Listens until disposed of. */
 export function onStop (): Stop {
   const controller = new AbortController()

@@ -16,7 +16,8 @@ export interface NodeApi {
   /** The events of a task that this node asked for: from the beginning, and on until it ends. Ending early leaves the task alone. */
   resume: (taskId: string) => AsyncIterable<TaskEvent>
   giveInput: (taskId: string, value: unknown) => Promise<void>
-  cancel: (taskId: string) => Promise<void>
+  /** Resolves to the task's whole id. Rejects with REFUSED when it has ended already, or is somebody else's. */
+  cancel: (taskId: string) => Promise<string>
   tasks: (query?: { role?: 'requester' | 'provider', limit?: number }) => Promise<TaskRow[]>
   /** A task with its whole history. Rejects with TASK_UNKNOWN. `taskId` may be an unambiguous prefix. */
   task: (taskId: string) => Promise<TaskHistory[]>
@@ -63,7 +64,8 @@ export interface ContractView {
 
 export interface IdentityView {
   agentId: string
-  name: string
+  /** Absent while no node runs: it is given at each start. */
+  name?: string
   peerId: string
   keyFile: string
   /** Absent while no node runs: its keys live in memory only. */

@@ -53,10 +53,10 @@ export function explain (failure: Failure): string {
     case 'BAD_USAGE': return failure.hint === undefined ? failure.why : `${failure.why}; ${failure.hint}`
     case 'INPUT_INVALID': return `the input does not fit ${failure.capability}: ${failure.why}; see its schema with: a2a-node find ${failure.capability} --json`
     case 'OUTPUT_INVALID': return `the output of ${failure.capability} does not fit its own schema: ${failure.why}; tell its provider`
-    case 'CAPABILITY_INVALID': return `"${failure.name}" is no capability name: ${failure.why}; use dotted lower-case labels such as data.revenue.aggregate or data.revenue.aggregate@1`
+    case 'CAPABILITY_INVALID': return `"${failure.name}" is no capability name: ${failure.why}; use dotted lower-case labels such as data.revenue.aggregate or data.revenue.aggregate@1; to find by a prefix: data.*`
     case 'NO_CAPABLE_AGENT': return `nobody offers ${failure.capability} (looked for ${failure.waitedMs} ms); start an agent for it, or check the mesh with: a2a-node doctor`
-    case 'NO_BIDS': return `none of ${failure.asked} agents that offer ${failure.capability} made a bid in ${failure.rounds} rounds; they may be busy: try again later, or see: a2a-node agents`
-    case 'ALL_PROVIDERS_FAILED': return `${failure.capability} failed with every bidder (${failure.attempts} awards); the last said: ${failure.last}`
+    case 'NO_BIDS': return `nobody made a bid for ${failure.capability} (agents asked: ${failure.asked}, rounds: ${failure.rounds}); they may be busy: try again later, or see: a2a-node agents`
+    case 'ALL_PROVIDERS_FAILED': return `${failure.capability} failed with every bidder (awards: ${failure.attempts}); the last said: ${failure.last}`
     case 'OVER_BUDGET': return `the lowest bid for ${failure.capability} costs ${failure.lowest}, more than the ${failure.maxCost} allowed; raise --max-cost`
     case 'DEADLINE_EXCEEDED': return `task ${failure.taskId} was not done after ${failure.afterMs} ms; raise --max-duration, or look at: a2a-node task show ${failure.taskId}`
     case 'CANCELLED': return `task ${failure.taskId} was cancelled: ${failure.why}`
@@ -78,7 +78,7 @@ export function explain (failure: Failure): string {
     case 'SIGNATURE_INVALID': return `the signature does not hold: ${failure.why}; the message was refused`
     case 'CREDENTIAL_INVALID': return `the credential does not hold: ${failure.why}; check the clocks of both machines`
     case 'OVERLOADED': return `too many ${failure.what} (limit ${failure.limit}); try again later`
-    case 'HOME_IN_USE': return `the home ${failure.home} is in use${failure.pid === undefined ? '' : ` by process ${failure.pid}`}; stop that node, or choose another with --home DIR`
+    case 'HOME_IN_USE': return `the home ${failure.home} is in use by ${failure.pid === undefined ? 'another command' : `process ${failure.pid}`}; ${failure.pid === undefined ? 'wait for it, run a2a-node start once for all commands to share' : 'stop that node'}, or choose another with --home DIR`
     case 'HOME_UNUSABLE': return `cannot use the home ${failure.home}: ${failure.why}; fix its permissions, or choose another with --home DIR`
     case 'KEY_INVALID': return `the key file ${failure.file} cannot be used: ${failure.why}; restore it from a backup, or move it away to get a new identity`
     case 'LOG_DAMAGED': return `the event log ${failure.file} cannot be read: ${failure.why}; nothing was overwritten: restore it from a backup, or move it away to begin anew`

@@ -260,7 +260,7 @@ function close (task: RequesterTask & { stage: 'announced' }, at: number): Step 
 
 function onTick (task: RequesterTask, at: number, lease?: number): Step {
   if (hasEnded(task)) return same(task)
-  if (at >= task.spec.deadlineAt) return fail(task, { code: 'DEADLINE_EXCEEDED', taskId: task.spec.taskId, afterMs: at - task.spec.createdAt })
+  if (at >= task.spec.deadlineAt) return fail(task, overTime(task, at))
   switch (task.stage) {
     case 'announced': return task.closesAt !== undefined && at >= task.closesAt ? close(task, at) : same(task)
     case 'awarded':
@@ -330,6 +330,14 @@ function giveUpReason ({ spec, epoch, asked, round, lastFailure, lowestOver }: R
   if (lowestOver !== undefined) return { code: 'OVER_BUDGET', capability, maxCost: spec.maxCost ?? 0, lowest: lowestOver }
   if (asked.length === 0) return { code: 'NO_CAPABLE_AGENT', capability, waitedMs: at - spec.createdAt }
   return { code: 'NO_BIDS', capability, rounds: round, asked: asked.length }
+}
+
+/** At the deadline. More time would have helped only where somebody has bid, or still may: else it is as when all rounds are over. */
+function overTime (task: RequesterTask, at: number): Failure {
+  const { spec, epoch, round } = task
+  const mayYetBid = task.stage === 'announced' && round === 1 && (task.awaiting ?? []).length > 0
+  const hopeless = epoch === 0 && (task.stage === 'resting' || (task.stage === 'announced' && task.bids.length === 0)) && !mayYetBid
+  return hopeless ? giveUpReason(task, at) : { code: 'DEADLINE_EXCEEDED', taskId: spec.taskId, afterMs: at - spec.createdAt }
 }
 
 const describe = (failure: Failure | undefined): string =>

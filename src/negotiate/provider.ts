@@ -278,7 +278,8 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
         logger.info('a result was refused: its award is over', { taskId, epoch })
         return happen(taskId, { type: 'fenced', at: now(), epoch })
       }
-      logger.warn('a result could not be delivered; it is tried again', { taskId, why: messageOf(error) })
+      // once is enough: a requester that is gone for an hour is tried hundreds of times
+      logger[task.stage === 'delivering' && task.attempt > 1 ? 'debug' : 'warn']('a result could not be delivered; it is tried again until the requester is back', { taskId, why: messageOf(error) })
       happen(taskId, { type: 'undeliverable', at: now(), epoch, why: messageOf(error) })
     }
   }

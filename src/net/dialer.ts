@@ -31,7 +31,7 @@ export function createDialer (host: Host, clock: Clock): Dialer {
     if (open !== undefined) return open
     // Addresses not tried yet are news: they are worth a try at once.
     if (before !== undefined && clock.now() < before.until && (tried === '' || tried === before.addresses)) {
-      throw unreachable(peer, `${before.why} (next try in ${before.until - clock.now()} ms)`)
+      throw unreachable(peer, `${before.why} (next try in ${Math.ceil(before.until - clock.now())} ms)`)
     }
     try {
       const connection = await host.dial(targets(peer, addresses), { signal: AbortSignal.timeout(timeoutMs) })

@@ -8,6 +8,8 @@ const MiB = 1_024 * 1_024
 /** Below this a log may soon not be written. */
 const LOW_DISK = 64 * MiB
 const LOW_CREDENTIAL_MS = 3_600_000
+/** A node needs some seconds to get to know the DHT, in ms. */
+const DHT_SETTLES_MS = 15_000
 
 /** Each check on its own line, the ground first. */
 export async function checkNode (node: HostedNode): Promise<Check[]> {
@@ -18,7 +20,7 @@ export async function checkNode (node: HostedNode): Promise<Check[]> {
     checkCredentials(status.agents.map(({ credentialExpiresAt }) => credentialExpiresAt)),
     checkPorts(status.addresses),
     checkPeers(status.peers, node.peers().filter(({ agents }) => agents.length === 0).length),
-    checkDht(status.dht, status.peers),
+    checkDht(status.dht, status.uptimeMs > DHT_SETTLES_MS && status.peers > 0),
     checkGossip(status.gossip, status.peers),
     checkAgents(status.agentsKnown - status.agents.length, status.agents.map(({ capabilities }) => capabilities.length)),
     checkRefused(status.refused)
@@ -38,7 +40,7 @@ async function checkKeys ({ home, hosted }: HostedNode): Promise<Check> {
   const files = [join(home, 'keys', 'node.pem'), ...hosted.map(({ keyFile }) => keyFile)]
   const open = (await Promise.all(files.map(async file => ((await stat(file)).mode & 0o077) === 0 ? undefined : file))).filter(file => file !== undefined)
   if (open.length > 0) return { name: 'keys', state: 'failed', found: `others can read ${open.join(', ')}`, advice: `chmod 600 ${open.join(' ')}` }
-  return { name: 'keys', state: 'ok', found: `${files.length} key files, only yours to read` }
+  return { name: 'keys', state: 'ok', found: `${count(files.length, 'key file')}, only yours to read` }
 }
 
 function checkCredentials (expires: number[]): Check {
@@ -51,8 +53,8 @@ function checkCredentials (expires: number[]): Check {
 function checkPorts (addresses: string[]): Check {
   if (addresses.length === 0) return { name: 'ports', state: 'failed', found: 'listens nowhere', advice: 'give an address with --listen; without one nobody can reach this node' }
   const outside = addresses.filter(address => !/\/ip4\/127\.|\/ip6\/::1\//.test(address))
-  const found = `listens on ${addresses.length} addresses`
-  if (outside.length === 0) return { name: 'ports', state: 'ok', found: `${found}, all of them on this machine only` }
+  const found = `listens on ${count(addresses.length, 'address', 'addresses')}`
+  if (outside.length === 0) return { name: 'ports', state: 'ok', found: `${found}, on this machine only` }
   return { name: 'ports', state: 'ok', found: `${found}, ${outside.length} of them beyond this machine` }
 }
 
@@ -62,21 +64,21 @@ function checkPeers (peers: number, silent: number): Check {
   return { name: 'peers', state: 'ok', found: `${peers} connected` }
 }
 
-function checkDht ({ mode, peers }: { mode: string, peers: number }, connected: number): Check {
-  if (peers === 0 && connected > 0) return { name: 'dht', state: 'warning', found: `${mode}, knows no other node`, advice: 'wait some seconds after the start; agents are found directly and by gossip all the same' }
-  return { name: 'dht', state: 'ok', found: `${mode}, knows ${peers} nodes` }
+function checkDht ({ mode, peers }: { mode: string, peers: number }, expected: boolean): Check {
+  if (peers === 0 && expected) return { name: 'dht', state: 'warning', found: `${mode}, knows no other node`, advice: 'agents are found directly and by gossip all the same; compare a2a-node --version on the other nodes' }
+  return { name: 'dht', state: 'ok', found: `${mode}, knows ${count(peers, 'node')}` }
 }
 
 function checkGossip (topics: Array<{ topic: string, subscribers: number }>, connected: number): Check {
   const lonely = topics.filter(({ subscribers }) => subscribers === 0)
-  const found = topics.length === 0 ? 'in no topic, since this node offers nothing and has asked for nothing yet' : `${topics.length} topics, ${topics.length - lonely.length} with others in them`
+  const found = topics.length === 0 ? 'in no topic, since this node offers nothing and has asked for nothing yet' : `${count(topics.length, 'topic')}, ${topics.length - lonely.length} with others in them`
   if (connected > 0 && topics.length > 0 && lonely.length === topics.length) return { name: 'gossip', state: 'warning', found, advice: 'nobody connected shares a domain with this node; direct calls work all the same' }
   return { name: 'gossip', state: 'ok', found }
 }
 
 function checkAgents (others: number, capabilities: number[]): Check {
   const own = capabilities.reduce((sum, count) => sum + count, 0)
-  const found = `${others} other agents known; this node offers ${own} capabilities`
+  const found = `${count(others, 'other agent')} known; this node offers ${count(own, 'capability', 'capabilities')}`
   if (others === 0) return { name: 'agents', state: 'warning', found, advice: 'nobody else is found: see peers above' }
   return { name: 'agents', state: 'ok', found }
 }
@@ -88,3 +90,5 @@ function checkRefused (refused: Record<string, number>): Check {
   if (versions > 0) return { name: 'messages', state: 'warning', found, advice: 'a node of another version is about: update the older one' }
   return { name: 'messages', state: 'ok', found }
 }
+
+const count = (number: number, one: string, many: string = `${one}s`): string => `${number} ${number === 1 ? one : many}`

@@ -22,8 +22,9 @@ export function nodeApi (node: HostedNode): NodeApi {
   const ownerOf = (taskId: string): HostedNode['hosted'][number] => {
     const row = log.task('requester', taskId)
     const owner = node.hosted.find(({ agent }) => agent.id === row?.agent)
-    if (owner === undefined) throw new A2aError({ code: 'TASK_UNKNOWN', taskId })
-    return owner
+    if (owner !== undefined) return owner
+    if (log.task('provider', taskId) !== undefined) throw new A2aError({ code: 'REFUSED', why: `task ${taskId} was asked for by another agent, which alone can follow and cancel it` })
+    throw new A2aError({ code: 'TASK_UNKNOWN', taskId })
   }
   return {
     ...recordsOf(log),
@@ -55,7 +56,10 @@ export function nodeApi (node: HostedNode): NodeApi {
     },
     cancel: async text => {
       const taskId = resolveTask(log, text)
-      await ownerOf(taskId).requester.cancel(taskId, 'its owner asked for it')
+      const { requester } = ownerOf(taskId)
+      if (log.task('requester', taskId)?.ended !== true) await requester.cancel(taskId, 'its owner asked for it')
+      else throw new A2aError({ code: 'REFUSED', why: `task ${taskId} has ended already; see: a2a-node task show ${taskId}` })
+      return taskId
     },
     rotate: async () => {
       node.rotate()
@@ -79,7 +83,7 @@ export async function openHome (home: string): Promise<NodeApi & AsyncDisposable
     identity: async () => {
       const nodeKey = await loadOrCreateKey(join(home, 'keys', 'node.pem'))
       const keyFile = agentKeyFile(home)
-      return [{ agentId: toDid(await loadOrCreateKey(keyFile)), name: 'agent', peerId: toPeerId(nodeKey), keyFile }]
+      return [{ agentId: toDid(await loadOrCreateKey(keyFile)), peerId: toPeerId(nodeKey), keyFile }]
     },
     status: async () => absent(),
     find: async () => absent(),

@@ -120,7 +120,8 @@ describe('run', () => {
 
   it('prints every event as JSON, the last one the result', async () => {
     await using node = await fakeNode({ run: () => eventsOf(event({ event: 'awarded', reason: 'r', standby: [] }), result({ aB: 1 })) })
-    const { lines } = await a2a(['run', 'a.b', '--json'], node)
+    const { lines, stdout } = await a2a(['run', 'a.b', '--json'], node)
+    assert.match(stdout, /^\{"event":"awarded","task_id":/)
     assert.deepEqual(lines().map(({ event, task_id: taskId }) => [event, taskId]), [['awarded', TASK], ['result', TASK]])
     assert.deepEqual(lines()[1].output, { aB: 1 })
   })

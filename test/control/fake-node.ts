@@ -33,7 +33,7 @@ export async function fakeNode (api: Partial<NodeApi> = {}): Promise<FakeNode> {
   const home = mkdtempSync(join(tmpdir(), 'a2a-fake-'))
   const calls: FakeNode['calls'] = []
   const whole: NodeApi = {
-    status: async () => status, find: async () => [], peers: async () => [], giveInput: async () => undefined, cancel: async () => undefined,
+    status: async () => status, find: async () => [], peers: async () => [], giveInput: async () => undefined, cancel: async taskId => taskId,
     tasks: async () => [], task: async () => [], contracts: async () => [], contract: async () => [], identity: async () => [], rotate: async () => [], doctor: async () => [],
     run: () => eventsOf(result(null)), resume: () => eventsOf(result(null)),
     ...api
@@ -61,7 +61,10 @@ export function waitingTask (): Pick<NodeApi, 'run' | 'cancel'> & { cancelled: P
   const { promise, resolve } = Promise.withResolvers<string>()
   return {
     cancelled: promise,
-    cancel: async taskId => resolve(taskId),
+    cancel: async taskId => {
+      resolve(taskId)
+      return taskId
+    },
     run: async function * (_request: RunRequest) {
       yield event({ event: 'announced', round: 1, capability: 'a.b', asked: 1 })
       const taskId = await promise

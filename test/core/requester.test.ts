@@ -242,11 +242,11 @@ it('a timer’s event keeps the lease, so that a log without the signs of life t
 
 describe('the deadline ends it in each stage', () => {
   const stages: Record<string, RequesterTask> = {
-    announced: openTask(specOf()).task,
+    announced: fold([called(['a'])]).task,
     choosing: fold([called(['a']), bidding('a')]).task,
     awarded: fold([called(['a', 'b']), bidding('a'), bidding('b'), chosen(['a', 'b'])]).task,
     working: working('a', 'b'),
-    resting: fold([called(['a']), passed('a')]).task
+    resting: fold([called(['a']), bidding('a'), chosen(['a']), broke('a')]).task
   }
   for (const [stage, task] of Object.entries(stages)) {
     it(stage, () => {
@@ -259,6 +259,22 @@ describe('the deadline ends it in each stage', () => {
       assert.equal(saying(effects).includes('revoke a e1'), stage === 'awarded' || stage === 'working')
     })
   }
+
+  for (const [when, task, failure] of [
+    ['nobody was found to ask', openTask(specOf()).task, { code: 'NO_CAPABLE_AGENT', capability: 'data.sum', waitedMs: 10_000 }],
+    ['nobody answered the announcement to all', fold([called([])]).task, { code: 'NO_CAPABLE_AGENT', capability: 'data.sum', waitedMs: 10_000 }],
+    ['all who were asked have passed', fold([called(['a']), passed('a')]).task, { code: 'NO_BIDS', capability: 'data.sum', rounds: 1, asked: 1 }],
+    ['those who did not bid in one round are asked again', fold([called(['a']), tick(500), tick(700), called(['a'], 700, 2)]).task, { code: 'NO_BIDS', capability: 'data.sum', rounds: 2, asked: 1 }],
+    ['all bids were above the budget', fold([called(['a']), bidding('a', { cost: 6 })], { maxCost: 5 }).task, { code: 'OVER_BUDGET', capability: 'data.sum', maxCost: 5, lowest: 6 }]
+  ] as const) {
+    it(`but the failure is ${failure.code}, as after the last round, when ${when}`, () => {
+      assert.deepEqual(failureOf(stepRequester(task, tick(10_000)).task), failure)
+    })
+  }
+
+  it('and a bid that nobody could look at any more is no lack of bids', () => {
+    assert.equal(failureOf(follow(from(fold([called(['a', 'b']), bidding('a')]).task), [tick(10_000)]).task)?.code, 'DEADLINE_EXCEEDED')
+  })
 
   for (const [stage, task] of Object.entries(stages)) {
     it(`and it can be cancelled in the stage ${stage}, which releases all who wait`, () => {

@@ -29,7 +29,9 @@ export async function agents (console: Console, options: NetworkOptions): Promis
 
 async function search (console: Console, options: NetworkOptions, pattern: string): Promise<FoundAgent[]> {
   await using session = await anyNode(console, options)
-  return await session.api.find(pattern, { limit: LIMIT })
+  const found = await session.api.find(pattern, { limit: LIMIT })
+  // the agent of a node that ends with this command is nobody to be found
+  return session.shortLived ? found.filter(({ source }) => source !== 'local') : found
 }
 
 function show (console: Console, found: FoundAgent[]): void {

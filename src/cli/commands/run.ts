@@ -4,7 +4,7 @@ import { artifactFolder } from '../artifacts.ts'
 import type { Console } from '../console.ts'
 import { follow } from '../follow.ts'
 import { anyNode, runningNode, type NetworkOptions } from '../session.ts'
-import { onStop } from '../signals.ts'
+import { leftOr, onStop } from '../signals.ts'
 import { parseCapability } from '../../core/capability.ts'
 import { A2aError, messageOf } from '../../core/errors.ts'
 
@@ -27,9 +27,9 @@ export async function run (console: Console, options: RunOptions, capability: st
   const parsedAnswer = answer === undefined ? undefined : { value: parseJson(answer, '--answer') }
   using stop = onStop()
   // a node that ends with this command has nobody to leave the task to
-  await using session = await (detach ? runningNode(console) : anyNode(console, options))
+  await using session = await (detach ? runningNode(console) : anyNode(console, options, stop.signal)).catch(leftOr(stop))
   // whoever left while we joined has asked for nothing yet
-  if (stop.signal.aborted) return stop.exitCode()
+  if (session === undefined || stop.signal.aborted) return stop.exitCode()
   const events = session.api.run(request)
   if (detach) {
     for await (const event of events) {

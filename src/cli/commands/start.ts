@@ -1,7 +1,8 @@
 import { setFlagsFromString } from 'node:v8'
 import { settingsOf, type CapabilitySettings, type StartOptions } from '../config.ts'
 import type { Console } from '../console.ts'
-import { onStop } from '../signals.ts'
+import { whenHomeIsFree } from '../session.ts'
+import { leftOr, onStop } from '../signals.ts'
 import { connectControl } from '../../control/client.ts'
 import { homeOf, readNodeRecord } from '../../control/home.ts'
 import { parseCapability } from '../../core/capability.ts'
@@ -17,17 +18,16 @@ const SHUTDOWN_MS = 3_000
 export async function start (console: Console, options: StartOptions): Promise<number> {
   const settings = settingsOf(options)
   const home = homeOf(console.home)
-  const other = await connectControl(home)
-  if (other !== undefined) {
-    other.close()
-    throw new A2aError({ code: 'HOME_IN_USE', home, pid: readNodeRecord(home)?.pid })
-  }
   using stop = onStop()
   favourMemory(true)
   const [{ createNode, nodeApi }, { serveControl }] = await Promise.all([import('../../index.ts'), import('../../control/server.ts')])
   const logger = console.logger('info')
   const { name, listen, bootstrap, mdns } = settings
-  const node = await createNode({ home, name, listen, bootstrap, mdns, logger })
+  const node = await whenHomeIsFree(console, async () => {
+    await refuseSecond(home)
+    return await createNode({ home, name, listen, bootstrap, mdns, logger })
+  }, stop.signal).catch(leftOr(stop))
+  if (node === undefined) return 0
   let control: AsyncDisposable | undefined
   try {
     const agent = node.agents[0] as Agent
@@ -38,7 +38,7 @@ export async function start (console: Console, options: StartOptions): Promise<n
     control = await serveControl(nodeApi(node), { home, logger })
     const [own] = node.status().agents
     console.emit({ event: 'ready', agentId: agent.id, peerId: node.peerId, addresses: node.addresses(), pid: process.pid })
-    console.print(readyBlock(console, agent, own?.capabilities ?? [], node.addresses()))
+    console.print(readyBlock(console, agent, own?.capabilities ?? [], node.addresses(), sampleInput(settings.capabilities)))
     favourMemory(false)
     await aborted(stop.signal)
     logger.info('shutting down')
@@ -47,6 +47,14 @@ export async function start (console: Console, options: StartOptions): Promise<n
     await Promise.race([ended, new Promise(resolve => { setTimeout(resolve, SHUTDOWN_MS).unref() })])
   }
   return 0
+}
+
+/** @throws A2aError HOME_IN_USE when a node runs with this home */
+async function refuseSecond (home: string): Promise<void> {
+  const other = await connectControl(home)
+  if (other === undefined) return
+  other.close()
+  throw new A2aError({ code: 'HOME_IN_USE', home, pid: readNodeRecord(home)?.pid })
 }
 
 /**
@@ -69,7 +77,10 @@ function checkOffered (offered: string[], { capability = [], module }: StartOpti
   if (missing !== undefined) throw new A2aError({ code: 'BAD_USAGE', why: `${module} does not provide ${missing}`, hint: `it provides ${offered.join(', ') || 'nothing'}` })
 }
 
-function readyBlock (console: Console, agent: Agent, capabilities: string[], addresses: string[]): string {
+/** What to try it with: a text, unless it is known to want something else. */
+const sampleInput = ([first]: CapabilitySettings[] = []): string => first?.exec !== undefined && first.input === undefined ? `'"hello"'` : 'JSON'
+
+function readyBlock (console: Console, agent: Agent, capabilities: string[], addresses: string[], input: string): string {
   const [first] = capabilities
   const home = console.home === undefined ? '' : ` --home ${console.home}`
   return [
@@ -80,7 +91,7 @@ function readyBlock (console: Console, agent: Agent, capabilities: string[], add
     '',
     'Try in another terminal:',
     `  a2a-node agents${home}`,
-    ...(first === undefined ? [] : [`  a2a-node run ${first} --input '"hello"'${home}`]),
+    ...(first === undefined ? [] : [`  a2a-node run ${first} --input ${input}${home}`]),
     ''
   ].join('\n')
 }

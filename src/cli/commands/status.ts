@@ -15,7 +15,7 @@ export async function status (console: Console): Promise<number> {
     ['home', node.home],
     ['up', `${formatDuration(node.uptimeMs)}`],
     ['memory', `${Math.round(node.rssBytes / 1_048_576)} MiB`],
-    ['addresses', node.addresses.join(' ') || 'none'],
+    ...(node.addresses.length === 0 ? ['none'] : node.addresses).map((address, i): [string, string] => [i === 0 ? 'addresses' : '', address]),
     ['peers', `${node.peers}, DHT ${node.dht.mode} with ${node.dht.peers}`],
     ['agents known', String(node.agentsKnown)],
     ['topics', node.gossip.map(({ topic, subscribers }) => `${topic} (${subscribers})`).join(', ') || 'none'],
@@ -26,7 +26,7 @@ export async function status (console: Console): Promise<number> {
     const provided = agent.metrics.find(({ role }) => role === 'provider')
     return [
       console.verbose ? agent.agentId : shortId(agent.agentId), agent.name, agent.capabilities.join(', ') || '-', String(agent.running), `${Math.round(agent.load * 100)} %`,
-      String(provided?.completed ?? 0), String(provided?.failed ?? 0), formatDuration(provided?.p50Ms ?? 0), formatDuration(provided?.p99Ms ?? 0)
+      String(provided?.completed ?? 0), String(provided?.failed ?? 0), ...[provided?.p50Ms, provided?.p99Ms].map(ms => ms === undefined || provided?.completed === 0 ? '-' : formatDuration(ms))
     ]
   })))
   return 0

@@ -51,7 +51,7 @@ const stateText = (state: SwarmEvent & { event: 'state' }, processes: number): s
 function print (console: Console, { discovery, tasks, perProcess, ...summary }: Summary): void {
   const failures = Object.entries(tasks.failures).map(([code, count]) => `${code} ${count}`).join(', ')
   console.print(facts(console, [
-    ['result', summary.good ? 'every agent was found, no task was lost' : summary.interrupted ? 'interrupted' : 'NOT GOOD'],
+    ['result', [summary.interrupted ? 'interrupted' : undefined, summary.good ? 'every agent was found, no task was lost' : summary.interrupted ? undefined : 'NOT GOOD'].filter(part => part !== undefined).join(': ')],
     ['swarm', `${summary.agents} agents, ${summary.processes} processes, ${summary.domains} domains, ${summary.capabilities} capabilities`],
     ['time', `${formatDuration(summary.elapsedMs)}, all ready after ${formatDuration(summary.startMs)}`],
     ['found', `${discovery.found} of ${discovery.expected} (recall ${(discovery.recall * 100).toFixed(2)} %), ${discovery.complete ? 'complete' : 'given up'} after ${formatDuration(discovery.completeMs)}`],

@@ -2,7 +2,7 @@ import { shortId, type Console } from '../console.ts'
 import { ago } from '../duration.ts'
 import { follow } from '../follow.ts'
 import { anyNode, nodeOrHome, type NetworkOptions } from '../session.ts'
-import { onStop } from '../signals.ts'
+import { leftOr, onStop } from '../signals.ts'
 import { facts, table } from '../table.ts'
 import type { TaskRow } from '../../core/ports.ts'
 
@@ -43,30 +43,36 @@ export async function show (console: Console, _options: object, id: string): Pro
       ['begun', ago(row.createdAt)]
     ]))
     const begun = history[0]?.at ?? 0
-    console.print(`${table(console, ['MS', 'WHAT', ''], history.map(({ at, type, data }) => [`+${at - begun}`, type, brief(data, console.verbose)]))}\n`)
+    const room = console.verbose ? Infinity : roomBeside(history.map(({ at }) => `+${at - begun}`), history.map(({ type }) => type))
+    console.print(`${table(console, ['MS', 'WHAT', ''], history.map(({ at, type, data }) => [`+${at - begun}`, type, brief(data, room)]))}\n`)
   }
   return 0
 }
 
-/** `a2a-node task cancel ID`. */
+/** `a2a-node task cancel ID`. @throws A2aError REFUSED when it has ended already */
 export async function cancel (console: Console, options: NetworkOptions, id: string): Promise<number> {
   await using session = await anyNode(console, options)
-  await session.api.cancel(id)
-  console.emit({ event: 'cancelled', taskId: id })
-  console.note(`cancelled ${id}`)
+  const taskId = await session.api.cancel(id)
+  console.emit({ event: 'cancelled', taskId })
+  console.note(`cancelled ${taskId}`)
   return 0
 }
 
 /** `a2a-node task resume ID`: follows it like `run` does; leaving leaves the task alone. */
 export async function resume (console: Console, options: NetworkOptions, id: string): Promise<number> {
   using stop = onStop()
-  await using session = await anyNode(console, options)
+  await using session = await anyNode(console, options, stop.signal).catch(leftOr(stop))
+  if (session === undefined || stop.signal.aborted) return stop.exitCode()
   return await follow(console, session.api, session.api.resume(id), { stop, owned: false })
 }
 
-function brief (data: unknown, whole: boolean): string {
+/** What these columns of a table leave of the terminal's width. Without a terminal: as if it were 120 wide. */
+const roomBeside = (...columns: string[][]): number =>
+  Math.max(20, (process.stdout.columns ?? 120) - columns.reduce((width, cells) => width + Math.max(...cells.map(({ length }) => length)) + 2, 0))
+
+function brief (data: unknown, room: number): string {
   const { type: _, ...rest } = (typeof data === 'object' ? data ?? {} : { data }) as Record<string, unknown>
   const text = JSON.stringify(rest)
   if (text === '{}') return ''
-  return whole || text.length <= 100 ? text : `${text.slice(0, 99)}…`
+  return text.length <= room ? text : `${text.slice(0, room - 1)}…`
 }
