@@ -9,7 +9,7 @@ import { parseCapability } from '../core/capability.ts'
 import { A2aError, messageOf, toFailure, type Failure } from '../core/errors.ts'
 import { epochOf, openOffer, providerWakeAt, stepProvider, type ContractFacts, type Outcome, type ProviderEffect, type ProviderEvent, type ProviderTask } from '../core/provider.ts'
 import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
-import { decodeEnvelope, signEnvelope } from '../wire/envelope.ts'
+import { decodeEnvelope, readJson, signEnvelope } from '../wire/envelope.ts'
 import { hashOf } from '../wire/hash.ts'
 import type { Call, HandlerContext, Offer } from '../core/agent.ts'
 import type { JsonSchema } from '../core/capability.ts'
@@ -84,6 +84,8 @@ export const MAX_DEPTH = 16
 const COUNTERSIGN_MS = 10_000
 /** A lease is renewed this often within its time. */
 const BEATS_PER_LEASE = 3
+/** But no more often than this, in ms, whatever lease somebody asks for. */
+const MIN_BEAT_MS = 25
 const JSON_TYPE = 'application/json'
 
 export const providerMachine: Machine<ProviderTask, ProviderEvent, ProviderEffect> = {
@@ -91,7 +93,7 @@ export const providerMachine: Machine<ProviderTask, ProviderEvent, ProviderEffec
   step: stepProvider,
   wakeAt: providerWakeAt,
   tick: at => ({ type: 'tick', at }),
-  passing: () => false,
+  passing: (_event, changed) => !changed,
   summarise: task => ({
     capability: task.capability,
     stage: task.stage === 'closed' ? task.reason : task.stage,
@@ -112,7 +114,7 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
   /** Where to reach a task's requester, and the input until the handler has it. */
   const deliveries = new Set<Promise<void>>()
   const requesters = new Map<string, { peer: string, addresses: string[], input?: Uint8Array }>()
-  const book = createBook(machine, { agentId: author.agentId, log, clock, logger, perform })
+  const book = createBook(machine, { agentId: author.agentId, log, clock, logger, perform, onEnd: taskId => { requesters.delete(taskId) } })
   let closing = false
 
   const now = (): number => clock.now()
@@ -137,9 +139,10 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
         await book.apply(taskId, { type: 'revoked', at: now(), epoch, reason: payloadOf(envelope, 'task.revoke').reason }).done
         return undefined
       case 'task.input': {
+        const value = readJson(envelope.content ?? new Uint8Array())
         const answer = running.get(taskId)?.answers.shift()
         if (answer === undefined) throw new A2aError({ code: 'REFUSED', why: 'nothing was asked' })
-        answer.resolve(JSON.parse(Buffer.from(envelope.content ?? []).toString()))
+        answer.resolve(value)
         return composeReply(envelope, 'ack', {}, author)
       }
       default: throw new A2aError({ code: 'MESSAGE_UNKNOWN', type: envelope.type })
@@ -173,6 +176,8 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     const past = book.get(taskId) === undefined ? replay(eventsOf(log, author.agentId, taskId)) : undefined
     // It ended before a restart, or long ago: its epoch still counts.
     if (past !== undefined) book.restore(taskId, past, [])
+    // Ids are read by all who hear an announcement: nobody takes the place of who was first.
+    if ((book.get(taskId)?.requester ?? requester) !== requester) throw new A2aError({ code: 'REFUSED', why: 'this task belongs to another agent' })
     if (book.get(taskId) === undefined) await book.open(taskId, openOffer(event), event)
     else await book.apply(taskId, event).done
     const held = book.get(taskId)
@@ -199,11 +204,12 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     const statement = envelope.auth?.statement as Uint8Array
     const contract: ContractFacts = { epoch, leaseMs: award.terms.lease_ms, contractHash: hashOf(statement), inputHash: award.input_hash }
     const acceptance = signEnvelope(composeReply(envelope, 'task.accept', { contract_hash: contract.contractHash }, author), signer)
-    requesters.set(taskId, { peer, addresses: award.endpoints, input: content })
+    if (award.terms.cost < task.bid.cost || parseCapability(award.capability).name !== task.capability) return refuse({ code: 'REFUSED', why: 'its terms are not those of the bid' }, false)
     const { effects, done } = book.apply(taskId, {
       type: 'awarded', at: now(), bidId: award.bid_id, contract, deadlineAt: now() + remainingMs,
       award: toBase64(statement), acceptance: toBase64(acceptance.auth?.statement as Uint8Array)
     })
+    if (effects.some(({ type }) => type === 'accept')) requesters.set(taskId, { peer, addresses: award.endpoints, input: content })
     await done
     for (const effect of effects) {
       if (effect.type === 'accept') return acceptance
@@ -240,7 +246,7 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     running.set(taskId, entry)
     const work = async (): Promise<Outcome> => {
       try {
-        const output = await service.run(JSON.parse(Buffer.from(input).toString()), contextFor(taskId, task, entry, deadlineAt))
+        const output = await service.run(readJson(input), contextFor(taskId, task, entry, deadlineAt))
         const bytes = Buffer.byteLength(JSON.stringify(output ?? null))
         if (bytes > MAX_CONTENT) throw new A2aError({ code: 'MESSAGE_TOO_LARGE', bytes, limit: MAX_CONTENT })
         return { outcome: 'completed', output }
@@ -261,7 +267,7 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
   function beat (taskId: string, leaseMs: number): () => void {
     let stop = (): void => {}
     const next = (): void => {
-      stop = clock.after(leaseMs / BEATS_PER_LEASE, () => {
+      stop = clock.after(Math.max(MIN_BEAT_MS, leaseMs / BEATS_PER_LEASE), () => {
         tell(taskId, 'task.heartbeat', {}).catch(() => {})
         next()
       })
@@ -344,7 +350,6 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
       if (reply.type !== 'task.settled') throw new A2aError({ code: 'MESSAGE_MALFORMED', why: `the result was answered with ${reply.type}` })
       await parts.countersigned(taskId, Buffer.from(payloadOf(reply, 'task.settled').countersignature, 'base64url'))
       happen(taskId, { type: 'delivered', at: now(), epoch })
-      requesters.delete(taskId)
     } catch (error) {
       const { code } = toFailure(error)
       if (code === 'STALE_EPOCH' || code === 'TASK_UNKNOWN') {

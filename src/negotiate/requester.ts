@@ -4,14 +4,15 @@
  *   announce → bids → choose → award ⇄ accept → progress … → result ⇄ countersign
  */
 import { createBook, type Book, type Machine } from './book.ts'
+import { createStrays } from './strays.ts'
 import { createFeed, isLast, type EventFeed } from './work.ts'
-import { A2aError, messageOf, toFailure, type Failure } from '../core/errors.ts'
+import { A2aError, messageOf, readFailure, toFailure, type Failure } from '../core/errors.ts'
 import { hasEnded, openTask, resumeTask, slaMs, stepRequester, tickOf, wakeAt, winnerOf, type RequesterEffect, type RequesterEvent, type RequesterTask } from '../core/requester.ts'
 import { rankByValue, type RankingPolicy } from '../core/ranking.ts'
 import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
-import { signEnvelope } from '../wire/envelope.ts'
+import { readJson, signEnvelope } from '../wire/envelope.ts'
 import { hashOf } from '../wire/hash.ts'
-import { MAX_CONTENT, type Payload } from '../wire/messages.ts'
+import { MAX_CONTENT, type MessageName, type Payload } from '../wire/messages.ts'
 import type { DelegateOptions, Work } from '../core/agent.ts'
 import type { JsonSchema } from '../core/capability.ts'
 import type { Envelope } from '../core/envelope.ts'
@@ -77,13 +78,15 @@ const DEFAULTS = { maxDurationMs: 60_000, leaseMs: 5_000, bidWindowMs: 500, maxR
 const LOOK_MS = 1_000
 const LOOK_AGAIN_MS = 250
 const JSON_TYPE = 'application/json'
+/** What leaves a trace in the log. */
+const LASTING: ReadonlySet<string> = new Set<MessageName>(['task.artifact', 'task.input-required', 'task.result'])
 
 export const requesterMachine: Machine<RequesterTask, RequesterEvent, RequesterEffect> = {
   role: 'requester',
   step: stepRequester,
   wakeAt,
   tick: (at, task) => tickOf(task, at),
-  passing: event => event.type === 'heard',
+  passing: (event, changed, effects) => event.type === 'heard' || (!changed && !effects.some(({ type }) => type === 'publish')),
   summarise: task => ({
     capability: task.spec.capability,
     stage: task.stage,
@@ -101,6 +104,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   /** What a task under way needs beside its state. */
   interface Live { input: Uint8Array, feed: EventFeed, policy: RankingPolicy, onInputRequired?: DelegateOptions['onInputRequired'], output?: JsonSchema }
   const live = new Map<string, Live>()
+  const isStray = createStrays()
   const settling = new Map<string, Promise<unknown>>()
   const contracts = new Map<string, string>()
   /** Tasks awarded again after a restart, in this epoch: the award from before, signed likewise, may be the one that was accepted. */
@@ -111,6 +115,9 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   const happen = (taskId: string, event: RequesterEvent): void => {
     book.apply(taskId, event).done.catch(error => { logger.error('an event could not be kept', { taskId, event: event.type, why: messageOf(error) }) })
   }
+
+  /** What nobody waits for may fail all the same: with a full disk, or in a handler of the owner's. */
+  const unkept = (taskId: string) => (error: unknown): void => { logger.error('a task could not be kept going', { taskId, why: messageOf(error) }) }
 
   function delegate (capability: string, input: unknown, options: DelegateOptions, lineage: Lineage): Work {
     const bytes = encodeJson(input)
@@ -126,7 +133,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     const feed = createFeed()
     live.set(taskId, { input: bytes, feed, policy: options.policy ?? rankByValue, onInputRequired: options.onInputRequired, output: options.output })
     const { signal } = options
-    const onAbort = (): void => { void cancel(taskId, messageOf(signal?.reason)) }
+    const onAbort = (): void => { cancel(taskId, messageOf(signal?.reason)).catch(unkept(taskId)) }
     book.open(taskId, openTask(spec), { type: 'opened', at: createdAt, spec, input: bytes.toString('base64'), output: options.output }).then(() => {
       if (signal?.aborted === true) onAbort()
       else signal?.addEventListener('abort', onAbort, { once: true })
@@ -146,16 +153,16 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
 
   function perform (taskId: string, effect: RequesterEffect, task: RequesterTask): void {
     switch (effect.type) {
-      case 'announce': return void announce(task.spec, effect.round, task.excluded)
+      case 'announce': return void announce(task.spec, effect.round, task.excluded).catch(unkept(taskId))
       case 'choose': {
         const order = rank(live.get(taskId)?.policy ?? rankByValue, effect.bids, task.spec)
         return happen(taskId, { type: 'chosen', at: now(), round: effect.round, order })
       }
-      case 'award': return void award(task.spec, effect.bid, effect.epoch)
+      case 'award': return void award(task.spec, effect.bid, effect.epoch).catch(unkept(taskId))
       case 'standby': return tell(effect.bid, compose('task.standby', { rank: effect.rank }, author, { correlationId: taskId, to: effect.bid.provider }))
       case 'decline': return tell(effect.bid, compose('task.decline', { reason: effect.reason }, author, { correlationId: taskId, causationId: effect.bid.id, to: effect.bid.provider }))
       case 'revoke': return tell(effect.bid, signEnvelope(compose('task.revoke', { reason: effect.reason }, author, { correlationId: taskId, to: effect.bid.provider, epoch: effect.epoch }), signer))
-      case 'publish': return void publish(taskId, { taskId, at: now(), ...effect.event } as TaskEvent)
+      case 'publish': return void publish(taskId, { taskId, at: now(), ...effect.event } as TaskEvent).catch(unkept(taskId))
       // The reply to the message says it; see receive.
       case 'take':
       case 'fence':
@@ -179,7 +186,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     if (entry === undefined) return
     if (event.event === 'result') await settling.get(taskId)?.catch(() => {})
     entry.feed.push(event)
-    if (event.event === 'input-required' && entry.onInputRequired !== undefined) void answer(taskId, event.prompt, event.schema, entry.onInputRequired)
+    if (event.event === 'input-required' && entry.onInputRequired !== undefined) void answer(taskId, event.prompt, event.schema, entry.onInputRequired).catch(unkept(taskId))
     if (isLast(event)) {
       live.delete(taskId)
       settling.delete(taskId)
@@ -261,6 +268,8 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     const { correlationId: taskId, from: provider, epoch = 0, sequence = 0 } = envelope
     const at = now()
     const heard = { at, provider, epoch }
+    const known = book.get(taskId)
+    if (LASTING.has(envelope.type) && known !== undefined && isStray(known, provider, epoch)) throw new A2aError({ code: 'STALE_EPOCH', taskId, epoch, current: known.epoch })
     switch (envelope.type) {
       case 'task.bid': {
         const { round, cost, duration_ms: durationMs, confidence, load, valid_ms: validMs } = payloadOf(envelope, 'task.bid')
@@ -283,7 +292,8 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
       }
       case 'task.artifact': {
         const { name, append = false, last = false } = payloadOf(envelope, 'task.artifact')
-        const data = toBase64(envelope.content ?? new Uint8Array())
+        // What is late is refused, and its bytes are nothing to keep.
+        const data = epoch === book.get(taskId)?.epoch ? toBase64(envelope.content ?? new Uint8Array()) : ''
         const { effects, done } = book.apply(taskId, { type: 'artifact', ...heard, sequence, name, append, last, mediaType: envelope.mediaType ?? 'application/octet-stream', data })
         await done
         refuseFenced(taskId, epoch, effects)
@@ -320,7 +330,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     const { effects, done } = book.apply(taskId, event)
     const taken = effects.some(({ type }) => type === 'take') || (current && event.type === 'broke')
     const countersigned = taken ? parts.settle(statement, accepted) : undefined
-    if (countersigned !== undefined) settling.set(taskId, countersigned)
+    if (countersigned !== undefined && live.has(taskId)) settling.set(taskId, countersigned)
     // It may fail while we still wait for the disk; who awaits it below is told.
     countersigned?.catch(() => {})
     await done
@@ -344,8 +354,11 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
       receipt.input_hash !== spec.inputHash || receipt.outcome !== outcome || (known !== undefined && epoch === book.get(taskId)?.epoch && receipt.contract_hash !== known)) {
       return bad('its receipt is about something else')
     }
+    const held = book.get(taskId)
+    const bid = held === undefined ? undefined : winnerOf(held)
+    if (bid?.provider === provider && receipt.cost > bid.cost) return bad('its receipt asks for more than its bid')
     if (outcome === 'failed') {
-      const told = failure as Failure & { retryable?: boolean } | undefined ?? { code: 'HANDLER_FAILED', capability, why: 'it did not say why', retryable: true }
+      const told: Failure & { retryable?: boolean } = readFailure(failure) ?? { code: 'HANDLER_FAILED', capability, why: 'it did not say why', retryable: true }
       return { event: { type: 'broke', ...common, failure: told, retryable: told.retryable ?? told.code !== 'INPUT_INVALID' }, accepted: true }
     }
     if (receipt.output_hash !== hashOf(content)) return bad('its hash is not that of the receipt')
@@ -434,7 +447,7 @@ function encodeJson (value: unknown): Buffer {
 
 function parseJson (bytes: Uint8Array): { value: unknown } | undefined {
   try {
-    return { value: JSON.parse(Buffer.from(bytes).toString()) }
+    return { value: readJson(bytes) }
   } catch {
     return undefined
   }
