@@ -6,6 +6,7 @@
 import { chmodSync, mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { hostAgent, type HostedAgent } from './agent.ts'
+import { admission } from './announce/admission.ts'
 import { announcementIntake, createAnnouncer } from './announce/announcer.ts'
 import { homeOf, runtimeDir } from './control/home.ts'
 import { systemClock } from './core/clock.ts'
@@ -93,7 +94,7 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
     if (agent === undefined) throw new A2aError({ code: 'REFUSED', why: 'there is no such agent here' })
     return await agent[end].receive(envelope, origin)
   }
-  net.handle('task.announce', announcementIntake(toEach))
+  net.handle('task.announce', announcementIntake(admission({ clock, sameUser: net.sameUser, connected: peer => net.speakers(peer).length > 0 }, toEach)))
   for (const type of TO_PROVIDER) net.handle(type, toOne('provider'))
   for (const type of TO_REQUESTER) net.handle(type, toOne('requester'))
   net.onPeer(({ type, peer }) => { if (type === 'closed') void confirmGone(peer) })

@@ -48,8 +48,10 @@ export const createAnnouncer = ({ net, logger }: { net: Pick<Net, 'wire' | 'goss
 export function announcementIntake (consider: EnvelopeHandler): EnvelopeHandler {
   const seen = new LRUCache<string, true>({ max: REMEMBERED })
   return (envelope, origin) => {
-    if (seen.has(envelope.messageId)) return undefined
-    seen.set(envelope.messageId, true)
+    // With its author, so that nobody can use up another's ids.
+    const key = `${envelope.from} ${envelope.messageId}`
+    if (seen.has(key)) return undefined
+    seen.set(key, true)
     return consider(envelope, origin)
   }
 }

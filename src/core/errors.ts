@@ -113,6 +113,22 @@ export function toFailure (error: unknown, otherwise?: (why: string) => Failure)
   return otherwise?.(why) ?? { code: 'INTERNAL', why }
 }
 
+/**
+ * A failure that somebody else states, when it is one: a code known here, facts that are plain, and enough of them to
+ * explain it. `undefined` otherwise: nothing of it may be used.
+ */
+export function readFailure (stated: unknown): Failure | undefined {
+  if (typeof stated !== 'object' || stated === null || !Object.values(stated).every(isPlain)) return undefined
+  try {
+    return explain(stated as Failure) as string | undefined === undefined ? undefined : stated as Failure
+  } catch {
+    return undefined
+  }
+}
+
+const isPlain = (fact: unknown): boolean =>
+  ['string', 'number', 'boolean', 'undefined'].includes(typeof fact) || (Array.isArray(fact) && fact.every(part => typeof part === 'string'))
+
 /** The message of any thrown value, on one line. */
 export function messageOf (error: unknown): string {
   const text = error instanceof Error ? error.message : String(error)

@@ -10,7 +10,7 @@ export type RequesterTask = Asked & (
   | { stage: 'announced', awaiting?: string[], closesAt?: number, bids: Bid[], passes: Pass[] }
   | { stage: 'choosing', bids: Bid[] }
   | { stage: 'awarded', winner: Bid, standby: RankedBid[], awardedAt: number, leaseUntil: number, slaUntil?: number }
-  | { stage: 'working', winner: Bid, standby: RankedBid[], awardedAt: number, leaseUntil: number, slaUntil?: number, sequence: number, accepted: boolean }
+  | { stage: 'working', winner: Bid, standby: RankedBid[], awardedAt: number, leaseUntil: number, slaUntil?: number, sequence: number, accepted: boolean, received: number }
   | { stage: 'resting', resumesAt: number }
   | { stage: 'settled', provider: string, cost: number, accepted: boolean }
   | { stage: 'failed', failure: Failure }
@@ -82,6 +82,12 @@ export interface Step { task: RequesterTask, effects: RequesterEffect[] }
 
 /** Waits between announcements, in ms; the last one is repeated. */
 const REST_MS = [200, 400, 800]
+/** What one contract may send beside its result, in characters of base64; a message counts as so many at least. */
+const MAX_RECEIVED = 256 * 1_024 * 1_024
+const MESSAGE_BYTES = 4_096
+/** Bids of one task, and those of one node among them: agents cost nothing to make. The rest is declined. */
+const MAX_BIDS = 256
+const MAX_BIDS_OF_PEER = 32
 /** A promised duration is breached after this many times as long. */
 export const SLA_FACTOR = 5
 
@@ -159,7 +165,8 @@ function onProvider (task: RequesterTask, event: FromProvider): Step {
     winner, standby, awardedAt,
     leaseUntil: at + task.spec.leaseMs,
     sequence: task.stage === 'working' ? task.sequence : 0,
-    accepted: task.stage === 'working' && task.accepted
+    accepted: task.stage === 'working' && task.accepted,
+    received: task.stage === 'working' ? task.received : 0
   }
   switch (event.type) {
     // Progress may overtake it: the contract is kept all the same.
@@ -185,7 +192,9 @@ function onProvider (task: RequesterTask, event: FromProvider): Step {
     case 'artifact':
     case 'input-required': {
       if (event.sequence <= working.sequence) return same(working)
-      return publish({ ...working, sequence: event.sequence }, toPublished(event))
+      const received = working.received + MESSAGE_BYTES + (event.type === 'artifact' ? event.data.length : 0)
+      if (received > MAX_RECEIVED) return move(task, { code: 'OVERLOADED', what: `bytes of progress and artifacts from ${provider}`, limit: MAX_RECEIVED }, at)
+      return publish({ ...working, sequence: event.sequence, received }, toPublished(event))
     }
   }
 }
@@ -225,6 +234,9 @@ function onBid (task: RequesterTask, bid: Bid, at: number): Step {
     return { task, effects: [{ type: 'decline', bid, reason: 'not asked' }] }
   }
   if (task.bids.some(other => other.provider === bid.provider)) return same(task)
+  if (task.bids.length >= MAX_BIDS || task.bids.filter(({ peer }) => peer === bid.peer).length >= MAX_BIDS_OF_PEER) {
+    return { task, effects: [{ type: 'decline', bid, reason: 'there are enough bids' }] }
+  }
   const { provider, cost, durationMs, confidence, load, round } = bid
   const next = closeWhenAllAnswered({ ...task, bids: [...task.bids, bid], awaiting: task.awaiting?.filter(agent => agent !== provider) }, at)
   return { task: next.task, effects: [{ type: 'publish', event: { event: 'bid', provider, cost, durationMs, confidence, load, round } }, ...next.effects] }
@@ -233,7 +245,7 @@ function onBid (task: RequesterTask, bid: Bid, at: number): Step {
 function onPassed (task: RequesterTask, event: Extract<RequesterEvent, { type: 'passed' }>): Step {
   if (task.stage !== 'announced' || event.round !== task.round) return same(task)
   const { provider, reason, code } = event
-  if ([...task.passes, ...task.bids].some(answer => answer.provider === provider)) return same(task)
+  if (task.passes.length >= MAX_BIDS || [...task.passes, ...task.bids].some(answer => answer.provider === provider)) return same(task)
   const next = closeWhenAllAnswered({ ...task, passes: [...task.passes, { provider, reason, code }], awaiting: task.awaiting?.filter(agent => agent !== provider) }, event.at)
   return { task: next.task, effects: [{ type: 'publish', event: { event: 'passed', provider, reason } }, ...next.effects] }
 }
@@ -251,7 +263,8 @@ function close (task: RequesterTask & { stage: 'announced' }, at: number): Step 
   const common = { spec, round, epoch, excluded, asked, lastFailure, lowestOver }
   const declined: RequesterEffect[] = over.map(bid => ({ type: 'decline', bid, reason: `over the budget of ${limit}` }))
   if (bids.length > 0) return { task: { ...common, stage: 'choosing', bids }, effects: [...declined, { type: 'choose', round, bids }] }
-  const barred = passes.find(pass => pass.code === 'NOT_ALLOWED')
+  // Whoever heard of it by gossip may say no: only those who were asked can bar us.
+  const barred = passes.find(pass => pass.code === 'NOT_ALLOWED' && asked.includes(pass.provider))
   const step = barred !== undefined && over.length === 0 && passes.every(pass => pass.code === 'NOT_ALLOWED')
     ? fail({ ...task, ...common }, { code: 'NOT_ALLOWED', capability: spec.capability, why: barred.reason })
     : rest({ ...task, ...common }, at)

@@ -1,5 +1,6 @@
 /** Adverts to and from their envelopes. */
 import type { Advert } from './agent-index.ts'
+import { parseCapability } from '../core/capability.ts'
 import { A2aError } from '../core/errors.ts'
 import { compose, payloadOf, type Author } from '../wire/compose.ts'
 import { encodeEnvelope, signEnvelope } from '../wire/envelope.ts'
@@ -38,12 +39,14 @@ export function composeAdvert (facts: AdvertFacts, author: Author, signer: Signe
 
 /**
  * The advert in an envelope whose payload and signature were checked.
- * @throws A2aError SIGNATURE_INVALID when it speaks for somebody else
+ * @throws A2aError SIGNATURE_INVALID when it speaks for somebody else, CAPABILITY_INVALID
  */
 export function parseAdvert (envelope: Envelope, speakerPeer: string): Advert {
   const advert = payloadOf(envelope, 'advert')
   if (advert.agent_id !== envelope.from) throw new A2aError({ code: 'SIGNATURE_INVALID', why: 'an advert speaks for another agent' })
   if (advert.peer_id !== speakerPeer) throw new A2aError({ code: 'SIGNATURE_INVALID', why: 'an advert names a peer that its credential does not' })
+  // A name of 256 dots would be 256 prefixes in every index.
+  for (const { name } of advert.capabilities) if (parseCapability(name).version !== undefined) throw new A2aError({ code: 'CAPABILITY_INVALID', name, why: 'its version stands beside it' })
   return {
     agentId: advert.agent_id,
     name: advert.name,

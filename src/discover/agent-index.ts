@@ -24,12 +24,14 @@ export interface Advert {
 
 export interface Entry extends Advert {
   heardAt: number
+  /** By whom it came: its own peer, or the one that passed it on. */
+  teller: string
   source: FoundAgent['source']
 }
 
 export interface Index {
-  /** False when a newer one is there, or the same. */
-  put: (advert: Advert, source: FoundAgent['source']) => boolean
+  /** False when a newer one is there, or the same. `teller`: the peer that passed it on, if it is not the agent's own. */
+  put: (advert: Advert, source: FoundAgent['source'], teller?: string) => boolean
   /** The newest sequence number heard of an agent, also when its entry is gone: an old record never comes back. */
   sequenceOf: (agentId: string) => number
   get: (agentId: string) => Entry | undefined
@@ -43,12 +45,20 @@ export interface Index {
   onChange: (listener: (agentId: string) => void) => () => void
 }
 
-/** The most agents that are kept. Beyond it, the one heard longest ago goes. */
+/** The most agents that are kept, and the bytes of their adverts. Beyond it, the oldest of who told most goes. */
 const MAX_AGENTS = 10_000
+const MAX_BYTES = 64 * 1_024 * 1_024
+/** And of one peer: the agents that it says are its own, and those it tells of. Beyond it, its oldest goes. */
+const MAX_OF_PEER = { own: 256, told: 2_048, bytes: 2 * 1_024 * 1_024 }
+
+/** What of the index one peer has filled, the oldest first. */
+interface Share { agents: Set<string>, bytes: number }
 
 export function createIndex (clock: Clock): Index {
   const entries = new Map<string, Entry>()
   const byPrefix = new Map<string, Set<string>>()
+  const shares = new Map<string, Share>()
+  let bytes = 0
   const sequences = new Map<string, number>()
   const listeners = new Set<(agentId: string) => void>()
 
@@ -63,8 +73,34 @@ export function createIndex (clock: Clock): Index {
     const entry = entries.get(agentId)
     if (entry === undefined) return
     entries.delete(agentId)
+    bytes -= entry.bytes.length
+    const share = shares.get(entry.teller)
+    share?.agents.delete(agentId)
+    if (share !== undefined) share.bytes -= entry.bytes.length
+    if (share?.agents.size === 0) shares.delete(entry.teller)
     unlink(entry)
     for (const listener of listeners) listener(agentId)
+  }
+  const enter = (entry: Entry): void => {
+    entries.set(entry.agentId, entry)
+    bytes += entry.bytes.length
+    const share = shares.get(entry.teller) ?? { agents: new Set<string>(), bytes: 0 }
+    shares.set(entry.teller, { agents: share.agents.add(entry.agentId), bytes: share.bytes + entry.bytes.length })
+  }
+  const isFull = (): boolean => entries.size > MAX_AGENTS || bytes > MAX_BYTES
+  /** One peer must not push everybody else out, however many agents it makes. */
+  const bound = (teller: string, most: number): void => {
+    for (let share = shares.get(teller); share !== undefined && (share.agents.size > most || share.bytes > MAX_OF_PEER.bytes); share = shares.get(teller)) dropOldest(share)
+    while (isFull()) {
+      const [first, ...others] = [...shares].filter(([who]) => !isLocal(who)).map(([, share]) => share)
+      if (first === undefined) return
+      dropOldest(others.reduce((largest, share) => share.bytes > largest.bytes ? share : largest, first))
+    }
+  }
+  const dropOldest = ({ agents }: Share): void => { drop(agents.values().next().value as string) }
+  const isLocal = (teller: string): boolean => {
+    const [agentId = ''] = shares.get(teller)?.agents ?? []
+    return entries.get(agentId)?.source === 'local'
   }
   const live = (agentId: string): Entry | undefined => {
     const entry = entries.get(agentId)
@@ -79,14 +115,14 @@ export function createIndex (clock: Clock): Index {
   }
 
   return {
-    put: (advert, source) => {
+    put: (advert, source, teller) => {
       if (advert.sequence <= (sequences.get(advert.agentId) ?? -1)) return false
       remember(advert.agentId, advert.sequence)
       drop(advert.agentId)
       if (advert.ttlMs > 0) {
-        entries.set(advert.agentId, { ...advert, heardAt: clock.now(), source })
+        enter({ ...advert, heardAt: clock.now(), source, teller: teller === undefined ? advert.peerId : `by ${teller}` })
         for (const prefix of prefixesIn(advert)) byPrefix.set(prefix, (byPrefix.get(prefix) ?? new Set()).add(advert.agentId))
-        if (entries.size > MAX_AGENTS) drop(entries.keys().next().value as string)
+        if (source !== 'local') bound(teller === undefined ? advert.peerId : `by ${teller}`, teller === undefined ? MAX_OF_PEER.own : MAX_OF_PEER.told)
       }
       for (const listener of listeners) listener(advert.agentId)
       return true

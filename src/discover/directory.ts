@@ -117,7 +117,7 @@ export function createDirectory ({ net, clock, logger, protocols, region }: Dire
     if (reply.type !== 'advert.list') return
     for (const text of payloadOf(reply, 'advert.list').adverts) {
       try {
-        accept(Buffer.from(text, 'base64url'), source)
+        accept(Buffer.from(text, 'base64url'), source, peer)
       } catch (error) {
         logger.debug('a peer passed on an advert that does not hold', { peer, why: messageOf(error) })
       }
@@ -125,7 +125,7 @@ export function createDirectory ({ net, clock, logger, protocols, region }: Dire
   }
 
   /** An advert that came through other hands. The expensive check is only for what is news. */
-  function accept (bytes: Uint8Array, source: FoundAgent['source']): void {
+  function accept (bytes: Uint8Array, source: FoundAgent['source'], teller: string): void {
     const raw = decodeEnvelope(bytes)
     const envelope = { ...raw, payload: parsePayload('advert', raw.payload) }
     if (raw.type !== 'advert' || locals.has(raw.from) || envelope.payload.sequence <= index.sequenceOf(raw.from)) return
@@ -133,7 +133,7 @@ export function createDirectory ({ net, clock, logger, protocols, region }: Dire
     const age = Math.max(0, clock.now() - raw.timestamp)
     const { peerId } = verifyEnvelope(raw, clock.now())
     const advert = parseAdvert(envelope, peerId)
-    if (advert.ttlMs - age > 0) index.put({ ...advert, ttlMs: advert.ttlMs - age }, source)
+    if (advert.ttlMs - age > 0) index.put({ ...advert, ttlMs: advert.ttlMs - age }, source, teller)
   }
 
   function advertOf (agent: LocalAgent, ttl = ADVERT_TTL_S): ReturnType<typeof composeAdvert> {
@@ -263,7 +263,8 @@ export function createDirectory ({ net, clock, logger, protocols, region }: Dire
   async function joined (timeoutMs: number): Promise<void> {
     const end = clock.now() + timeoutMs
     await net.joined(timeoutMs)
-    await atMost(Math.max(0, end - clock.now()), Promise.all(pulls))
+    // Whoever says hello and then nothing must not hold up every search.
+    await atMost(Math.min(ASK_TIMEOUT_MS, Math.max(0, end - clock.now())), Promise.all(pulls))
   }
 
   /** Waits for it no longer than `ms`. */

@@ -11,8 +11,8 @@ export interface Machine<T, E extends { type: string, at: number }, F> {
   wakeAt: (task: T) => number | undefined
   tick: (at: number, task: T) => E
   summarise: (task: T) => TaskSummary
-  /** Events that are not worth a write: they can be lost with the process. */
-  passing: (event: E) => boolean
+  /** Events that are not worth a write: they can be lost with the process. `changed`: whether the task is another after it. */
+  passing: (event: E, changed: boolean, effects: F[]) => boolean
 }
 
 export interface BookParts<T, F> {
@@ -24,6 +24,8 @@ export interface BookParts<T, F> {
   perform: (taskId: string, effect: F, task: T) => void
   /** Told of each state a task enters, at once. */
   entered?: (taskId: string, task: T) => void
+  /** A task has ended, and its end is kept: what was needed for it beside the book can go. It may be told more than once. */
+  onEnd?: (taskId: string) => void
 }
 
 export interface Book<T, E, F> {
@@ -44,28 +46,31 @@ const KEEP_ENDED = 10_000
 /** When the disk refused a timer's event, it is tried again after this. */
 const RETRY_MS = 500
 
-export function createBook<T, E extends { type: string, at: number }, F> (machine: Machine<T, E, F>, { agentId, log, clock, logger, perform, entered }: BookParts<T, F>): Book<T, E, F> {
+export function createBook<T, E extends { type: string, at: number }, F> (machine: Machine<T, E, F>, { agentId, log, clock, logger, perform, entered, onEnd }: BookParts<T, F>): Book<T, E, F> {
   const tasks = new Map<string, T>()
   const ended: string[] = []
   const timers = new Map<string, () => void>()
   let closed = false
 
-  const persist = async (taskId: string, event: E, task: T, effects: F[]): Promise<void> => {
-    if (!machine.passing(event)) {
+  const persist = async (taskId: string, event: E, task: T, effects: F[], changed = true): Promise<void> => {
+    if (!machine.passing(event, changed, effects)) {
       const { type, at, ...data } = event
       await log.append({ at, agent: agentId, role: machine.role, taskId, type, data }, machine.summarise(task))
     }
+    if (machine.wakeAt(tasks.get(taskId) ?? task) === undefined) onEnd?.(taskId)
     if (closed) return
     for (const effect of effects) perform(taskId, effect, task)
   }
 
   const enter = (taskId: string, task: T): void => {
+    const before = tasks.get(taskId)
+    const hadEnded = before !== undefined && machine.wakeAt(before) === undefined
     tasks.set(taskId, task)
     entered?.(taskId, task)
     timers.get(taskId)?.()
     timers.delete(taskId)
     const at = machine.wakeAt(task)
-    if (at === undefined) return forgetLater(taskId)
+    if (at === undefined) return hadEnded ? undefined : forgetLater(taskId)
     if (!closed) timers.set(taskId, clock.after(Math.max(0, at - clock.now()), () => { wake(taskId) }))
   }
 
@@ -97,13 +102,14 @@ export function createBook<T, E extends { type: string, at: number }, F> (machin
     if (before === undefined || closed) return { effects: [], done: Promise.resolve() }
     const { task, effects } = machine.step(before, event)
     if (task === before && effects.length === 0) return { effects, done: Promise.resolve() }
-    enter(taskId, task)
-    const done = persist(taskId, event, task, effects)
+    // An ended task that answers once more has not ended once more.
+    if (task !== before) enter(taskId, task)
+    const done = persist(taskId, event, task, effects, task !== before)
     return {
       effects,
       done: done.catch(error => {
         // What is not on disk has not happened, unless something was built on it since.
-        if (tasks.get(taskId) === task) enter(taskId, before)
+        if (task !== before && tasks.get(taskId) === task) enter(taskId, before)
         throw error
       })
     }

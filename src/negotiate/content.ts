@@ -1,5 +1,6 @@
 /** The content of messages, which is JSON: inputs, outputs and answers. */
 import { A2aError, messageOf } from '../core/errors.ts'
+import { readJson } from '../wire/envelope.ts'
 
 export const JSON_TYPE = 'application/json'
 
@@ -16,11 +17,7 @@ export function encodeJson (value: unknown): Buffer {
 
 /** @throws A2aError MESSAGE_MALFORMED */
 export function parseJson (content: Uint8Array = new Uint8Array()): unknown {
-  try {
-    return JSON.parse(Buffer.from(content).toString())
-  } catch (error) {
-    throw new A2aError({ code: 'MESSAGE_MALFORMED', why: `the content is no JSON: ${messageOf(error)}` })
-  }
+  return readJson(content, 'the content')
 }
 
 /** As signed statements and artifacts stand in events. */

@@ -50,6 +50,8 @@ interface Running {
 
 /** A lease is renewed this often within its time. */
 const BEATS_PER_LEASE = 3
+/** But no more often than this, in ms, whatever lease somebody asks for. */
+const MIN_BEAT_MS = 25
 const MAX_NOTE = 512
 
 export function createHandlers ({ clock, logger, tell, delegate, onEnded }: HandlersParts): Handlers {
@@ -72,7 +74,7 @@ export function createHandlers ({ clock, logger, tell, delegate, onEnded }: Hand
   function beat (taskId: string, leaseMs: number): () => void {
     let stop = (): void => {}
     const next = (): void => {
-      stop = clock.after(leaseMs / BEATS_PER_LEASE, () => {
+      stop = clock.after(Math.max(MIN_BEAT_MS, leaseMs / BEATS_PER_LEASE), () => {
         tell(taskId, 'task.heartbeat', {}).catch(error => { logger.debug('a heartbeat was not sent', { taskId, why: messageOf(error) }) })
         next()
       })

@@ -74,7 +74,7 @@ export const providerMachine: Machine<ProviderTask, ProviderEvent, ProviderEffec
   step: stepProvider,
   wakeAt: providerWakeAt,
   tick: at => ({ type: 'tick', at }),
-  passing: () => false,
+  passing: (_event, changed) => !changed,
   summarise: task => ({
     capability: task.capability,
     stage: task.stage === 'closed' ? task.reason : task.stage,
@@ -99,8 +99,8 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     entered: (taskId, { stage, capability }) => {
       if (stage === 'working') busy.set(taskId, capability)
       else busy.delete(taskId)
-      if (stage === 'closed') requesters.delete(taskId)
-    }
+    },
+    onEnd: taskId => { requesters.delete(taskId) }
   })
   let closing = false
 
@@ -167,6 +167,8 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     const past = book.get(taskId) === undefined ? replay(eventsOf(log, author.agentId, taskId)) : undefined
     // It ended before a restart, or long ago: its epoch still counts.
     if (past !== undefined) book.restore(taskId, past, [])
+    // Ids are read by all who hear an announcement: nobody takes the place of who was first.
+    if ((book.get(taskId)?.requester ?? requester) !== requester) throw new A2aError({ code: 'REFUSED', why: 'this task belongs to another agent' })
     if (book.get(taskId) === undefined) await book.open(taskId, openOffer(event), event)
     else await book.apply(taskId, event).done
     const held = book.get(taskId)
@@ -193,11 +195,12 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     const statement = envelope.auth?.statement as Uint8Array
     const contract: ContractFacts = { epoch, leaseMs: award.terms.lease_ms, contractHash: hashOf(statement), inputHash: award.input_hash }
     const acceptance = signEnvelope(composeReply(envelope, 'task.accept', { contract_hash: contract.contractHash }, author), signer)
-    requesters.set(taskId, { peer, addresses: award.endpoints, input: content })
+    if (award.terms.cost < task.bid.cost || parseCapability(award.capability).name !== task.capability) return refuse({ code: 'REFUSED', why: 'its terms are not those of the bid' }, false)
     const { effects, done } = book.apply(taskId, {
       type: 'awarded', at: now(), bidId: award.bid_id, contract, deadlineAt: now() + remainingMs,
       award: toBase64(statement), acceptance: toBase64(acceptance.auth?.statement as Uint8Array)
     })
+    if (effects.some(({ type }) => type === 'accept')) requesters.set(taskId, { peer, addresses: award.endpoints, input: content })
     await done
     for (const effect of effects) {
       if (effect.type === 'accept') return acceptance

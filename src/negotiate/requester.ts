@@ -7,6 +7,7 @@ import { createBook, type Book, type Machine } from './book.ts'
 import { encodeJson, JSON_TYPE, toBase64 } from './content.ts'
 import { composeAward, composeCall, type Sender } from './offers.ts'
 import { judgeResult, type SignedReceipt } from './verdict.ts'
+import { createStrays } from './strays.ts'
 import { createFeed, isLast, type EventFeed } from './work.ts'
 import { A2aError, messageOf, toFailure } from '../core/errors.ts'
 import { hasEnded, openTask, resumeTask, stepRequester, tickOf, wakeAt, winnerOf, type RequesterEffect, type RequesterEvent, type RequesterTask } from '../core/requester.ts'
@@ -14,7 +15,7 @@ import { rankByValue, type RankingPolicy } from '../core/ranking.ts'
 import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
 import { signEnvelope } from '../wire/envelope.ts'
 import { hashOf } from '../wire/hash.ts'
-import { MAX_CONTENT } from '../wire/messages.ts'
+import { MAX_CONTENT, type MessageName } from '../wire/messages.ts'
 import type { DelegateOptions, Work } from '../core/agent.ts'
 import type { JsonSchema } from '../core/capability.ts'
 import type { Envelope } from '../core/envelope.ts'
@@ -77,12 +78,15 @@ const DEFAULTS = { maxDurationMs: 60_000, leaseMs: 5_000, bidWindowMs: 500, maxR
 const LOOK_MS = 1_000
 const LOOK_AGAIN_MS = 250
 
+/** What leaves a trace in the log. */
+const LASTING: ReadonlySet<string> = new Set<MessageName>(['task.artifact', 'task.input-required', 'task.result'])
+
 export const requesterMachine: Machine<RequesterTask, RequesterEvent, RequesterEffect> = {
   role: 'requester',
   step: stepRequester,
   wakeAt,
   tick: (at, task) => tickOf(task, at),
-  passing: event => event.type === 'heard',
+  passing: (event, changed, effects) => event.type === 'heard' || (!changed && !effects.some(({ type }) => type === 'publish')),
   summarise: task => ({
     capability: task.spec.capability,
     stage: task.stage,
@@ -112,12 +116,18 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     settling?: Promise<unknown>
   }
   const live = new Map<string, Live>()
+  const isStray = createStrays()
   const book: Book<RequesterTask, RequesterEvent, RequesterEffect> = createBook(machine, { agentId: author.agentId, log, clock, logger, perform })
 
   const now = (): number => clock.now()
   const sender = (): Sender => ({ author, signer, peerId: wire.peerId, addresses: parts.addresses() })
   const happen = (taskId: string, event: RequesterEvent): void => {
     book.apply(taskId, event).done.catch(error => { logger.error('an event could not be kept', { taskId, event: event.type, why: messageOf(error) }) })
+  }
+
+  /** What nobody waits for may fail all the same: with a full disk, or in a handler of the owner's. */
+  function kept (taskId: string, done: Promise<unknown>): void {
+    done.catch(error => { logger.error('a task could not be kept going', { taskId, why: messageOf(error) }) })
   }
 
   function delegate (capability: string, input: unknown, options: DelegateOptions, lineage: Lineage): Work {
@@ -134,7 +144,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     const feed = createFeed()
     live.set(taskId, { input: bytes, feed, policy: options.policy ?? rankByValue, onInputRequired: options.onInputRequired, output: options.output })
     const { signal } = options
-    const onAbort = (): void => { cancelSoon(taskId, messageOf(signal?.reason)) }
+    const onAbort = (): void => { kept(taskId, cancel(taskId, messageOf(signal?.reason))) }
     book.open(taskId, openTask(spec), { type: 'opened', at: createdAt, spec, input: bytes.toString('base64'), output: options.output }).then(() => {
       if (signal?.aborted === true) onAbort()
       else signal?.addEventListener('abort', onAbort, { once: true })
@@ -154,16 +164,16 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
 
   function perform (taskId: string, effect: RequesterEffect, task: RequesterTask): void {
     switch (effect.type) {
-      case 'announce': return void announce(task.spec, effect.round, task.excluded)
+      case 'announce': return kept(taskId, announce(task.spec, effect.round, task.excluded))
       case 'choose': {
         const order = rank(live.get(taskId)?.policy ?? rankByValue, effect.bids, task.spec)
         return happen(taskId, { type: 'chosen', at: now(), round: effect.round, order })
       }
-      case 'award': return void award(task.spec, effect.bid, effect.epoch)
+      case 'award': return kept(taskId, award(task.spec, effect.bid, effect.epoch))
       case 'standby': return tell(effect.bid, compose('task.standby', { rank: effect.rank }, author, { correlationId: taskId, to: effect.bid.provider }))
       case 'decline': return tell(effect.bid, compose('task.decline', { reason: effect.reason }, author, { correlationId: taskId, causationId: effect.bid.id, to: effect.bid.provider }))
       case 'revoke': return tell(effect.bid, signEnvelope(compose('task.revoke', { reason: effect.reason }, author, { correlationId: taskId, to: effect.bid.provider, epoch: effect.epoch }), signer))
-      case 'publish': return void publish(taskId, { taskId, at: now(), ...effect.event } as TaskEvent)
+      case 'publish': return kept(taskId, publish(taskId, { taskId, at: now(), ...effect.event } as TaskEvent))
       // The reply to the message says it; see receive.
       case 'take':
       case 'fence':
@@ -187,7 +197,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     if (entry === undefined) return
     if (event.event === 'result') await entry.settling?.catch(() => {})
     entry.feed.push(event)
-    if (event.event === 'input-required' && entry.onInputRequired !== undefined) void answer(taskId, event.prompt, event.schema, entry.onInputRequired)
+    if (event.event === 'input-required' && entry.onInputRequired !== undefined) kept(taskId, answer(taskId, event.prompt, event.schema, entry.onInputRequired))
     if (isLast(event)) live.delete(taskId)
   }
 
@@ -195,7 +205,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     try {
       await giveInput(taskId, await ask(prompt, schema))
     } catch (error) {
-      cancelSoon(taskId, `the question "${prompt}" was not answered: ${messageOf(error)}`)
+      await cancel(taskId, `the question "${prompt}" was not answered: ${messageOf(error)}`)
     }
   }
 
@@ -249,6 +259,8 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     const { correlationId: taskId, from: provider, epoch = 0, sequence = 0 } = envelope
     const at = now()
     const heard = { at, provider, epoch }
+    const known = book.get(taskId)
+    if (LASTING.has(envelope.type) && known !== undefined && isStray(known, provider, epoch)) throw new A2aError({ code: 'STALE_EPOCH', taskId, epoch, current: known.epoch })
     switch (envelope.type) {
       case 'task.bid': {
         const { round, cost, duration_ms: durationMs, confidence, load, valid_ms: validMs } = payloadOf(envelope, 'task.bid')
@@ -271,7 +283,8 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
       }
       case 'task.artifact': {
         const { name, append = false, last = false } = payloadOf(envelope, 'task.artifact')
-        const data = toBase64(envelope.content ?? new Uint8Array())
+        // What is late is refused, and its bytes are nothing to keep.
+        const data = epoch === known?.epoch ? toBase64(envelope.content ?? new Uint8Array()) : ''
         const { effects, done } = book.apply(taskId, { type: 'artifact', ...heard, sequence, name, append, last, mediaType: envelope.mediaType ?? 'application/octet-stream', data })
         await done
         refuseFenced(taskId, epoch, effects)
@@ -305,6 +318,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     const { event, accepted } = await judgeResult(envelope, parts.openReceipt(statement), {
       spec: task.spec,
       contractHash: task.epoch === epoch ? entry?.contractHash : undefined,
+      cost: winnerOf(task)?.provider === provider ? winnerOf(task)?.cost : undefined,
       check: async output => entry?.output === undefined ? undefined : await parts.checkOutput(entry.output, output),
       at: now()
     })
@@ -335,10 +349,6 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   async function cancel (taskId: string, why: string): Promise<void> {
     if (book.get(taskId) === undefined) throw new A2aError({ code: 'TASK_UNKNOWN', taskId })
     await book.apply(taskId, { type: 'cancelled', at: now(), why }).done
-  }
-
-  function cancelSoon (taskId: string, why: string): void {
-    cancel(taskId, why).catch(error => { logger.error('a task could not be cancelled', { taskId, why: messageOf(error) }) })
   }
 
   /** The events of the log, folded again, give the events that were published. */

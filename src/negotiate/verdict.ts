@@ -3,7 +3,7 @@ import { parseJson } from './content.ts'
 import { hashOf } from '../wire/hash.ts'
 import { payloadOf } from '../wire/compose.ts'
 import type { Envelope } from '../core/envelope.ts'
-import type { Failure } from '../core/errors.ts'
+import { readFailure, type Failure } from '../core/errors.ts'
 import type { RequesterEvent } from '../core/requester.ts'
 import type { ReceiptFacts, TaskSpec } from '../core/task.ts'
 import type { Payload } from '../wire/messages.ts'
@@ -15,6 +15,8 @@ export interface Expected {
   spec: TaskSpec
   /** Of the award it must settle. Absent: that of an award from before a restart is not known. */
   contractHash?: string
+  /** What the provider bid: it gets no more. */
+  cost?: number
   /** What is wrong with the output, by the schema that was asked for. */
   check: (output: unknown) => Promise<string | undefined>
   at: number
@@ -26,8 +28,10 @@ export interface Verdict {
   accepted: boolean
 }
 
+const MAX_WHY = 1_024
+
 /** Judges a `task.result` by its receipt, whose provider's signature has been checked. */
-export async function judgeResult (envelope: Envelope, { hash, receipt }: SignedReceipt, { spec, contractHash, check, at }: Expected): Promise<Verdict> {
+export async function judgeResult (envelope: Envelope, { hash, receipt }: SignedReceipt, { spec, contractHash, cost = Infinity, check, at }: Expected): Promise<Verdict> {
   const { from: provider, epoch = 0, content = new Uint8Array() } = envelope
   const { outcome, failure } = payloadOf(envelope, 'task.result')
   const { taskId, capability, requester, inputHash } = spec
@@ -38,6 +42,7 @@ export async function judgeResult (envelope: Envelope, { hash, receipt }: Signed
   const isAboutIt = receipt.task_id === taskId && receipt.epoch === epoch && receipt.provider === provider && receipt.requester === requester &&
     receipt.input_hash === inputHash && receipt.outcome === outcome && (contractHash === undefined || receipt.contract_hash === contractHash)
   if (!isAboutIt) return bad('its receipt is about something else')
+  if (receipt.cost > cost) return bad('its receipt asks for more than its bid')
   if (outcome === 'failed') return { event: { type: 'broke', ...common, ...reported(failure, capability) }, accepted: true }
   if (receipt.output_hash !== hashOf(content)) return bad('its hash is not that of the receipt')
   const output = read(content)
@@ -49,13 +54,13 @@ export async function judgeResult (envelope: Envelope, { hash, receipt }: Signed
 }
 
 /** A failure as the provider tells it. Its word is taken for what went wrong, not for the shape of our own errors. */
-function reported (told: Record<string, unknown> = {}, capability: string): { failure: Failure, retryable: boolean } {
-  const { code } = told
-  const why = String(told.why ?? code ?? 'it did not say why').slice(0, 1_024)
+function reported (told: unknown, capability: string): { failure: Failure, retryable: boolean } {
+  const stated: Partial<Record<string, unknown>> = readFailure(told) ?? {}
+  const { code, why: said = code ?? 'it did not say why', retryable = true } = stated
+  const why = String(said).slice(0, MAX_WHY)
   if (code === 'INPUT_INVALID') return { failure: { code, capability, why }, retryable: false }
   if (code === 'OUTPUT_INVALID' || code === 'HANDLER_LOST') return { failure: { code, capability, why }, retryable: true }
-  const retryable = told.retryable !== false
-  return { failure: { code: 'HANDLER_FAILED', capability, why, retryable }, retryable }
+  return { failure: { code: 'HANDLER_FAILED', capability, why, retryable: retryable !== false }, retryable: retryable !== false }
 }
 
 function read (content: Uint8Array): { value: unknown } | undefined {

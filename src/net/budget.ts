@@ -1,7 +1,7 @@
 /** A token bucket: so many a second, so many at once. */
 export interface Budget {
-  /** Takes one; false when there is none. */
-  take: () => boolean
+  /** Takes one, or `count`; false when there are not so many, and then all there are. */
+  take: (count?: number) => boolean
   /** Milliseconds until `count` can be taken at once. */
   waitMs: (count: number) => number
 }
@@ -18,11 +18,11 @@ export function createBudget (perSecond: number, burst: number, now: () => numbe
   }
 
   return {
-    take () {
+    take (count = 1) {
       refill()
-      if (tokens < 1) return false
-      tokens--
-      return true
+      const enough = tokens >= count
+      tokens = enough || count === 1 ? tokens - Number(enough) * count : 0
+      return enough
     },
     waitMs (count) {
       refill()

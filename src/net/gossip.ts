@@ -4,10 +4,10 @@ import { TopicValidatorResult, type Message } from '@libp2p/gossipsub'
 import type { FailureCode } from '../core/errors.ts'
 import type { Clock, Logger } from '../core/ports.ts'
 import { encodeEnvelope } from '../wire/envelope.ts'
-import { createBudget } from './budget.ts'
+import { createBudget, type Budget } from './budget.ts'
 import { checkGossip } from './intake.ts'
 import type { Host } from './libp2p.ts'
-import { GOSSIP } from './limits.ts'
+import { CONNECTIONS, GOSSIP } from './limits.ts'
 import type { Gossip } from './net.ts'
 import type { Router } from './router.ts'
 
@@ -41,11 +41,14 @@ export function createMisdeeds (): Misdeeds {
 export function createGossip ({ host, router, clock, logger, count, misdeeds }: GossipParts): Gossip {
   const { gossip } = host.services
   const budget = createBudget(GOSSIP.perSecond, GOSSIP.perSecond, clock.now)
+  const budgets = new LRUCache<string, Budget>({ max: CONNECTIONS.max })
   const seen = new LRUCache<string, true>({ max: GOSSIP.remembered })
 
   function validate (from: string, message: Message): TopicValidatorResult {
     if (message.type !== 'signed') return reject(from)
-    if (!budget.take()) {
+    const ofForwarder = budgets.get(from) ?? createBudget(GOSSIP.perSecondOfPeer, GOSSIP.perSecondOfPeer, clock.now)
+    budgets.set(from, ofForwarder)
+    if (!ofForwarder.take() || !budget.take()) {
       count('OVERLOADED')
       return TopicValidatorResult.Ignore
     }

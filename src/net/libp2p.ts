@@ -12,6 +12,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p } from 'libp2p'
 import type { ComponentLogger, Logger as Libp2pLogger } from '@libp2p/interface'
 import { A2aError, messageOf } from '../core/errors.ts'
+import { boundedDatastore } from './datastore.ts'
 import { CONNECTIONS, GOSSIP, STREAMS } from './limits.ts'
 
 export type Host = Libp2p<{ identify: Identify, ping: Ping, dht: KadDHT, gossip: GossipSub }>
@@ -40,6 +41,7 @@ export async function createHost (seed: Uint8Array, listen: string[], scoreOf: (
       privateKey,
       logger: process.env.DEBUG === undefined ? silent : undefined,
       addresses: { listen },
+      datastore: boundedDatastore(),
       transports: [tcp(), ...websockets],
       connectionEncrypters: [noise()],
       streamMuxers: [yamux({

@@ -54,6 +54,25 @@ export const CHANNEL = {
   requestMs: 5_000
 } as const
 
+/** What libp2p keeps of what others tell it: peers, and the DHT's records. Beyond it, what was used longest ago goes. */
+export const STORE = {
+  entries: 20_000,
+  bytes: 16 * MiB,
+  /** What an entry costs beside its key and value, in bytes. */
+  overhead: 256
+} as const
+
+/** What a message costs of `framesPerSecond` and of the places of `handlers`, where it is more than one. */
+export const TOLLS = {
+  /** A signature of a stranger: about a millisecond of CPU to check, with its credential. */
+  signed: 4,
+  /** A query is answered with up to 1 MB: so much CPU, and so many answers waiting for one who does not read. */
+  query: 20,
+  queryPlaces: 32,
+  /** A large message takes a place for each piece of this size: 8 MiB are at work for one peer. */
+  bytesPerPlace: 32 * KiB
+} as const
+
 /** A peer that sends what must be refused. */
 export const OFFENCES = {
   /** Refusals answered with an `error` a second; the others are only counted. */
@@ -69,6 +88,8 @@ export const BACKOFF = { firstMs: 250, maxMs: 10_000, peers: 4_096 } as const
 export const GOSSIP = {
   /** Messages looked at a second; each costs up to two signature checks. Beyond it they are ignored, at no harm to who forwarded them. */
   perSecond: 200,
+  /** And by one forwarder, so that one who floods leaves room for the others. */
+  perSecondOfPeer: 100,
   /** Messages remembered, so that a repeated one does not reach a handler again. */
   remembered: 10_000,
   /** How long a peer's last garbage is held against it, in ms. */

@@ -12,7 +12,7 @@ import { createBudget } from './budget.ts'
 import { createChannel, type Channel, type Outgoing } from './channel.ts'
 import { didOfPeer, helloPayload, nodeEnvelope, speakersIn, stillHolds } from './hello.ts'
 import { checkDirect, type Refused } from './intake.ts'
-import { CHANNEL, OFFENCES } from './limits.ts'
+import { CHANNEL, OFFENCES, TOLLS } from './limits.ts'
 import { keepAlive } from './liveness.ts'
 import type { Replies } from './replies.ts'
 import type { Router } from './router.ts'
@@ -76,11 +76,12 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
   const answers = createBudget(OFFENCES.answersPerSecond, OFFENCES.answersPerSecond, clock.now)
   const lines = new Set<Line>()
   let credentials: VerifiedCredential[] = []
+  let shownBefore: ReadonlySet<string> = new Set()
   let sameUser = false
   let greetedAs: string | undefined
   let rttMs: number | undefined
   let working = 0
-  const parked: Array<{ envelope: Envelope, line: Line, bytes: number }> = []
+  const parked: Array<{ envelope: Envelope, line: Line, bytes: number, places: number }> = []
   let parkedBytes = 0
   let overdrawn = false
   let offences = { count: 0, since: 0 }
@@ -135,11 +136,16 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
 
     function take (bytes: Uint8Array, line: Line): void {
       line.heardAt = clock.now()
-      spend()
+      spend(1)
       const checked = checkDirect(bytes, id, speaks, clock)
       if ('refused' in checked) { refuse(checked.refused, line); return }
       const { envelope } = checked
+      if (envelope.type === 'advert.query') spend(TOLLS.query)
+      else if (envelope.auth !== undefined && !sameUser) spend(TOLLS.signed)
       if (envelope.type === 'hello') {
+        const { credentials: shown } = envelope.payload as Payload<'hello'>
+        spend(TOLLS.signed * shown.filter(text => !shownBefore.has(text)).length)
+        shownBefore = new Set(shown)
         if (!line.greeted && line.channel.ours) rttMs = performance.now() - openedAt
         line.greeted = true
         greetedBy(envelope.payload as Payload<'hello'>, line)
@@ -147,17 +153,18 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
         parts.count('MESSAGE_MALFORMED')
         line.channel.abort('it spoke before it said hello')
       } else if (!replies.settle(id, envelope)) {
-        if (working < CHANNEL.handlers) void work(envelope, line)
+        const places = Math.max(envelope.type === 'advert.query' ? TOLLS.queryPlaces : 1, Math.ceil(bytes.length / TOLLS.bytesPerPlace))
+        if (working < CHANNEL.handlers) void work(envelope, line, places)
         else {
-          parked.push({ envelope, line, bytes: bytes.length })
+          parked.push({ envelope, line, bytes: bytes.length, places })
           parkedBytes += bytes.length
         }
       }
     }
   }
 
-  function spend (): void {
-    frames.take()
+  function spend (count: number): void {
+    frames.take(count)
     if (overdrawn || frames.waitMs(1) === 0) return
     overdrawn = true
     clock.after(frames.waitMs(CHANNEL.framesPerSecond / 10), () => {
@@ -167,8 +174,8 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
   }
 
   /** The place of a message at work is given back only when the peer has taken the reply: who does not read is not read. */
-  async function work (envelope: Envelope, line: Line): Promise<void> {
-    working++
+  async function work (envelope: Envelope, line: Line, places: number): Promise<void> {
+    working += places
     const reply = await router.answer(envelope, { peer: id })
     try {
       if (reply !== undefined) await line.channel.send(() => encodeEnvelope(reply)).taken
@@ -176,10 +183,13 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
       logger.debug('a reply could not be sent', { peer: id, type: reply?.type, why: messageOf(error) })
       if (error instanceof A2aError && error.code === 'MESSAGE_TOO_LARGE') answerWith(error, envelope, line)
     }
-    working--
-    const next = parked.shift()
-    parkedBytes -= next?.bytes ?? 0
-    if (next !== undefined) void work(next.envelope, next.line)
+    working -= places
+    while (working < CHANNEL.handlers) {
+      const next = parked.shift()
+      if (next === undefined) break
+      parkedBytes -= next.bytes
+      void work(next.envelope, next.line, next.places)
+    }
     readOn()
   }
 

@@ -1,5 +1,6 @@
 /** Handlers by message type, and what goes back: their replies, or their failures as `error` envelopes. */
-import { A2aError, explain, messageOf, type Failure } from '../core/errors.ts'
+import { basename } from 'node:path'
+import { A2aError, messageOf, readFailure, type Failure } from '../core/errors.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Clock, EnvelopeHandler, Logger, Origin } from '../core/ports.ts'
 import type { MessageName } from '../wire/messages.ts'
@@ -44,7 +45,7 @@ export function createRouter ({ self, clock, logger, onLateReply }: RouterParts)
     try {
       return await handler(envelope, origin)
     } catch (error) {
-      if (error instanceof A2aError) return failed(error.failure, envelope)
+      if (error instanceof A2aError) return failed(withoutPlace(error.failure), envelope)
       logger.error('a message handler failed', { type, from: envelope.from, why: error instanceof Error ? error.stack : messageOf(error) })
       return failed({ code: 'INTERNAL', why: `the handler of ${type} failed; its log says why` }, envelope)
     }
@@ -62,14 +63,15 @@ export function createRouter ({ self, clock, logger, onLateReply }: RouterParts)
 
 /** The error that an `error` envelope carries. A code not known here, or facts that do not fit it, make an INTERNAL. */
 export function errorOf ({ payload }: Envelope): A2aError {
-  const { failure } = payload as { failure: Failure }
-  try {
-    if (explain(failure) as string | undefined !== undefined) return new A2aError(failure)
-  } catch {
-    // Its facts are not those of its code.
-  }
+  const { failure } = payload as { failure: { code: string } }
+  const known = readFailure(failure)
+  if (known !== undefined) return new A2aError(known)
   return new A2aError({ code: 'INTERNAL', why: `the peer answered with "${String(failure.code)}", which is not known here` })
 }
+
+/** What of this machine is nobody else's business: where its files are. */
+const withoutPlace = (failure: Failure): Failure =>
+  'file' in failure ? { ...failure, file: basename(failure.file), why: 'its disk refuses' } : failure
 
 function cut (failure: Failure): { code: string } {
   return Object.fromEntries(Object.entries(failure).map(([name, fact]) => [name, typeof fact === 'string' ? fact.slice(0, MAX_TEXT) : Array.isArray(fact) ? fact.slice(0, MAX_LIST) : fact])) as { code: string }

@@ -23,6 +23,10 @@ const MAX_TEXT = {
 /** The last millisecond that a Date can show (ECMAScript, time values). */
 const MAX_TIMESTAMP = 8_640_000_000_000_000n
 
+/** JSON.parse reads any depth, but what writes it again, or walks through it, would exhaust the stack. */
+const MAX_NESTING = 128
+const QUOTE = 0x22, BACKSLASH = 0x5c
+
 const NOTHING = new Uint8Array()
 const utf8 = new TextEncoder()
 const fromUtf8 = new TextDecoder('utf-8', { fatal: true })
@@ -77,7 +81,7 @@ export function decodeEnvelope (bytes: Uint8Array): Envelope {
     ...rest,
     ...(visited.length === 0 ? {} : { visited }),
     timestamp: Number(timestamp),
-    payload: parseJson(payload),
+    payload: payload.length === 0 ? {} : readJson(payload, 'the payload'),
     ...(content === undefined ? {} : { content }),
     ...(signature === undefined || credential === undefined ? {} : { auth: { credential, statement: statementOf(bytes, signature, content) } })
   }
@@ -134,12 +138,34 @@ function checkSizes (type: string, payload: number | undefined, content: number)
   if (content > maxContent) throw new A2aError({ code: 'MESSAGE_TOO_LARGE', bytes: content, limit: maxContent })
 }
 
-function parseJson (payload: Uint8Array): unknown {
+/**
+ * JSON that somebody else wrote.
+ * @throws A2aError MESSAGE_MALFORMED: it is none, or nested deeper than MAX_NESTING
+ */
+export function readJson (bytes: Uint8Array, what = 'it'): unknown {
+  if (nestingOf(bytes) > MAX_NESTING) throw malformed(`${what} is nested deeper than ${MAX_NESTING}`)
   try {
-    return payload.length === 0 ? {} : JSON.parse(fromUtf8.decode(payload))
+    return JSON.parse(fromUtf8.decode(bytes))
   } catch (error) {
-    throw malformed(`the payload is no JSON: ${messageOf(error)}`)
+    throw malformed(`${what} is no JSON: ${messageOf(error)}`)
   }
+}
+
+/** How deep objects and arrays are nested, of bytes that may be JSON. */
+function nestingOf (bytes: Uint8Array): number {
+  let depth = 0
+  let deepest = 0
+  let quoted = false
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i]
+    if (quoted) {
+      if (byte === BACKSLASH) i++
+      else if (byte === QUOTE) quoted = false
+    } else if (byte === QUOTE) quoted = true
+    else if (byte === 0x5b || byte === 0x7b) deepest = Math.max(deepest, ++depth)
+    else if (byte === 0x5d || byte === 0x7d) depth--
+  }
+  return deepest
 }
 
 function signedBytes (head: Uint8Array): Uint8Array {

@@ -4,7 +4,10 @@ import { compose, payloadOf } from '../../src/wire/compose.ts'
 import { signEnvelope } from '../../src/wire/envelope.ts'
 import { hashOf } from '../../src/wire/hash.ts'
 import { setScene, type Actor } from './scene.ts'
+import type { Envelope } from '../../src/core/envelope.ts'
 import type { Host } from '../../src/testing/host.ts'
+
+const costOf = (bid: Envelope | undefined): number => bid === undefined ? 0 : payloadOf(bid, 'task.bid').cost
 
 /** A requester that follows a script: what it sends to the provider, one by one. */
 function scripted (actor: Actor, provider: Host) {
@@ -17,7 +20,7 @@ function scripted (actor: Actor, provider: Host) {
     }, actor.author, { correlationId: 'task-1', task: 'sim.work', remainingMs: 10_000 }), actor.signer)),
     award: async (epoch: number) => await actor.wire.request(provider.peer, {
       ...signEnvelope(compose('task.award', {
-        capability: 'sim.work', bid_id: lastBid()?.messageId ?? 'none', input_hash: hashOf(input), requester_peer: actor.peer, endpoints: [], terms: { cost: 1, lease_ms: 1_000, fallback: 'next-bidder' }
+        capability: 'sim.work', bid_id: lastBid()?.messageId ?? 'none', input_hash: hashOf(input), requester_peer: actor.peer, endpoints: [], terms: { cost: costOf(lastBid()), lease_ms: 1_000, fallback: 'next-bidder' }
       }, actor.author, { ...fields, epoch, remainingMs: 10_000 }), actor.signer),
       content: input
     }),

@@ -51,11 +51,13 @@ test('a sender waits for a reader that is slow, and memory stays bounded', async
   const total = 1_000
   let taken = 0
   const sends = Array.from({ length: total }, () => a.net.wire.send(b.net.peerId, a.envelope('task.artifact', { name: 'x' }, { content }), { addresses: b.address(), timeoutMs: 30_000 }).then(() => { taken++ }))
-  await until(() => arrived === 256, 'as many handlers at work as there may be')
+  // Each takes three places, for its size.
+  const most = Math.ceil(256 / 3)
+  await until(() => arrived === most, 'as many handlers at work as there may be')
   // Nothing tells that nothing more happens; so this looks at it for a while.
   const before = taken
   await new Promise(resolve => { setTimeout(resolve, 300) })
-  assert.equal(arrived, 256)
+  assert.equal(arrived, most)
   assert.ok(taken <= before + 50 && taken < 400, `${taken} of ${total} were taken`)
   gate.resolve(undefined)
   await Promise.all(sends)
@@ -64,10 +66,10 @@ test('a sender waits for a reader that is slow, and memory stays bounded', async
 
 test('a handler may ask back the peer that keeps all its handlers busy', async t => {
   const [a, b] = await Promise.all([startNode(t), startNode(t)])
-  a.net.handle('advert.query', query => a.envelope('advert.list', { adverts: [] }, { causationId: query.messageId }))
+  a.net.handle('task.artifact', part => a.envelope('ack', {}, { causationId: part.messageId }))
   let done = 0
   b.net.handle('task.input', async () => {
-    await b.net.wire.request(a.net.peerId, b.envelope('advert.query', limit))
+    await b.net.wire.request(a.net.peerId, b.envelope('task.artifact', { name: 'x' }))
     done++
     return undefined
   })
