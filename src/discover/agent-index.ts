@@ -90,12 +90,13 @@ export function createIndex (clock: Clock): Index {
   /** One peer must not push everybody else out, however many agents it makes. */
   const bound = (teller: string, most: number): void => {
     for (let share = shares.get(teller); share !== undefined && (share.agents.size > most || share.bytes > MAX_OF_PEER.bytes); share = shares.get(teller)) dropOldest(share)
-    while (entries.size > MAX_AGENTS || bytes > MAX_BYTES) {
+    while (isFull()) {
       const [first, ...others] = [...shares].filter(([who]) => !isLocal(who)).map(([, share]) => share)
       if (first === undefined) return
       dropOldest(others.reduce((largest, share) => share.bytes > largest.bytes ? share : largest, first))
     }
   }
+  const isFull = (): boolean => entries.size > MAX_AGENTS || bytes > MAX_BYTES
   const dropOldest = ({ agents }: Share): void => { drop(agents.values().next().value as string) }
   const isLocal = (teller: string): boolean => {
     const [agentId = ''] = shares.get(teller)?.agents ?? []
