@@ -153,7 +153,7 @@ export function createDirectory ({ net, clock, logger, protocols, region }: Dire
     pending.add(agentId)
     queueMicrotask(() => {
       pending.delete(agentId)
-      if (!closed) spread(agent, advertOf(agent))
+      if (!closed) renew(agent)
     })
   }
 
@@ -167,6 +167,16 @@ export function createDirectory ({ net, clock, logger, protocols, region }: Dire
     const all = [...sent, ...published].map(done => done.catch(error => { logger.debug('an advert did not get everywhere', { why: messageOf(error) }) }))
     provide(agent)
     return all
+  }
+
+  /** An advert that cannot be made, for its schemas are too large to send, is no reason for a process to end. */
+  function renew (agent: LocalAgent, ttl?: number): Array<Promise<void>> {
+    try {
+      return spread(agent, advertOf(agent, ttl))
+    } catch (error) {
+      logger.error('an agent cannot be advertised: its capabilities are too large', { agent: agent.name, why: messageOf(error) })
+      return []
+    }
   }
 
   /** Provider records, again whenever the network has grown: the first ones of a young network reach nobody. */
@@ -187,7 +197,7 @@ export function createDirectory ({ net, clock, logger, protocols, region }: Dire
   /** Spread at random, so that nodes that started together do not speak together. */
   function heartbeat (): void {
     stopTimer = clock.after(HEARTBEAT_MS * (0.9 + Math.random() * 0.2), () => {
-      for (const agent of locals.values()) spread(agent, advertOf(agent))
+      for (const agent of locals.values()) renew(agent)
       for (const [domain, until] of interests) {
         if (until > clock.now()) continue
         interests.delete(domain)
@@ -284,7 +294,7 @@ export function createDirectory ({ net, clock, logger, protocols, region }: Dire
       closed = true
       stopTimer()
       stopListening()
-      const farewells = [...locals.values()].flatMap(agent => spread(agent, advertOf(agent, 0)))
+      const farewells = [...locals.values()].flatMap(agent => renew(agent, 0))
       const late = Promise.withResolvers<void>()
       const cancel = clock.after(FAREWELL_MS, () => { late.resolve() })
       await Promise.race([Promise.all(farewells), late.promise])
