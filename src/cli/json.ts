@@ -2,8 +2,8 @@
 import { explain, type Failure } from '../core/errors.ts'
 import type { TaskEvent } from '../core/task.ts'
 
-/** Below these keys is what users wrote: nothing in it is renamed. */
-const FOREIGN = new Set(['input', 'output', 'data', 'schema'])
+/** Below these keys is what users wrote, or failure codes: nothing in it is renamed. */
+const FOREIGN = new Set(['refused', 'input', 'output', 'data', 'schema'])
 
 /** Renames keys, at every depth, to snake_case. */
 export function snakeCase (value: unknown): unknown {

@@ -171,6 +171,16 @@ export function createDirectory ({ net, clock, logger, protocols, region }: Dire
     return all
   }
 
+  /** An advert that cannot be made, for its schemas are too large to send, is no reason for a process to end. */
+  function renew (agent: LocalAgent, ttl?: number): Array<Promise<void>> {
+    try {
+      return spread(agent, advertOf(agent, ttl))
+    } catch (error) {
+      logger.error('an agent cannot be advertised: its capabilities are too large', { agent: agent.name, why: messageOf(error) })
+      return []
+    }
+  }
+
   /** Provider records, again whenever the network has grown: the first ones of a young network reach nobody. */
   function provide (agent: LocalAgent): void {
     const { peers } = net.dht.status()
@@ -189,7 +199,7 @@ export function createDirectory ({ net, clock, logger, protocols, region }: Dire
   /** Spread at random, so that nodes that started together do not speak together. */
   function heartbeat (): void {
     stopTimer = clock.after(HEARTBEAT_MS * (0.9 + Math.random() * 0.2), () => {
-      for (const agent of locals.values()) spread(agent, advertOf(agent))
+      for (const agent of locals.values()) renew(agent)
       for (const [domain, until] of interests) {
         if (until > clock.now()) continue
         interests.delete(domain)
@@ -290,7 +300,7 @@ export function createDirectory ({ net, clock, logger, protocols, region }: Dire
       closed = true
       stopTimer()
       stopListening()
-      await atMost(FAREWELL_MS, Promise.all([...locals.values()].flatMap(agent => spread(agent, advertOf(agent, 0)))))
+      await atMost(FAREWELL_MS, Promise.all([...locals.values()].flatMap(agent => renew(agent, 0))))
     }
   }
 }

@@ -21,13 +21,15 @@ export interface RouterParts {
   logger: Logger
   /** A reply that nobody waits for any more. */
   onLateReply: () => void
+  /** Counts a message that its handler refused. */
+  count: (code: string) => void
 }
 
 /** What a failure's texts and lists are cut to, so that it fits its message. */
 const MAX_TEXT = 1_000
 const MAX_LIST = 16
 
-export function createRouter ({ self, clock, logger, onLateReply }: RouterParts): Router {
+export function createRouter ({ self, clock, logger, onLateReply, count }: RouterParts): Router {
   const handlers = new Map<string, EnvelopeHandler>()
 
   const failed: Router['failed'] = (failure, cause) => nodeEnvelope(self, 'error', { failure: cut(failure) }, cause, clock.now())
@@ -45,6 +47,7 @@ export function createRouter ({ self, clock, logger, onLateReply }: RouterParts)
     try {
       return await handler(envelope, origin)
     } catch (error) {
+      count(error instanceof A2aError ? error.code : 'INTERNAL')
       if (error instanceof A2aError) return failed(withoutPlace(error.failure), envelope)
       logger.error('a message handler failed', { type, from: envelope.from, why: error instanceof Error ? error.stack : messageOf(error) })
       return failed({ code: 'INTERNAL', why: `the handler of ${type} failed; its log says why` }, envelope)

@@ -1,5 +1,6 @@
 /** The event log of a node, on SQLite: what production uses. See memory.ts for the one of the simulator. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { A2aError, messageOf } from '../core/errors.ts'
 import type { Clock, EventLog, LogEvent, Logger, TaskRow } from '../core/ports.ts'
@@ -23,6 +24,8 @@ export interface EventLogOptions {
 
 /** A commit keeps the event loop waiting: one that takes longer, in ms, is worth a warning. */
 const SLOW_COMMIT_MS = 500
+/** A full disk fails every commit: it is said once in so many ms. */
+const WARN_EACH_MS = 10_000
 
 /**
  * Opens the log, or begins one. Nobody else can open it until it is closed or the process is gone.
@@ -37,6 +40,7 @@ export async function openEventLog (options: EventLogOptions): Promise<EventLog>
 export function logOn (database: DatabaseSync, { file, clock, logger }: EventLogOptions): EventLog {
   const sql = cached(database)
   let open = true
+  let warnedAt = -Infinity
 
   const group = groupCommit({
     // Without a timer: what arrives during one fsync shares the next, so groups grow by themselves when the disk is slow.
@@ -44,9 +48,14 @@ export function logOn (database: DatabaseSync, { file, clock, logger }: EventLog
     transaction: writes => {
       const startedAt = clock.now()
       try {
+        // SQLite would go on writing into a file that has no name any more, and all of it would be lost.
+        if (!existsSync(file)) throw Object.assign(new Error('the file was removed'), { errcode: CANTOPEN })
         transaction(database, writes)
       } catch (error) {
-        logger?.warn('the event log could not be written', { file, why: messageOf(error) })
+        if (clock.now() - warnedAt >= WARN_EACH_MS) {
+          warnedAt = clock.now()
+          logger?.warn('the event log could not be written', { file, why: messageOf(error) })
+        }
         throw error
       }
       const tookMs = clock.now() - startedAt
@@ -128,7 +137,7 @@ function cached (database: DatabaseSync): Table['sql'] {
   }
 }
 
-const IOERR = 10, TOOBIG = 18, CONSTRAINT = 19, MISMATCH = 20
+const IOERR = 10, CANTOPEN = 14, TOOBIG = 18, CONSTRAINT = 19, MISMATCH = 20
 
 function transaction (database: DatabaseSync, writes: () => void): void {
   try {

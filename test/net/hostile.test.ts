@@ -1,68 +1,16 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { randomBytes, randomInt } from 'node:crypto'
-import { test, type TestContext } from 'node:test'
-import { noise } from '@libp2p/noise'
-import { tcp } from '@libp2p/tcp'
-import { yamux } from '@libp2p/yamux'
+import { test } from 'node:test'
 import { multiaddr } from '@multiformats/multiaddr'
-import { createLibp2p } from 'libp2p'
-import type { Connection, Stream } from '@libp2p/interface'
 import { CHANNEL_PROTOCOL } from '../../src/net/channels.ts'
 import { framePrefix } from '../../src/net/frames.ts'
 import { didOfPeer } from '../../src/net/hello.ts'
-import { DHT_PROTOCOL } from '../../src/net/libp2p.ts'
 import { encodeEnvelope } from '../../src/wire/envelope.ts'
+import { attack, PROTOCOLS, stranger } from '../support/attacker.ts'
 import { startNode, until, type TestNode } from './support.ts'
 
 const FRAMES = 10_000
-const PROTOCOLS = [CHANNEL_PROTOCOL, DHT_PROTOCOL, '/meshsub/1.2.0', '/meshsub/1.1.0', '/ipfs/id/1.0.0', '/ipfs/ping/1.0.0']
-
-async function stranger (t: TestContext) {
-  const node = await createLibp2p({ transports: [tcp()], connectionEncrypters: [noise()], streamMuxers: [yamux({ enableKeepAlive: false })], connectionMonitor: { enabled: false } })
-  t.after(() => node.stop())
-  return node
-}
-
-/** A frame that somebody who means harm could send: noise, a cut or bent message, a false length. */
-function badFrame (good: Uint8Array): Uint8Array {
-  const framed = (bytes: Uint8Array): Uint8Array => Buffer.concat([framePrefix(bytes.length), bytes])
-  switch (randomInt(7)) {
-    case 0: return randomBytes(randomInt(1, 300))
-    case 1: return framed(randomBytes(randomInt(1, 300)))
-    case 2: return framed(good.subarray(0, randomInt(1, good.length)))
-    case 3: {
-      const bent = Uint8Array.from(good)
-      bent[randomInt(bent.length)] = randomInt(256)
-      return framed(bent)
-    }
-    case 4: return Buffer.concat([framePrefix(randomInt(2 ** 21, 2 ** 27)), randomBytes(50)])
-    case 5: return Uint8Array.of(0)
-    default: return framed(Buffer.concat([good, randomBytes(20)]))
-  }
-}
-
-/** Sends until all are sent; whenever the stream is reset, or the connection is ended, begins anew. */
-async function attack (dial: () => Promise<Connection>, protocol: string, good: Uint8Array): Promise<number> {
-  let sent = 0
-  let stream: Stream | undefined
-  let streams = 0
-  while (sent < FRAMES) {
-    try {
-      if (stream?.status !== 'open') {
-        stream = await (await dial()).newStream([protocol], { signal: AbortSignal.timeout(2_000), maxOutboundStreams: 1_000 })
-        stream.addEventListener('message', () => {})
-        streams++
-      }
-      for (let i = 0; i < 50 && sent < FRAMES; i++, sent++) stream.send(badFrame(good))
-    } catch {
-      sent += 50
-    }
-    await new Promise(resolve => { setImmediate(resolve) })
-    if (streams % 20 === 19) stream?.abort(new Error('enough'))
-  }
-  return streams
-}
 
 async function answers (victim: TestNode, honest: TestNode): Promise<void> {
   for (let i = 0; i < 20; i++) {
@@ -81,7 +29,7 @@ for (const protocol of PROTOCOLS) {
     globalThis.gc?.()
     const before = process.memoryUsage()
     const good = encodeEnvelope(honest.envelope('hello', { credentials: [] }))
-    const streams = await attack(() => bad.dial(target, { signal: AbortSignal.timeout(2_000) }), protocol, good)
+    const streams = await attack(() => bad.dial(target, { signal: AbortSignal.timeout(2_000) }), protocol, good, FRAMES)
     assert.ok(streams > 0, 'not one stream was opened')
     await answers(victim, honest)
     globalThis.gc?.()

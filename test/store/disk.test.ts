@@ -257,3 +257,16 @@ it('survives a full disk, and has what it acknowledged', { timeout: 30_000 }, as
     execFileSync('umount', [small])
   }
 })
+
+it('acknowledges nothing once its file was removed, and says so once in a while', async t => {
+  const { home, file } = homeFor(t)
+  const warned: string[] = []
+  const say = (): void => {}
+  const log = await openEventLog({ file, clock, logger: { debug: say, info: say, warn: what => { warned.push(what) }, error: say } })
+  await append(log)
+  rmSync(home, { recursive: true })
+  for (let i = 0; i < 20; i++) await assert.rejects(append(log), { code: 'LOG_WRITE_FAILED' })
+  assert.equal(warned.length, 1)
+  mkdirSync(home)
+  await log.close()
+})
