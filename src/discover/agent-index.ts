@@ -97,7 +97,6 @@ export function createIndex (clock: Clock): Index {
       dropOldest(others.reduce((largest, share) => share.bytes > largest.bytes ? share : largest, first))
     }
   }
-  const isFull = (): boolean => entries.size > MAX_AGENTS || bytes > MAX_BYTES
   const dropOldest = ({ agents }: Share): void => { drop(agents.values().next().value as string) }
   const isLocal = (teller: string): boolean => {
     const [agentId = ''] = shares.get(teller)?.agents ?? []

@@ -91,7 +91,7 @@ describe('a node that strangers attack', { timeout: 60_000 }, () => {
     })
   })
 
-  it('outlives floods: queries, hellos of new agents, announcements, adverts with endless names, large awards', async t => {
+  it('outlives floods: queries, hellos, announcements, adverts with endless names, large awards', async t => {
     const { node, send } = await connected(t)
     const call = (capability: string, more: object = {}) => ({ capability, round: randomInt(1, 16), closes_in_ms: 1e300, input_bytes: 2 ** 53 - 1, max_cost: 1e308, peer_id: node.net.peerId, endpoints: [], exclude: [], ...more })
     const content = randomBytes(1_024 * 1_024)
