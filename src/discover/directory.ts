@@ -196,17 +196,27 @@ export function createDirectory ({ net, clock, logger, protocols, region }: Dire
     }
   }
 
-  /** Spread at random, so that nodes that started together do not speak together. */
+  /** One agent at a time, each of them every 30 s, spread at random: neither a node's agents nor nodes that started together speak together. */
   function heartbeat (): void {
-    stopTimer = clock.after(HEARTBEAT_MS * (0.9 + Math.random() * 0.2), () => {
-      for (const agent of locals.values()) renew(agent)
-      for (const [domain, until] of interests) {
-        if (until > clock.now()) continue
-        interests.delete(domain)
-        if (![...locals.values()].some(agent => agent.capabilities().some(({ name }) => domainOf(name.split('.')) === domain))) net.gossip.leave(topicOf(domain))
+    stopTimer = clock.after(HEARTBEAT_MS / Math.max(1, locals.size) * (0.8 + Math.random() * 0.4), () => {
+      const [next] = locals.values()
+      if (next !== undefined) {
+        locals.delete(next.author.agentId)
+        locals.set(next.author.agentId, next)
+        renew(next)
       }
+      loseInterest()
       heartbeat()
     })
+  }
+
+  /** Domains that nobody here offers or has asked for lately are not listened to any more. */
+  function loseInterest (): void {
+    for (const [domain, until] of interests) {
+      if (until > clock.now()) continue
+      interests.delete(domain)
+      if (![...locals.values()].some(agent => agent.capabilities().some(({ name }) => domainOf(name.split('.')) === domain))) net.gossip.leave(topicOf(domain))
+    }
   }
 
   function listenTo (domain: string): void {
