@@ -14,8 +14,8 @@ it('capabilities too large to be advertised are said to be, and end nothing', as
   t.after(() => { signer.close() })
   const directory = createDirectory({ net, clock, logger, protocols: [] })
   const capabilities = [{ name: 'data.x', version: 1, description: 'x'.repeat(100_000) }]
-  directory.advertise({ author: { agentId: signer.agentId, newId, now: clock.now }, signer, name: 'a', load: () => 0, capabilities: () => capabilities })
-  await new Promise(resolve => { setImmediate(resolve) })
-  assert.deepEqual(logger.lines.filter(({ level }) => level === 'error').map(({ what }) => what), ['an agent cannot be advertised: its capabilities are too large'])
+  const advertised = directory.advertise({ author: { agentId: signer.agentId, newId, now: clock.now }, signer, name: 'a', load: () => 0, capabilities: () => capabilities })
+  await assert.rejects(advertised, { code: 'MESSAGE_TOO_LARGE' })
   await directory.close()
+  assert.deepEqual(logger.lines.filter(({ level }) => level === 'error').map(({ what }) => what), ['an agent cannot be advertised: its capabilities are too large'])
 })
