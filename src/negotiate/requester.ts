@@ -7,6 +7,7 @@ import { createBook, type Book, type Machine } from './book.ts'
 import { encodeJson, JSON_TYPE, toBase64 } from './content.ts'
 import { composeAward, composeCall, type Sender } from './offers.ts'
 import { judgeResult, type SignedReceipt } from './verdict.ts'
+import { replayTask, type Past } from './replay.ts'
 import { createStrays } from './strays.ts'
 import { createFeed, isLast, type EventFeed } from './work.ts'
 import { A2aError, messageOf, toFailure } from '../core/errors.ts'
@@ -351,21 +352,8 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     await book.apply(taskId, { type: 'cancelled', at: now(), why }).done
   }
 
-  /** The events of the log, folded again, give the events that were published. */
-  function replay (taskId: string): { task: RequesterTask, events: TaskEvent[], input: Buffer, output?: JsonSchema } | undefined {
-    const [first, ...rest] = log.eventsOf('requester', taskId).filter(({ agent }) => agent === author.agentId)
-    if (first === undefined) return undefined
-    const { spec, input, output } = first.data as { spec: TaskSpec, input: string, output?: JsonSchema }
-    const opened = openTask(spec)
-    const events: TaskEvent[] = []
-    let { task } = opened
-    for (const { at, type, data } of rest) {
-      const step = machine.step(task, { type, at, ...data as object } as RequesterEvent)
-      task = step.task
-      for (const effect of step.effects) if (effect.type === 'publish') events.push({ taskId, at, ...effect.event } as TaskEvent)
-    }
-    return { task, events, input: Buffer.from(input, 'base64'), output }
-  }
+  const replay = (taskId: string): Past | undefined =>
+    replayTask(taskId, log.eventsOf('requester', taskId).filter(({ agent }) => agent === author.agentId), machine.step)
 
   return {
     delegate,
