@@ -6,6 +6,7 @@ import { Uint8ArrayList } from 'uint8arraylist'
 import type { Stream } from '@libp2p/interface'
 import { A2aError, messageOf } from '../core/errors.ts'
 import { MAX_ENVELOPE } from '../wire/envelope.ts'
+import { createFlow } from './flow.ts'
 import { createFrameReader, framePrefix } from './frames.ts'
 import { CHANNEL } from './limits.ts'
 
@@ -52,8 +53,7 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
   let closed = false
   let flushing = false
   let reading = false
-  let paused = false
-  let changing = false
+  const flow = createFlow(stream, mayRead)
   const isOpen = (): boolean => !closed
 
   function readOn (): void {
@@ -72,21 +72,7 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
     } finally {
       reading = false
     }
-    if (!closed) holdOrRelease(!mayRead())
-  }
-
-  /**
-   * Never pauses from within resume(): it hands out what was kept and then opens the window, whatever happened in between,
-   * so yamux would fill the buffer of a paused stream until libp2p resets it.
-   */
-  function holdOrRelease (hold: boolean): void {
-    if (changing || hold === paused || stream.readStatus === 'closed' || stream.readStatus === 'closing') return
-    changing = true
-    paused = hold
-    if (hold) stream.pause()
-    else stream.resume()
-    changing = false
-    if (isOpen()) holdOrRelease(!mayRead())
+    if (!closed) flow.update()
   }
 
   async function flush (): Promise<void> {
@@ -95,7 +81,7 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
     while (queue.size > 0 && isOpen()) {
       const { entries, bytes } = nextBatch()
       try {
-        if (bytes.length > 0 && !stream.send(bytes)) await drained()
+        if (bytes.length > 0 && !stream.send(bytes)) await flow.drained()
       } catch (error) {
         abort(messageOf(error))
       }
@@ -125,21 +111,6 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
       if (bytes.length >= CHANNEL.batchBytes) break
     }
     return { entries, bytes }
-  }
-
-  /** Not stream.onDrain(): in @libp2p/utils 7.4.1 its promise is made once, so every wait after the first ends at once. */
-  async function drained (): Promise<void> {
-    while (stream.writableNeedsDrain && isOpen()) {
-      await new Promise<void>(resolve => {
-        const done = (): void => {
-          stream.removeEventListener('drain', done)
-          stream.removeEventListener('close', done)
-          resolve()
-        }
-        stream.addEventListener('drain', done)
-        stream.addEventListener('close', done)
-      })
-    }
   }
 
   function end (why: string): void {

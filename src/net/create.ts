@@ -11,6 +11,7 @@ import type { Net, NetOptions } from './net.ts'
 import { openRendezvous } from './rendezvous.ts'
 import { createReplies } from './replies.ts'
 import { createRouter, errorOf } from './router.ts'
+import { createStreams } from './streams.ts'
 import { createUserProof } from './user-key.ts'
 import { createWire } from './wire.ts'
 
@@ -37,10 +38,12 @@ export async function createNet ({ seed, listen = DEFAULT_LISTEN, bootstrap = []
   const speakersHere = () => credentials().map(bytes => verifyCredential(bytes, clock.now())).map(({ agentId, peerId }) => ({ agentId, peerId }))
   const wire = createWire({ self, channels, router, replies, clock, count, speaksHere: agent => agent === selfDid || speakersHere().some(({ agentId }) => agentId === agent) })
   const discovery = createDiscovery({ host, channels, rendezvous, seeds, mdns, clock, logger })
+  const streams = createStreams({ self, host, channels, logger })
   let stopped: Promise<void> | undefined
 
   async function stop (): Promise<void> {
     await discovery.close()
+    streams.close('the node stops')
     await channels.close('the node stops')
     await stopHost(host, STOP_MS)
   }
@@ -71,6 +74,7 @@ export async function createNet ({ seed, listen = DEFAULT_LISTEN, bootstrap = []
     greet () { for (const peer of channels.all()) peer.greet() },
     begin: discovery.begin,
     joined: (timeoutMs = 1_500) => discovery.joined(timeoutMs),
+    streams,
     gossip: createGossip({ host, router, clock, logger, count, misdeeds }),
     dht: createDht(host, logger),
     refused,

@@ -26,7 +26,9 @@ export const STREAMS = {
   inbound: 64,
   outbound: 128,
   /** How far a receive window may grow. Below libp2p's read buffer of 4 MiB, so that a paused reader holds its peer up and does not reset it. */
-  windowBytes: MiB
+  windowBytes: MiB,
+  /** Bytes that wait for the reader of a byte stream before the stream is paused. With the window, what a slow reader can pile up. */
+  readAhead: 512 * KiB
 } as const
 
 /** A channel and its peer. */

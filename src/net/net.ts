@@ -3,6 +3,7 @@ import type { Envelope } from '../core/envelope.ts'
 import type { EnvelopeHandler, Logger, Clock, Wire, Speaker } from '../core/ports.ts'
 import type { PeerRow } from '../core/agent.ts'
 import type { MessageName } from '../wire/messages.ts'
+import type { Streams } from './streams.ts'
 
 export interface NetOptions {
   /** Seed of the node's Ed25519 key, 32 bytes: its peer id. */
@@ -45,6 +46,8 @@ export interface Net extends AsyncDisposable {
   begin: () => Promise<void>
   /** Resolves when everybody found through rendezvous and bootstrap has been dialled and greeted, or has failed. */
   joined: (timeoutMs?: number) => Promise<void>
+  /** Byte streams of their own beside the channel. */
+  readonly streams: Pick<Streams, 'handle' | 'open'>
   readonly gossip: Gossip
   readonly dht: Dht
   /** Inbound messages refused since the start, by failure code. NO_REPLY: replies that came when nobody waited for them any more. */
