@@ -1,5 +1,6 @@
 /** Wires one agent together: its key, what it offers, and the two ends of its tasks. */
 import type { KeyObject } from 'node:crypto'
+import { createRequests, type Requests } from './converse/requests.ts'
 import { domainOf, parseCapability } from './core/capability.ts'
 import { A2aError, messageOf } from './core/errors.ts'
 import { topicOf, type Directory, type LocalAgent } from './discover/directory.ts'
@@ -41,6 +42,7 @@ export interface HostedAgent {
   signer: RotatingSigner
   requester: RequesterEnd
   provider: ProviderEnd
+  requests: Requests
   capabilities: () => Capability[]
   load: () => number
   /** Ends what runs here and tells its requesters, until the signal aborts. */
@@ -152,6 +154,14 @@ export function hostAgent (parts: AgentParts): HostedAgent {
     countersigned: ledger.attachCountersignature
   })
 
+  const requests: Requests = createRequests({
+    author, clock, logger,
+    wire: net.wire,
+    whereIs: directory.whereIs,
+    locate: directory.locate,
+    trusts: net.sameUser
+  })
+
   /** Connects, so that the peer's hello tells who it is. */
   async function greet (peer: string, addresses: string[]): Promise<void> {
     await net.wire.request(peer, compose('ping', {}, author, { correlationId: newId() }), { addresses })
@@ -188,6 +198,9 @@ export function hostAgent (parts: AgentParts): HostedAgent {
       }
     },
     delegate: (capability, input, options = {}) => delegate(capability, input, options, { depth: 0, visited: [] }),
+    onRequest: (requestName, handler, options) => ({ [Symbol.dispose]: requests.onRequest(requestName, handler, options) }),
+    request: requests.request as Agent['request'],
+    tell: requests.tell,
     metrics: () => log.metrics(signer.agentId),
     interactions: limit => log.interactions(signer.agentId, limit),
     [Symbol.asyncDispose]: () => parts.node[Symbol.asyncDispose]()
@@ -195,10 +208,11 @@ export function hostAgent (parts: AgentParts): HostedAgent {
 
   tell()
   return {
-    agent, author, signer, requester, provider, load,
+    agent, author, signer, requester, provider, requests, load,
     keyFile: parts.keyFile,
     capabilities: local.capabilities,
     close: async signal => {
+      requests.close()
       await provider.close(signal)
       requester.close()
       signer.close()

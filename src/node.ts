@@ -56,6 +56,7 @@ export interface HostedNode extends Node {
 const SHUTDOWN_MS = 2_000
 const TO_PROVIDER: MessageName[] = ['task.award', 'task.standby', 'task.decline', 'task.revoke', 'task.input']
 const TO_REQUESTER: MessageName[] = ['task.bid', 'task.pass', 'task.heartbeat', 'task.progress', 'task.artifact', 'task.input-required', 'task.result']
+const TO_REQUESTS: MessageName[] = ['request', 'tell', 'cancel']
 
 /**
  * Starts a node with one agent, and resolves when it listens. Open tasks of an earlier run go on by themselves.
@@ -89,13 +90,14 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
     await Promise.all(hosted.map(({ provider }) => provider.receive(envelope, origin)))
     return undefined
   }
-  const toOne = (end: 'provider' | 'requester'): EnvelopeHandler => async (envelope, origin) => {
+  const toOne = (end: 'provider' | 'requester' | 'requests'): EnvelopeHandler => (envelope, origin) => {
     const agent = hosted.find(candidate => candidate.agent.id === envelope.to)
     if (agent === undefined) throw new A2aError({ code: 'REFUSED', why: 'there is no such agent here' })
-    return await agent[end].receive(envelope, origin)
+    return agent[end].receive(envelope, origin)
   }
   net.handle('task.announce', announcementIntake(admission({ clock, sameUser: net.sameUser, connected: peer => net.speakers(peer).length > 0 }, toEach)))
   for (const type of TO_PROVIDER) net.handle(type, toOne('provider'))
+  for (const type of TO_REQUESTS) net.handle(type, toOne('requests'))
   for (const type of TO_REQUESTER) net.handle(type, toOne('requester'))
   net.onPeer(({ type, peer }) => { if (type === 'closed') void confirmGone(peer) })
 

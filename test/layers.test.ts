@@ -16,6 +16,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   announce: ['core', 'wire', 'net', 'identity'],
   negotiate: ['core', 'wire', 'net', 'identity'],
   execute: ['core'],
+  converse: ['core', 'wire', 'net', 'identity'],
   control: ['core', 'index.ts', 'version.ts'],
   operate: ['core', 'control', 'identity', 'settle', 'store', 'node.ts'],
   swarm: ['core', 'control', 'index.ts'],

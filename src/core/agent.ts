@@ -16,9 +16,49 @@ export interface Agent extends AsyncDisposable {
   provide: <I = unknown, O = unknown>(capability: string, definition: Provision<I, O>) => Promise<Provided>
   /** Has a task done by whoever bids best. Starts at once; nothing needs to be awaited for it to go on. */
   delegate: (capability: string, input: unknown, options?: DelegateOptions) => Work
+  /**
+   * Answers requests and messages of a name, such as `price.quote`. Who may send them: everybody when `public`, else nodes
+   * of the same user on the same machine. A message's answer is dropped.
+   * @throws A2aError BAD_USAGE when the name is answered already
+   */
+  onRequest: <I = any>(name: string, handler: RequestHandler<I>, options?: { public?: boolean }) => Disposable
+  /**
+   * Asks another agent, and resolves to its answer. Bodies are JSON values, or a Uint8Array of up to 4 MiB that must not
+   * change until the answer is there.
+   * @throws A2aError PEER_UNREACHABLE, NO_REPLY, OVERLOADED, REFUSED, NOT_ALLOWED, HANDLER_FAILED, or what the handler threw
+   */
+  request: <O = any>(to: string, name: string, body?: unknown, options?: RequestOptions) => Promise<O>
+  /** Tells another agent something that wants no answer. Resolves when it is on its way: awaiting it is the backpressure. @throws A2aError PEER_UNREACHABLE, OVERLOADED */
+  tell: (to: string, name: string, body?: unknown, options?: TellOptions) => Promise<void>
   metrics: () => AgentMetrics[]
   /** The newest first; the last 1,000 at most. */
   interactions: (limit?: number) => Interaction[]
+}
+
+export type RequestHandler<I = any> = (body: I, context: RequestContext) => unknown
+
+export interface RequestContext {
+  /** The agent that asks. */
+  readonly from: string
+  /** Milliseconds that it still waits. */
+  remainingMs: () => number
+  /** Aborts when whoever asked gives up, or has waited long enough. */
+  readonly signal: AbortSignal
+}
+
+export interface TellOptions {
+  signal?: AbortSignal
+  /** How long it may wait for the connection and for the transport, in ms. Default 5,000. */
+  timeoutMs?: number
+  /** `low` leaves after everything else for the same node. Default `normal`. */
+  priority?: 'normal' | 'low'
+}
+
+export interface RequestOptions extends TellOptions {
+  /** How long to wait for the answer, in ms. Default 30,000. */
+  timeoutMs?: number
+  /** Doing it twice does no harm: it is sent again, until the time is over, when the connection breaks. Default false. */
+  idempotent?: boolean
 }
 
 export interface Provision<I = unknown, O = unknown> {

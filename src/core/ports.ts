@@ -50,6 +50,8 @@ export interface SendOptions {
   timeoutMs?: number
   /** Multiaddrs to try when the peer is not connected and not in the peer store. */
   addresses?: string[]
+  /** `low` waits behind everything else for the same peer. Default: what the type of the message says. */
+  lane?: 'normal' | 'low'
 }
 
 /** Answers an envelope: with a reply, or with nothing. A thrown A2aError goes back as an `error` envelope. */

@@ -6,7 +6,7 @@ import { composeAdvert, parseAdvert, ADVERT_TTL_S, HEARTBEAT_MS } from './advert
 import { createIndex, toFound, type Entry } from './agent-index.ts'
 import { domainOf, parsePattern, prefixesOf, type Capability } from '../core/capability.ts'
 import { within } from '../core/deadline.ts'
-import { messageOf } from '../core/errors.ts'
+import { A2aError, messageOf } from '../core/errors.ts'
 import { verifyEnvelope } from '../identity/verify.ts'
 import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
 import { decodeEnvelope } from '../wire/envelope.ts'
@@ -38,6 +38,10 @@ export interface Directory {
   /** Agents whose capabilities match, the least loaded first. Looks around when none is known. */
   find: (pattern: string, options?: FindOptions) => Promise<FoundAgent[]>
   get: (agentId: string) => Entry | undefined
+  /** Where an agent is, as far as is known here. */
+  whereIs: (agentId: string) => { peer: string, addresses: string[] } | undefined
+  /** The same, and asks the peers when it is not known. @throws A2aError PEER_UNREACHABLE */
+  locate: (agentId: string, options?: { signal?: AbortSignal, timeoutMs?: number }) => Promise<{ peer: string, addresses: string[] }>
   /** Nothing answers at its addresses: forget it until it says something new. */
   unreachable: (agentId: string) => void
   unreachablePeer: (peerId: string) => void
@@ -110,7 +114,7 @@ export function createDirectory ({ net, clock, logger, protocols, region }: Dire
     void pull.finally(() => { pulls.delete(pull) })
   }
 
-  async function ask (peer: string, query: { pattern?: string, limit: number }, source: FoundAgent['source'], addresses?: string[], signal?: AbortSignal): Promise<void> {
+  async function ask (peer: string, query: { pattern?: string, agent_id?: string, limit: number }, source: FoundAgent['source'], addresses?: string[], signal?: AbortSignal): Promise<void> {
     const author = anyAuthor()
     if (author === undefined) return
     const reply = await wire.request(peer, compose('advert.query', query, author, { correlationId: author.newId() }), { timeoutMs: 2_000, addresses, signal })
@@ -248,6 +252,29 @@ export function createDirectory ({ net, clock, logger, protocols, region }: Dire
     await Promise.allSettled(peers.map(({ peerId }) => ask(peerId, { pattern, limit: PULL_LIMIT }, 'peer', undefined, signal)))
   }
 
+  function whereIs (agentId: string): { peer: string, addresses: string[] } | undefined {
+    if (locals.has(agentId)) return { peer: wire.peerId, addresses: [] }
+    const entry = index.get(agentId)
+    return entry === undefined ? undefined : { peer: entry.peerId, addresses: entry.endpoints }
+  }
+
+  async function locate (agentId: string, { signal, timeoutMs = 2_000 }: { signal?: AbortSignal, timeoutMs?: number } = {}): Promise<{ peer: string, addresses: string[] }> {
+    const known = whereIs(agentId)
+    if (known !== undefined) return known
+    const until = clock.now() + timeoutMs
+    await joined(timeoutMs)
+    if (index.get(agentId) === undefined) {
+      const asked = net.peers().slice(0, ASK_PEERS).map(({ peerId }) => ask(peerId, { agent_id: agentId, limit: 1 }, 'peer', undefined, signal).then(() => {
+        if (index.get(agentId) === undefined) throw new Error('not known there')
+      }))
+      await atMost(Math.max(0, until - clock.now()), Promise.any(asked).catch(() => {}))
+    }
+    signal?.throwIfAborted()
+    const found = whereIs(agentId)
+    if (found === undefined) throw new A2aError({ code: 'PEER_UNREACHABLE', peer: agentId, why: 'nobody here knows where this agent is' })
+    return found
+  }
+
   /** Nobody is known: ask the peers and the DHT, and wait for whichever brings somebody first. */
   async function look (pattern: string, until: AbortSignal): Promise<void> {
     const wanted = parsePattern(pattern)
@@ -302,6 +329,8 @@ export function createDirectory ({ net, clock, logger, protocols, region }: Dire
     advertise,
     find,
     get: index.get,
+    whereIs,
+    locate,
     unreachable: index.drop,
     unreachablePeer: index.dropPeer,
     size: index.size,

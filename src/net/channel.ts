@@ -1,14 +1,20 @@
 /**
- * One stream of a channel: whole frames in and out. Outbound messages wait here, not yet encoded, until the transport
- * can take them; those of one turn of the event loop leave in one piece. Inbound, reading stops while the owner says so.
+ * One stream of a channel: whole frames in and out. Outbound messages wait in the outbox, not yet encoded, until the
+ * transport can take them; those of one turn of the event loop leave in one piece. Inbound, reading stops while the
+ * owner says so.
  */
-import { Uint8ArrayList } from 'uint8arraylist'
+import type { Uint8ArrayList } from 'uint8arraylist'
 import type { Stream } from '@libp2p/interface'
 import { A2aError, messageOf } from '../core/errors.ts'
-import { MAX_ENVELOPE } from '../wire/envelope.ts'
+import type { Clock } from '../core/ports.ts'
+import type { Envelope } from '../core/envelope.ts'
+import { encodeParts, MAX_ENVELOPE } from '../wire/envelope.ts'
+import { laneOf, type Lane } from '../wire/messages.ts'
+import { createBatch } from './batch.ts'
 import { createFlow } from './flow.ts'
-import { createFrameReader, framePrefix } from './frames.ts'
+import { createFrameReader } from './frames.ts'
 import { CHANNEL } from './limits.ts'
+import { createOutbox } from './outbox.ts'
 
 export interface ChannelParts {
   stream: Stream
@@ -20,13 +26,16 @@ export interface ChannelParts {
   onGarbage: (error: A2aError) => void
   /** Called once, however it ends. */
   onClosed: (why: string) => void
+  clock: Clock
 }
 
 export interface Channel {
   /** We opened it. */
   readonly ours: boolean
-  /** Queues a message. `taken` settles when the transport has it, or never will. */
-  send: (encode: () => Uint8Array) => Outgoing
+  /**
+   * Queues a message. Returns the way to take it back: true when it will not be sent, and then neither callback is called.
+   */
+  send: (envelope: Envelope, options?: Sending) => () => boolean
   /** Messages waiting. */
   queued: () => number
   readOn: () => void
@@ -34,25 +43,38 @@ export interface Channel {
   abort: (why: string) => void
 }
 
-export interface Outgoing {
-  taken: Promise<void>
-  /** Gives up: `taken` rejects, and what was not yet handed to the transport is not sent. */
-  cancel: (error: unknown) => void
+export interface Sending {
+  /** Default: that of the message's type. */
+  lane?: Lane
+  /** The transport has it. */
+  onTaken?: () => void
+  /** How long it may wait for the transport, in ms since the epoch. OVERLOADED then. Default: for ever. */
+  until?: number
+  /** The transport never will have it. */
+  onFailed?: (error: unknown) => void
 }
 
-interface Entry {
-  encode: () => Uint8Array
-  resolve: () => void
-  reject: (error: unknown) => void
-  given: boolean
+interface Entry extends Sending {
+  envelope: Envelope
+  lane: Lane
+  caller: string
+  bytes: number
 }
 
-export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onClosed }: ChannelParts): Channel {
+/** A message that waited for the transport all its time. */
+export const notRead = (peer: string): A2aError => new A2aError({ code: 'OVERLOADED', what: `messages waiting for ${peer}, which does not read`, limit: CHANNEL.queued })
+
+/** What an envelope has beside its content, about, in bytes. */
+const HEAD_BYTES = 300
+
+export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onClosed, clock }: ChannelParts): Channel {
   const reader = createFrameReader(MAX_ENVELOPE)
-  const queue = new Set<Entry>()
+  const outbox = createOutbox<Entry>()
   let closed = false
   let flushing = false
   let reading = false
+  /** What the transport was given and has not taken yet. */
+  let given: Entry[] = []
   const flow = createFlow(stream, mayRead)
   const isOpen = (): boolean => !closed
 
@@ -76,49 +98,63 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
   }
 
   async function flush (): Promise<void> {
-    // Lets everything that is sent in this turn of the event loop gather first.
-    await new Promise(resolve => { setImmediate(resolve) })
-    while (queue.size > 0 && isOpen()) {
+    while (outbox.size > 0 && isOpen()) {
       const { entries, bytes } = nextBatch()
+      given = entries
       try {
-        if (bytes.length > 0 && !stream.send(bytes)) await flow.drained()
+        if (entries.length > 0 && !stream.send(bytes)) await drained()
       } catch (error) {
         abort(messageOf(error))
       }
-      for (const entry of entries) {
-        queue.delete(entry)
-        if (closed) entry.reject(unreachable('the channel was closed'))
-        else entry.resolve()
+      const failure = isOpen() ? undefined : unreachable('the channel was closed')
+      const ended = given
+      given = []
+      for (const { onTaken, onFailed } of ended) {
+        if (failure === undefined) onTaken?.()
+        else onFailed?.(failure)
       }
     }
     flushing = false
   }
 
-  function nextBatch (): { entries: Entry[], bytes: Uint8ArrayList } {
+  /** While the other side does not read, those who have waited too long are told. */
+  async function drained (): Promise<void> {
+    const look = (): void => {
+      const isLate = ({ until = Infinity }: Entry): boolean => until <= clock.now()
+      const late = [...given.filter(isLate), ...outbox.removeAll(isLate)]
+      given = given.filter(entry => !late.includes(entry))
+      for (const { onFailed } of late) onFailed?.(notRead(peer))
+      stop = clock.after(CHANNEL.lookMs, look)
+    }
+    let stop = clock.after(CHANNEL.lookMs, look)
+    try {
+      await flow.drained()
+    } finally {
+      stop()
+    }
+  }
+
+  function nextBatch (): { entries: Entry[], bytes: Uint8Array | Uint8ArrayList } {
     const entries: Entry[] = []
-    const bytes = new Uint8ArrayList()
-    for (const entry of queue) {
+    const batch = createBatch()
+    while (batch.length < CHANNEL.batchBytes) {
+      const entry = outbox.next()
+      if (entry === undefined) break
       try {
-        const frame = entry.encode()
-        bytes.append(framePrefix(frame.length))
-        bytes.append(frame)
-        entry.given = true
+        batch.add(encodeParts(entry.envelope))
         entries.push(entry)
       } catch (error) {
-        queue.delete(entry)
-        entry.reject(error)
+        entry.onFailed?.(error)
       }
-      if (bytes.length >= CHANNEL.batchBytes) break
     }
-    return { entries, bytes }
+    return { entries, bytes: batch.finish() }
   }
 
   function end (why: string): void {
     if (closed) return
     closed = true
     const error = unreachable(why)
-    for (const entry of queue) entry.reject(error)
-    queue.clear()
+    for (const { onFailed } of outbox.clear()) onFailed?.(error)
     onClosed(why)
   }
 
@@ -140,30 +176,22 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
 
   return {
     ours: stream.direction === 'outbound',
-    send (encode) {
-      if (closed) return failed(unreachable('the channel was closed'))
-      if (queue.size >= CHANNEL.queued) return failed(new A2aError({ code: 'OVERLOADED', what: `messages waiting for ${peer}`, limit: CHANNEL.queued }))
-      const { promise, resolve, reject } = Promise.withResolvers<void>()
-      const entry: Entry = { encode, resolve, reject, given: false }
-      queue.add(entry)
+    send (envelope, { lane = laneOf(envelope.type), onTaken, onFailed } = {}) {
+      if (closed || outbox.size >= CHANNEL.queued) {
+        onFailed?.(closed ? unreachable('the channel was closed') : new A2aError({ code: 'OVERLOADED', what: `messages waiting for ${peer}`, limit: CHANNEL.queued }))
+        return () => false
+      }
+      const entry: Entry = { envelope, lane, caller: envelope.from, bytes: HEAD_BYTES + (envelope.content?.length ?? 0), onTaken, onFailed }
+      outbox.add(entry)
       if (!flushing) {
         flushing = true
-        void flush()
+        // Lets everything that is sent in this turn of the event loop gather first.
+        setImmediate(() => { void flush() })
       }
-      return {
-        taken: promise,
-        cancel (error) {
-          if (!entry.given) queue.delete(entry)
-          reject(error)
-        }
-      }
+      return () => outbox.remove(entry)
     },
-    queued: () => queue.size,
+    queued: () => outbox.size,
     readOn,
     abort
   }
-}
-
-function failed (error: A2aError): Outgoing {
-  return { taken: Promise.reject(error), cancel () {} }
 }

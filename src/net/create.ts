@@ -32,7 +32,7 @@ export async function createNet ({ seed, listen = DEFAULT_LISTEN, bootstrap = []
   const selfDid = didOfPeer(self)
   if (selfDid === undefined) throw new A2aError({ code: 'INTERNAL', why: 'the key of the node is not an Ed25519 key' })
   const userProof = createUserProof(rendezvous?.key)
-  const replies = createReplies(errorOf)
+  const replies = createReplies(errorOf, clock)
   const router = createRouter({ self: selfDid, clock, logger, count, onLateReply: () => { count('NO_REPLY') } })
   const channels = await createChannels(host, { self, selfDid, credentials, userProof, router, replies, clock, logger, count })
   const speakersHere = () => credentials().map(bytes => verifyCredential(bytes, clock.now())).map(({ agentId, peerId }) => ({ agentId, peerId }))

@@ -36,14 +36,16 @@ export const CHANNEL = {
   /** Inbound channel streams of one connection. One is needed; the others are for the moment of a reopening. */
   inboundStreams: 4,
   /** Frames a second from one peer, and at once. Beyond it reading stops for a moment; nothing is dropped. */
-  framesPerSecond: 2_000,
-  frameBurst: 4_000,
+  framesPerSecond: 200_000,
+  frameBurst: 400_000,
   /** Handlers at work for one peer. Beyond it reading stops until one is done. */
   handlers: 256,
   /** Bytes that may wait for a place while a reply is awaited from the same peer. Beyond it reading stops all the same. */
   parkedBytes: 8 * MiB,
   /** Messages waiting for the transport. They are encoded only when it can take them. Beyond it: OVERLOADED. */
   queued: 10_000,
+  /** How often those who wait for a peer that does not read are looked at, in ms. */
+  lookMs: 100,
   /** Bytes handed to the transport in one piece, unless one message is larger. */
   batchBytes: 256 * KiB,
   /** Waiting for the first hello after a stream was opened, in ms. */
@@ -67,9 +69,9 @@ export const STORE = {
 /** What a message costs of `framesPerSecond` and of the places of `handlers`, where it is more than one. */
 export const TOLLS = {
   /** A signature of a stranger: about a millisecond of CPU to check, with its credential. */
-  signed: 4,
+  signed: 400,
   /** A query is answered with up to 1 MB: so much CPU, and so many answers waiting for one who does not read. */
-  query: 20,
+  query: 2_000,
   queryPlaces: 32,
   /** A large message takes a place for each piece of this size: 8 MiB are at work for one peer. */
   bytesPerPlace: 32 * KiB

@@ -6,10 +6,9 @@ import { A2aError, messageOf, type Failure } from '../core/errors.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Clock, Logger, Speaker } from '../core/ports.ts'
 import type { VerifiedCredential } from '../identity/credential.ts'
-import { encodeEnvelope } from '../wire/envelope.ts'
 import type { Payload } from '../wire/messages.ts'
 import { createBudget } from './budget.ts'
-import { createChannel, type Channel, type Outgoing } from './channel.ts'
+import { createChannel, type Channel, type Sending } from './channel.ts'
 import { didOfPeer, helloPayload, nodeEnvelope, speakersIn, stillHolds } from './hello.ts'
 import { checkDirect, type Refused } from './intake.ts'
 import { CHANNEL, OFFENCES, TOLLS } from './limits.ts'
@@ -47,7 +46,8 @@ export interface Peer {
   add: (stream: Stream) => void
   /** Whether there is a channel to write to. */
   ready: () => boolean
-  send: (envelope: Envelope) => Outgoing
+  /** Like Channel.send. */
+  send: (envelope: Envelope, options: Sending) => () => boolean
   greet: () => void
   greeted: () => boolean
   speakers: () => Speaker[]
@@ -116,7 +116,8 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
           parts.count(code)
           logger.debug('a channel was reset: its bytes are no frames', { peer: id, why: message })
         },
-        onClosed: why => { drop(line, why) }
+        onClosed: why => { drop(line, why) },
+        clock
       })
     }
     lines.add(line)
@@ -154,7 +155,7 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
         line.channel.abort('it spoke before it said hello')
       } else if (!replies.settle(id, envelope)) {
         const places = Math.max(envelope.type === 'advert.query' ? TOLLS.queryPlaces : 1, Math.ceil(bytes.length / TOLLS.bytesPerPlace))
-        if (working < CHANNEL.handlers) void work(envelope, line, places)
+        if (working < CHANNEL.handlers) work(envelope, line, places)
         else {
           parked.push({ envelope, line, bytes: bytes.length, places })
           parkedBytes += bytes.length
@@ -174,23 +175,35 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
   }
 
   /** The place of a message at work is given back only when the peer has taken the reply: who does not read is not read. */
-  async function work (envelope: Envelope, line: Line, places: number): Promise<void> {
+  function work (envelope: Envelope, line: Line, places: number): void {
     working += places
-    const reply = await router.answer(envelope, { peer: id })
-    try {
-      if (reply !== undefined) await line.channel.send(() => encodeEnvelope(reply)).taken
-    } catch (error) {
-      logger.debug('a reply could not be sent', { peer: id, type: reply?.type, why: messageOf(error) })
-      if (error instanceof A2aError && error.code === 'MESSAGE_TOO_LARGE') answerWith(error, envelope, line)
-    }
+    const answer = router.answer(envelope, { peer: id })
+    if (answer instanceof Promise) void answer.then(reply => { giveBack(reply, envelope, line, places) })
+    else giveBack(answer, envelope, line, places)
+  }
+
+  function giveBack (reply: Envelope | undefined, envelope: Envelope, { channel }: Line, places: number): void {
+    if (reply === undefined) { done(places); return }
+    channel.send(reply, {
+      onTaken: () => { done(places) },
+      onFailed (error) {
+        logger.debug('a reply could not be sent', { peer: id, type: reply.type, why: messageOf(error) })
+        if (error instanceof A2aError && error.code === 'MESSAGE_TOO_LARGE') channel.send(router.failed(error.failure, envelope))
+        done(places)
+      }
+    })
+  }
+
+  function done (places: number): void {
+    const held = working >= CHANNEL.handlers
     working -= places
     while (working < CHANNEL.handlers) {
       const next = parked.shift()
       if (next === undefined) break
       parkedBytes -= next.bytes
-      void work(next.envelope, next.line, next.places)
+      work(next.envelope, next.line, next.places)
     }
-    readOn()
+    if (held) readOn()
   }
 
   function greetedBy (payload: Payload<'hello'>, line: Line): void {
@@ -215,30 +228,37 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
   }
 
   function answerWith ({ failure }: A2aError, cause: Refused['cause'], { channel }: Line): void {
-    const reply = router.failed(failure, cause)
-    channel.send(() => encodeEnvelope(reply)).taken.catch((error: unknown) => { logger.debug('an error could not be sent', { peer: id, why: messageOf(error) }) })
+    channel.send(router.failed(failure, cause), { onFailed: error => { logger.debug('an error could not be sent', { peer: id, why: messageOf(error) }) } })
   }
 
-  async function ping (line: Line): Promise<void> {
+  function ping ({ channel }: Line): Promise<void> {
     const envelope = nodeEnvelope(selfDid, 'ping', {}, undefined, clock.now())
     const at = performance.now()
-    const expected = replies.expect(id, envelope.messageId)
-    const cancel = clock.after(CHANNEL.pingMs, () => { expected.cancel(new A2aError({ code: 'NO_REPLY', peer: id, type: 'ping', waitedMs: CHANNEL.pingMs })) })
-    line.channel.send(() => encodeEnvelope(envelope)).taken.catch(expected.cancel)
-    line.channel.readOn()
-    try {
-      await expected.reply
-      rttMs = performance.now() - at
-    } finally {
-      cancel()
-    }
+    return new Promise((resolve, reject) => {
+      const forget = replies.expect({
+        peer: id,
+        messageId: envelope.messageId,
+        type: 'ping',
+        timeoutMs: CHANNEL.pingMs,
+        onReply () {
+          rttMs = performance.now() - at
+          resolve()
+        },
+        onFailed: reject
+      })
+      channel.send(envelope, {
+        onFailed (error) {
+          forget()
+          reject(error)
+        }
+      })
+      channel.readOn()
+    })
   }
 
   function hello ({ channel }: Line): void {
     const envelope = nodeEnvelope(selfDid, 'hello', helloPayload(parts.credentials(), parts.userProof.make(self, id)), undefined, clock.now())
-    channel.send(() => encodeEnvelope(envelope)).taken.catch((error: unknown) => {
-      logger.debug('a hello could not be sent', { peer: id, why: messageOf(error) })
-    })
+    channel.send(envelope, { onFailed: error => { logger.debug('a hello could not be sent', { peer: id, why: messageOf(error) }) } })
   }
 
   function drop (line: Line, why: string): void {
@@ -252,6 +272,8 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
 
   /** When both sides have opened one, both write to the one that the smaller peer id opened. */
   function writable (): Line | undefined {
+    const [only] = lines
+    if (lines.size < 2) return only
     const open = [...lines]
     return open.findLast(({ channel }) => channel.ours === self < id) ?? open.at(-1)
   }
@@ -260,10 +282,11 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
     id,
     add,
     ready: () => lines.size > 0,
-    send (envelope) {
+    send (envelope, options) {
       const line = writable()
-      if (line !== undefined) return line.channel.send(() => encodeEnvelope(envelope))
-      return { taken: Promise.reject(new A2aError({ code: 'PEER_UNREACHABLE', peer: id, why: 'the channel was closed' })), cancel () {} }
+      if (line !== undefined) return line.channel.send(envelope, options)
+      options.onFailed?.(new A2aError({ code: 'PEER_UNREACHABLE', peer: id, why: 'the channel was closed' }))
+      return () => false
     },
     greet () { for (const line of lines) hello(line) },
     greeted: () => greetedAs !== undefined,

@@ -1,9 +1,11 @@
 /** Requests that wait for their replies. A reply names the request's message id as its cause, and comes from the peer that was asked. */
 import { A2aError } from '../core/errors.ts'
 import type { Envelope } from '../core/envelope.ts'
+import type { Clock } from '../core/ports.ts'
 
 export interface Replies {
-  expect: (peer: string, messageId: string) => Expected
+  /** Calls one of both, once. NO_REPLY after `timeoutMs`. Returns the way to stop waiting: then neither is called. */
+  expect: (request: Expected) => () => void
   /** True when somebody waited for it. */
   settle: (peer: string, reply: Envelope) => boolean
   /** The peer is gone: nothing will come any more. */
@@ -13,41 +15,70 @@ export interface Replies {
 }
 
 export interface Expected {
-  reply: Promise<Envelope>
-  cancel: (error: unknown) => void
+  peer: string
+  messageId: string
+  /** The request's, for the failure. */
+  type: string
+  timeoutMs: number
+  onReply: (reply: Envelope) => void
+  onFailed: (error: unknown) => void
 }
 
-export function createReplies (toError: (reply: Envelope) => A2aError): Replies {
-  const waiting = new Map<string, Map<string, PromiseWithResolvers<Envelope>>>()
+interface Open extends Expected {
+  until: number
+}
 
-  function take (peer: string, messageId: string): PromiseWithResolvers<Envelope> | undefined {
+export function createReplies (toError: (reply: Envelope) => A2aError, clock: Clock): Replies {
+  const waiting = new Map<string, Map<string, Open>>()
+  /** One timer for all, at the earliest deadline: a timer for each request costs as much as its message. */
+  let next: { at: number, cancel: () => void } | undefined
+
+  function take (peer: string, messageId: string): Open | undefined {
     const ofPeer = waiting.get(peer)
     const found = ofPeer?.get(messageId)
-    if (ofPeer === undefined || found === undefined) return undefined
-    ofPeer.delete(messageId)
-    if (ofPeer.size === 0) waiting.delete(peer)
+    if (found !== undefined) ofPeer?.delete(messageId)
     return found
   }
 
+  function wakeAt (at: number): void {
+    if (next !== undefined && next.at <= at) return
+    next?.cancel()
+    next = { at, cancel: clock.after(Math.max(0, at - clock.now()), expire) }
+  }
+
+  function expire (): void {
+    next = undefined
+    const now = clock.now()
+    let earliest = Infinity
+    for (const [peer, ofPeer] of waiting) {
+      for (const { messageId, until, type, timeoutMs, onFailed } of ofPeer.values()) {
+        if (until > now) earliest = Math.min(earliest, until)
+        else if (ofPeer.delete(messageId)) onFailed(new A2aError({ code: 'NO_REPLY', peer, type, waitedMs: timeoutMs }))
+      }
+    }
+    if (earliest < Infinity) wakeAt(earliest)
+  }
+
   return {
-    expect (peer, messageId) {
-      const deferred = Promise.withResolvers<Envelope>()
-      // It may be cancelled before anybody awaits it.
-      deferred.promise.catch(() => {})
-      const ofPeer = waiting.get(peer) ?? new Map<string, PromiseWithResolvers<Envelope>>()
-      waiting.set(peer, ofPeer.set(messageId, deferred))
-      return { reply: deferred.promise, cancel: error => { take(peer, messageId)?.reject(error) } }
+    expect (request) {
+      const { peer, messageId, timeoutMs } = request
+      const until = clock.now() + timeoutMs
+      let ofPeer = waiting.get(peer)
+      if (ofPeer === undefined) waiting.set(peer, ofPeer = new Map())
+      ofPeer.set(messageId, { ...request, until })
+      wakeAt(until)
+      return () => { take(peer, messageId) }
     },
     settle (peer, reply) {
       const found = reply.causationId === undefined ? undefined : take(peer, reply.causationId)
-      if (reply.type === 'error') found?.reject(toError(reply))
-      else found?.resolve(reply)
+      if (reply.type === 'error') found?.onFailed(toError(reply))
+      else found?.onReply(reply)
       return found !== undefined
     },
     fail (peer, error) {
       const ofPeer = waiting.get(peer)
       waiting.delete(peer)
-      for (const { reject } of ofPeer?.values() ?? []) reject(error)
+      for (const { onFailed } of ofPeer?.values() ?? []) onFailed(error)
     },
     waiting: peer => waiting.get(peer)?.size ?? 0
   }

@@ -9,7 +9,7 @@ import { nodeEnvelope } from './hello.ts'
 export interface Router {
   handle: (type: MessageName, handler: EnvelopeHandler) => void
   /** Runs the handler. Never rejects; `undefined`: nothing to send back. */
-  answer: (envelope: Envelope, origin: Origin) => Promise<Envelope | undefined>
+  answer: (envelope: Envelope, origin: Origin) => Envelope | undefined | Promise<Envelope | undefined>
   /** An `error` envelope that answers a message; one that could not be read has no id. */
   failed: (failure: Failure, cause?: { messageId: string, correlationId: string }) => Envelope
 }
@@ -34,7 +34,7 @@ export function createRouter ({ self, clock, logger, onLateReply, count }: Route
 
   const failed: Router['failed'] = (failure, cause) => nodeEnvelope(self, 'error', { failure: cut(failure) }, cause, clock.now())
 
-  async function answer (envelope: Envelope, origin: Origin): Promise<Envelope | undefined> {
+  function answer (envelope: Envelope, origin: Origin): ReturnType<Router['answer']> {
     const { type, causationId } = envelope
     if (type === 'ping') return nodeEnvelope(self, 'ack', {}, envelope, clock.now())
     const handler = handlers.get(type)
@@ -45,13 +45,19 @@ export function createRouter ({ self, clock, logger, onLateReply, count }: Route
       return undefined
     }
     try {
-      return await handler(envelope, origin)
+      const answer = handler(envelope, origin)
+      return answer instanceof Promise ? answer.catch((error: unknown) => failedBy(error, envelope)) : answer
     } catch (error) {
-      count(error instanceof A2aError ? error.code : 'INTERNAL')
-      if (error instanceof A2aError) return failed(withoutPlace(error.failure), envelope)
-      logger.error('a message handler failed', { type, from: envelope.from, why: error instanceof Error ? error.stack : messageOf(error) })
-      return failed({ code: 'INTERNAL', why: `the handler of ${type} failed; its log says why` }, envelope)
+      return failedBy(error, envelope)
     }
+  }
+
+  function failedBy (error: unknown, envelope: Envelope): Envelope {
+    const { type, from } = envelope
+    count(error instanceof A2aError ? error.code : 'INTERNAL')
+    if (error instanceof A2aError) return failed(withoutPlace(error.failure), envelope)
+    logger.error('a message handler failed', { type, from, why: error instanceof Error ? error.stack : messageOf(error) })
+    return failed({ code: 'INTERNAL', why: `the handler of ${type} failed; its log says why` }, envelope)
   }
 
   return {

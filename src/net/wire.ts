@@ -5,7 +5,9 @@ import type { Clock, SendOptions, Wire } from '../core/ports.ts'
 import { encodeEnvelope } from '../wire/envelope.ts'
 import type { Channels } from './channels.ts'
 import { checkDirect } from './intake.ts'
+import { notRead } from './channel.ts'
 import { CHANNEL } from './limits.ts'
+import type { Peer } from './peer.ts'
 import type { Replies } from './replies.ts'
 import type { Router } from './router.ts'
 
@@ -22,16 +24,48 @@ export interface WireParts {
 }
 
 export function createWire ({ self, channels, router, replies, clock, speaksHere, count }: WireParts): Wire {
-  async function send (peer: string, envelope: Envelope, { signal, timeoutMs = CHANNEL.requestMs, addresses }: SendOptions = {}): Promise<void> {
+  async function send (peer: string, envelope: Envelope, options: SendOptions = {}): Promise<void> {
+    const { signal, timeoutMs = CHANNEL.requestMs, lane } = options
     signal?.throwIfAborted()
     if (peer === self) { deliver(envelope); return }
     const until = clock.now() + timeoutMs
-    let reached = channels.get(peer)
-    if (reached?.ready() !== true) {
-      reached = await bounded(channels.open(peer, addresses, timeoutMs), { ms: timeoutMs, signal, late: () => new A2aError({ code: 'PEER_UNREACHABLE', peer, why: `no connection within ${timeoutMs} ms` }) })
+    const reached = ready(peer) ?? await open(peer, options)
+    await new Promise<void>((resolve, reject) => {
+      const giveUp = (): void => { if (takeBack()) reject(signal?.reason) }
+      const ended = (): void => { signal?.removeEventListener('abort', giveUp) }
+      const takeBack = reached.send(envelope, {
+        lane,
+        until,
+        onTaken () {
+          ended()
+          resolve()
+        },
+        onFailed (error) {
+          ended()
+          reject(error)
+        }
+      })
+      signal?.addEventListener('abort', giveUp, { once: true })
+    })
+  }
+
+  const ready = (peer: string): Peer | undefined => {
+    const known = channels.get(peer)
+    return known?.ready() === true ? known : undefined
+  }
+
+  /** Others may wait for the same connection: who gives up leaves it to them. */
+  async function open (peer: string, { signal, timeoutMs = CHANNEL.requestMs, addresses }: SendOptions): Promise<Peer> {
+    const { promise, reject } = Promise.withResolvers<never>()
+    const onAbort = (): void => { reject(signal?.reason) }
+    const stop = clock.after(timeoutMs, () => { reject(new A2aError({ code: 'PEER_UNREACHABLE', peer, why: `no connection within ${timeoutMs} ms` })) })
+    signal?.addEventListener('abort', onAbort, { once: true })
+    try {
+      return await Promise.race([channels.open(peer, addresses, timeoutMs), promise])
+    } finally {
+      stop()
+      signal?.removeEventListener('abort', onAbort)
     }
-    const { taken, cancel } = reached.send(envelope)
-    await bounded(taken, { ms: until - clock.now(), signal, late: () => new A2aError({ code: 'OVERLOADED', what: `messages waiting for ${peer}, which does not read`, limit: CHANNEL.queued }), cancel })
   }
 
   /** To ourselves: encoded, decoded and checked like what comes from afar, so that the same things are refused. */
@@ -57,42 +91,50 @@ export function createWire ({ self, channels, router, replies, clock, speaksHere
   }
 
   async function request (peer: string, envelope: Envelope, options: SendOptions = {}): Promise<Envelope> {
-    const { signal, timeoutMs = CHANNEL.requestMs } = options
-    const { reply, cancel } = replies.expect(peer, envelope.messageId)
-    const begun = clock.now()
-    try {
-      await send(peer, envelope, options)
-      channels.get(peer)?.readOn()
-      const leftMs = Math.max(0, timeoutMs - (clock.now() - begun))
-      const noReply = (): A2aError => new A2aError({ code: 'NO_REPLY', peer, type: envelope.type, waitedMs: clock.now() - begun })
-      return await bounded(reply, { ms: leftMs, signal, late: noReply })
-    } catch (error) {
-      cancel(error)
-      throw error
-    }
-  }
-
-  /** Waits for `work`, until it is late or the caller gives up; then it is told with `cancel`. */
-  async function bounded<T> (work: Promise<T>, { ms, signal, late, cancel }: Bounds): Promise<T> {
-    const { promise, reject } = Promise.withResolvers<never>()
-    const onAbort = (): void => { reject(signal?.reason) }
-    const stop = clock.after(Math.max(0, ms), () => { reject(late()) })
-    signal?.addEventListener('abort', onAbort, { once: true })
-    promise.catch((error: unknown) => { cancel?.(error) })
-    try {
-      return await Promise.race([work, promise])
-    } finally {
-      stop()
-      signal?.removeEventListener('abort', onAbort)
-    }
+    const { signal, timeoutMs = CHANNEL.requestMs, lane } = options
+    signal?.throwIfAborted()
+    const until = clock.now() + timeoutMs
+    const reached = peer === self ? undefined : ready(peer) ?? await open(peer, options)
+    return await new Promise<Envelope>((resolve, reject) => {
+      let takeBack = (): boolean => false
+      const forget = replies.expect({
+        peer,
+        messageId: envelope.messageId,
+        type: envelope.type,
+        timeoutMs: Math.max(0, until - clock.now()),
+        onReply (reply) {
+          signal?.removeEventListener('abort', giveUp)
+          resolve(reply)
+        },
+        onFailed: fail
+      })
+      function fail (error: unknown): void {
+        const left = !takeBack()
+        signal?.removeEventListener('abort', giveUp)
+        reject(left || !isLate(error) ? error : notRead(peer))
+      }
+      function giveUp (): void {
+        forget()
+        fail(signal?.reason)
+      }
+      signal?.addEventListener('abort', giveUp, { once: true })
+      if (reached === undefined) {
+        deliver(envelope)
+        return
+      }
+      takeBack = reached.send(envelope, {
+        lane,
+        onFailed (error) {
+          forget()
+          fail(error)
+        }
+      })
+      // What was held up by its own handlers is read again: the reply may be behind it.
+      reached.readOn()
+    })
   }
 
   return { peerId: self, send, request }
 }
 
-interface Bounds {
-  ms: number
-  signal?: AbortSignal
-  late: () => A2aError
-  cancel?: (error: unknown) => void
-}
+const isLate = (error: unknown): boolean => error instanceof A2aError && error.code === 'NO_REPLY'

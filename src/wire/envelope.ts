@@ -2,6 +2,7 @@
  * The envelope on the wire: Protocol Buffers, laid out as  fields ‖ signature ‖ content.  The signature covers the bytes
  * before it, so a reader checks what was sent and not what it would have encoded itself.
  */
+import { reader, type Reader } from 'protons-runtime'
 import { Envelope as Codec } from './generated/envelope.js'
 import { messages, isMessageName, MAX_CONTENT } from './messages.ts'
 import { A2aError, messageOf } from '../core/errors.ts'
@@ -16,19 +17,22 @@ const SIGNATURE_TAG = Uint8Array.of(0xfa, 0x01, 64) // field 31, bytes, 64 long
 const SIGNATURE_FIELD = SIGNATURE_TAG.length + 64
 const CONTENT_TAG = Uint8Array.of(0x82, 0x02) // field 32, bytes
 const MAX_VISITED = 16
+const DECODING = { limits: { visited: MAX_VISITED } }
 /** The longest texts, in characters: they become keys of tables. */
 const MAX_TEXT = {
   messageId: 64, correlationId: 64, causationId: 64, from: 128, to: 128, type: 64, task: 256, idempotencyKey: 128, traceparent: 64, mediaType: 128
 }
+const TEXTS = Object.keys(MAX_TEXT) as Array<keyof typeof MAX_TEXT>
 /** The last millisecond that a Date can show (ECMAScript, time values). */
-const MAX_TIMESTAMP = 8_640_000_000_000_000n
+const MAX_TIMESTAMP = 8_640_000_000_000_000
 
 /** JSON.parse reads any depth, but what writes it again, or walks through it, would exhaust the stack. */
 const MAX_NESTING = 128
 const QUOTE = 0x22, BACKSLASH = 0x5c
 
+/** Part of Buffer since Node 0.11 and in wide use, though its types leave it out. Works on any Uint8Array. */
+const { utf8Slice } = Buffer.prototype as unknown as { utf8Slice: (start: number, end: number) => string }
 const NOTHING = new Uint8Array()
-const utf8 = new TextEncoder()
 const fromUtf8 = new TextDecoder('utf-8', { fatal: true })
 
 /**
@@ -55,12 +59,19 @@ export function openStatement (statement: Uint8Array): { signed: Uint8Array, sig
 
 /** @throws A2aError MESSAGE_TOO_LARGE */
 export function encodeEnvelope (envelope: Envelope): Uint8Array {
+  const parts = encodeParts(envelope)
+  return parts.length === 1 ? parts[0] as Uint8Array : concat(...parts)
+}
+
+/** The encoded envelope in pieces to be sent one after another: its content is not copied. @throws A2aError MESSAGE_TOO_LARGE */
+export function encodeParts (envelope: Envelope): Uint8Array[] {
   const head = envelope.auth?.statement ?? encodeHead(envelope)
   const { content } = envelope
-  const bytes = content === undefined ? head : concat(head, CONTENT_TAG, varint(content.length), content)
-  if (bytes.length > MAX_ENVELOPE) throw new A2aError({ code: 'MESSAGE_TOO_LARGE', bytes: bytes.length, limit: MAX_ENVELOPE })
+  const parts = content === undefined ? [head] : [head, CONTENT_TAG, varint(content.length), content]
+  const bytes = parts.reduce((sum, part) => sum + part.length, 0)
+  if (bytes > MAX_ENVELOPE) throw new A2aError({ code: 'MESSAGE_TOO_LARGE', bytes, limit: MAX_ENVELOPE })
   checkSizes(envelope.type, undefined, content?.length ?? 0)
-  return bytes
+  return parts
 }
 
 /**
@@ -80,7 +91,7 @@ export function decodeEnvelope (bytes: Uint8Array): Envelope {
   return {
     ...rest,
     ...(visited.length === 0 ? {} : { visited }),
-    timestamp: Number(timestamp),
+    timestamp,
     payload: payload.length === 0 ? {} : readJson(payload, 'the payload'),
     ...(content === undefined ? {} : { content }),
     ...(signature === undefined || credential === undefined ? {} : { auth: { credential, statement: statementOf(bytes, signature, content) } })
@@ -103,30 +114,36 @@ function statementOf (bytes: Uint8Array, signature: Uint8Array, content: Uint8Ar
 
 function decodeProto (bytes: Uint8Array): Codec {
   try {
-    return Codec.decode(bytes, { limits: { visited: MAX_VISITED } })
+    const input = reader(bytes)
+    input.string = nativeString
+    return Codec.codec().decode(input, undefined, DECODING)
   } catch (error) {
     throw malformed(messageOf(error))
   }
 }
 
+/** Strings as V8 reads them: protons goes from character to character, which takes half the time of a decoding. */
+function nativeString (this: Reader): string {
+  const length = this.uint32()
+  const start = this.pos
+  this.skip(length)
+  return utf8Slice.call(this.buf, start, start + length)
+}
+
 function encodeHead (envelope: Envelope, credential?: Uint8Array): Uint8Array {
-  const { timestamp, payload, visited, ...rest } = envelope
-  const body = utf8.encode(JSON.stringify(payload))
-  checkSizes(envelope.type, body.length, 0)
+  const { version, messageId, correlationId, causationId, from, to, timestamp, type, task, remainingMs, remainingCost, hopsLeft, depth, visited, idempotencyKey, epoch, sequence, traceparent, mediaType } = envelope
+  const payload = Buffer.from(JSON.stringify(envelope.payload))
+  checkSizes(type, payload.length, 0)
   return Codec.encode({
-    ...rest,
-    timestamp: BigInt(timestamp),
-    payload: body,
-    visited: visited ?? [],
-    credential: credential as Uint8Array<ArrayBuffer> | undefined,
-    content: undefined
+    version, messageId, correlationId, causationId, from, to, timestamp, type, task, remainingMs, remainingCost, hopsLeft, depth, visited,
+    idempotencyKey, epoch, sequence, traceparent, payload, mediaType, credential: credential as Uint8Array<ArrayBuffer> | undefined
   })
 }
 
 function checkTexts (raw: Codec): void {
-  for (const [field, max] of Object.entries(MAX_TEXT)) {
-    const length = raw[field as keyof typeof MAX_TEXT]?.length ?? 0
-    if (length > max) throw malformed(`${field} has ${length} characters, more than ${max}`)
+  for (const field of TEXTS) {
+    const length = raw[field]?.length ?? 0
+    if (length > MAX_TEXT[field]) throw malformed(`${field} has ${length} characters, more than ${MAX_TEXT[field]}`)
   }
   if (raw.visited.some(agent => agent.length > MAX_TEXT.from)) throw malformed(`an agent in visited has more than ${MAX_TEXT.from} characters`)
 }

@@ -65,6 +65,9 @@ const receipt = z.object({
   previous: hash
 })
 
+/** Which of the messages waiting for a peer leave first: control before normal before low. */
+export type Lane = 'control' | 'normal' | 'low'
+
 interface MessageType {
   /** Signed always, whatever the channel: it outlives it, or passes other hands. */
   signed: boolean
@@ -78,6 +81,7 @@ const KiB = 1_024
 /** The largest piece of data inside one message. Larger things are for bulk streams. */
 export const MAX_CONTENT = 4 * KiB * KiB
 const small = { signed: false, maxPayload: 4 * KiB, maxContent: 0 }
+const named = z.object({ name: text(256).check(z.minLength(1)) })
 
 export const messages = {
   // The channel. The first message each way says who speaks on it.
@@ -94,6 +98,13 @@ export const messages = {
   error: { ...small, payload: z.object({ failure }) },
   ack: { ...small, payload: z.object({}) },
   ping: { ...small, payload: z.object({}) },
+
+  // Between agents: a question and its answer, and what wants none. The content is JSON or bytes, as media_type says.
+  request: { ...small, maxContent: MAX_CONTENT, payload: named },
+  reply: { ...small, maxContent: MAX_CONTENT, payload: z.object({}) },
+  tell: { ...small, maxContent: MAX_CONTENT, payload: named },
+  /** Nobody waits any more for the reply to the request that is its cause. */
+  cancel: { ...small, payload: z.object({}) },
 
   // Discovery
   advert: {
@@ -196,6 +207,12 @@ export const messages = {
 
 export type MessageName = keyof typeof messages
 export type Payload<T extends MessageName> = z.infer<(typeof messages)[T]['payload']>
+
+/** What keeps a channel, a lease or a contract alive does not wait behind data. Nothing is here that must not overtake what its sender said before. */
+const CONTROL: ReadonlySet<string> = new Set<MessageName>(['hello', 'error', 'ack', 'ping', 'task.heartbeat', 'task.accept', 'task.refuse', 'task.settled'])
+const LOW: ReadonlySet<string> = new Set<MessageName>(['advert.list'])
+
+export const laneOf = (type: string): Lane => CONTROL.has(type) ? 'control' : LOW.has(type) ? 'low' : 'normal'
 
 export const isMessageName = (type: string): type is MessageName => Object.hasOwn(messages, type)
 

@@ -119,5 +119,17 @@ export const samples: { [T in MessageName]: Envelope } = {
   'task.result': result,
   'task.receipt': receipt,
   'task.settled': make('task.settled', requester, { countersignature: base64(statementOf(countersign)) }, { ...toProvider, causationId: result.messageId, epoch: 1 }),
-  'task.countersign': countersign
+  'task.countersign': countersign,
+  ...conversation()
+}
+
+/** Made last, so that the samples of earlier versions keep their ids. */
+function conversation (): { [T in 'request' | 'reply' | 'tell' | 'cancel']: Envelope } {
+  const request = make('request', requester, { name: 'price.quote' }, { ...toProvider, ...json({ units: 3 }), remainingMs: 30_000 })
+  return {
+    request,
+    reply: make('reply', provider, {}, { ...toRequester, ...json({ price: 42 }), causationId: request.messageId }),
+    tell: make('tell', requester, { name: 'price.changed' }, { ...toProvider, mediaType: 'application/octet-stream', content: Uint8Array.of(1, 2, 3) }),
+    cancel: make('cancel', requester, {}, { ...toProvider, causationId: request.messageId })
+  }
 }

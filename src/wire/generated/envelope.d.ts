@@ -8,7 +8,7 @@ export interface Envelope {
     causationId?: string;
     from: string;
     to?: string;
-    timestamp: bigint;
+    timestamp: number;
     type: string;
     task?: string;
     remainingMs?: number;
@@ -54,7 +54,7 @@ export declare namespace Envelope {
     }
     interface EnvelopeTimestampFieldEvent {
         field: '$.timestamp';
-        value: bigint;
+        value: number;
     }
     interface EnvelopeTypeFieldEvent {
         field: '$.type';

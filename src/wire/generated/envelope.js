@@ -34,9 +34,9 @@ export var Envelope;
                     w.uint32(50);
                     w.string(obj.to);
                 }
-                if ((obj.timestamp != null && obj.timestamp !== 0n)) {
+                if ((obj.timestamp != null && obj.timestamp !== 0)) {
                     w.uint32(56);
-                    w.uint64(obj.timestamp);
+                    w.uint64Number(obj.timestamp);
                 }
                 if ((obj.type != null && obj.type !== '')) {
                     w.uint32(66);
@@ -113,7 +113,7 @@ export var Envelope;
                     messageId: '',
                     correlationId: '',
                     from: '',
-                    timestamp: 0n,
+                    timestamp: 0,
                     type: '',
                     visited: [],
                     payload: uint8ArrayAlloc(0)
@@ -147,7 +147,7 @@ export var Envelope;
                             break;
                         }
                         case 7: {
-                            obj.timestamp = reader.uint64();
+                            obj.timestamp = reader.uint64Number();
                             break;
                         }
                         case 8: {
@@ -277,7 +277,7 @@ export var Envelope;
                         case 7: {
                             yield {
                                 field: `${prefix}.timestamp`,
-                                value: reader.uint64()
+                                value: reader.uint64Number()
                             };
                             break;
                         }

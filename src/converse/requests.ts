@@ -1,0 +1,173 @@
+/**
+ * Messages from agent to agent, beside tasks: a request and its reply, and what wants no reply. They go over the channel
+ * that both nodes have anyway; nobody bids and nothing is written to disk.
+ */
+import { A2aError, messageOf } from '../core/errors.ts'
+import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
+import { readBody, toBody } from './body.ts'
+import type { RequestContext, RequestHandler, RequestOptions, TellOptions } from '../core/agent.ts'
+import type { Envelope } from '../core/envelope.ts'
+import type { Clock, EnvelopeHandler, Logger, Origin, Wire } from '../core/ports.ts'
+
+export interface Place {
+  peer: string
+  addresses: string[]
+}
+
+export interface RequestsParts {
+  author: Author
+  wire: Wire
+  /** Where an agent is, as far as is known here. */
+  whereIs: (agentId: string) => Place | undefined
+  /** Asks others. @throws A2aError PEER_UNREACHABLE */
+  locate: (agentId: string, options: { signal?: AbortSignal, timeoutMs: number }) => Promise<Place>
+  /** Whether a peer may use what is not public. */
+  trusts: (peer: string) => boolean
+  clock: Clock
+  logger: Logger
+}
+
+export interface Requests {
+  onRequest: (name: string, handler: RequestHandler, options?: { public?: boolean }) => () => void
+  request: (to: string, name: string, body: unknown, options?: RequestOptions) => Promise<unknown>
+  tell: (to: string, name: string, body: unknown, options?: TellOptions) => Promise<void>
+  /** Takes `request`, `tell` and `cancel`. */
+  receive: EnvelopeHandler
+  close: () => void
+}
+
+const REQUEST_MS = 30_000
+const TELL_MS = 5_000
+/** Waits before an idempotent request is sent again: the first at most, and any at most, in ms. Full jitter. */
+const RETRY = { firstMs: 100, maxMs: 2_000 }
+
+export function createRequests (parts: RequestsParts): Requests {
+  const { author, wire, clock, logger } = parts
+  const handlers = new Map<string, { handler: RequestHandler, isPublic: boolean }>()
+  /** Requests at work whose handler has asked for its signal, by sender and message id. */
+  const running = new Map<string, AbortController>()
+
+  const placeOf = (to: string, options: { signal?: AbortSignal, timeoutMs: number }): Place | Promise<Place> =>
+    parts.whereIs(to) ?? parts.locate(to, options)
+
+  async function request (to: string, name: string, body: unknown, options: RequestOptions = {}): Promise<unknown> {
+    const { timeoutMs = REQUEST_MS, signal, idempotent = false } = options
+    const until = clock.now() + timeoutMs
+    const content = toBody(body)
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await ask(to, name, content, { ...options, timeoutMs: Math.max(1, until - clock.now()) })
+      } catch (error) {
+        const pauseMs = Math.random() * Math.min(RETRY.maxMs, RETRY.firstMs * 2 ** attempt)
+        if (!idempotent || !isUnreachable(error) || clock.now() + pauseMs >= until) throw error
+        logger.debug('an idempotent request is sent again', { to, name, attempt, why: messageOf(error) })
+        await pause(pauseMs, signal)
+      }
+    }
+  }
+
+  async function ask (to: string, name: string, content: ReturnType<typeof toBody>, { timeoutMs = REQUEST_MS, signal, priority }: RequestOptions): Promise<unknown> {
+    const until = clock.now() + timeoutMs
+    const known = placeOf(to, { signal, timeoutMs })
+    const { peer, addresses } = known instanceof Promise ? await known : known
+    const messageId = author.newId()
+    const envelope = compose('request', { name }, author, { messageId, correlationId: messageId, to, remainingMs: timeoutMs, ...content })
+    try {
+      return readBody(await wire.request(peer, envelope, { addresses, signal, lane: priority, timeoutMs: Math.max(1, until - clock.now()) }))
+    } catch (error) {
+      if (signal?.aborted === true) cancel(peer, envelope)
+      throw error
+    }
+  }
+
+  /** Nobody waits for the reply any more: its handler may stop. */
+  function cancel (peer: string, request: Envelope): void {
+    const envelope = compose('cancel', {}, author, { correlationId: request.correlationId, causationId: request.messageId, to: request.to })
+    wire.send(peer, envelope).catch((error: unknown) => { logger.debug('a request could not be cancelled', { peer, why: messageOf(error) }) })
+  }
+
+  async function tell (to: string, name: string, body: unknown, { signal, timeoutMs = TELL_MS, priority }: TellOptions = {}): Promise<void> {
+    const known = placeOf(to, { signal, timeoutMs })
+    const { peer, addresses } = known instanceof Promise ? await known : known
+    const messageId = author.newId()
+    await wire.send(peer, compose('tell', { name }, author, { messageId, correlationId: messageId, to, ...toBody(body) }), { addresses, signal, timeoutMs, lane: priority })
+  }
+
+  function receive (envelope: Envelope, origin: Origin): ReturnType<EnvelopeHandler> {
+    if (envelope.type === 'cancel') {
+      running.get(keyOf(envelope.from, envelope.causationId))?.abort(new A2aError({ code: 'CANCELLED', taskId: envelope.causationId ?? '', why: 'whoever asked does not wait any more' }))
+      return undefined
+    }
+    return envelope.type === 'tell' ? hear(envelope, origin) : answer(envelope, origin)
+  }
+
+  /** Nobody waits for an answer: what goes wrong is only logged. */
+  async function hear (envelope: Envelope, origin: Origin): Promise<undefined> {
+    try {
+      await handle(envelope, origin)
+    } catch (error) {
+      logger.debug('a message was not taken', { from: envelope.from, name: payloadOf(envelope, 'tell').name, why: messageOf(error) })
+    }
+  }
+
+  async function answer (envelope: Envelope, origin: Origin): Promise<Envelope> {
+    return composeReply(envelope, 'reply', {}, author, toBody(await handle(envelope, origin)))
+  }
+
+  async function handle (envelope: Envelope, { peer }: Origin): Promise<unknown> {
+    const { name } = payloadOf(envelope, 'request')
+    const offered = handlers.get(name)
+    if (offered === undefined) throw new A2aError({ code: 'REFUSED', why: `nothing here answers "${name}"` })
+    if (!offered.isPublic && !parts.trusts(peer)) throw new A2aError({ code: 'NOT_ALLOWED', capability: name, why: 'it is not public' })
+    const { from, remainingMs = REQUEST_MS } = envelope
+    const key = keyOf(from, envelope.messageId)
+    const until = clock.now() + remainingMs
+    const context: RequestContext = {
+      from,
+      remainingMs: () => Math.max(0, until - clock.now()),
+      get signal () {
+        const controller = running.get(key) ?? new AbortController()
+        running.set(key, controller)
+        return AbortSignal.any([controller.signal, AbortSignal.timeout(Math.max(0, until - clock.now()))])
+      }
+    }
+    try {
+      return await offered.handler(readBody(envelope), context)
+    } catch (error) {
+      if (error instanceof A2aError) throw error
+      throw new A2aError({ code: 'HANDLER_FAILED', capability: name, why: messageOf(error) || 'it threw without a message', retryable: true }, { cause: error })
+    } finally {
+      running.delete(key)
+    }
+  }
+
+  return {
+    onRequest (name, handler, options = {}) {
+      if (name.length === 0 || name.length > 256) throw new A2aError({ code: 'BAD_USAGE', why: `"${name}" is no name for messages`, hint: 'use 1 to 256 characters' })
+      if (handlers.has(name)) throw new A2aError({ code: 'BAD_USAGE', why: `${name} is answered already` })
+      handlers.set(name, { handler, isPublic: options.public ?? false })
+      return () => { handlers.delete(name) }
+    },
+    request,
+    tell,
+    receive,
+    close () {
+      for (const controller of running.values()) controller.abort(new A2aError({ code: 'PEER_UNREACHABLE', peer: author.agentId, why: 'the node stops' }))
+    }
+  }
+
+  async function pause (ms: number, signal?: AbortSignal): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const stop = clock.after(ms, resolve)
+    const onAbort = (): void => { reject(signal?.reason) }
+    signal?.addEventListener('abort', onAbort, { once: true })
+    await promise.finally(() => {
+      stop()
+      signal?.removeEventListener('abort', onAbort)
+    })
+  }
+}
+
+const keyOf = (from: string, messageId = ''): string => `${from} ${messageId}`
+
+const isUnreachable = (error: unknown): boolean => error instanceof A2aError && error.code === 'PEER_UNREACHABLE'
