@@ -86,11 +86,27 @@ export function createRequests (parts: RequestsParts): Requests {
     wire.send(peer, envelope).catch((error: unknown) => { logger.debug('a request could not be cancelled', { peer, why: messageOf(error) }) })
   }
 
-  async function tell (to: string, name: string, body: unknown, { signal, timeoutMs = TELL_MS, priority }: TellOptions = {}): Promise<void> {
-    const known = placeOf(to, { signal, timeoutMs })
-    const { peer, addresses } = known instanceof Promise ? await known : known
-    const messageId = author.newId()
-    await wire.send(peer, compose('tell', { name }, author, { messageId, correlationId: messageId, to, ...toBody(body) }), { addresses, signal, timeoutMs, lane: priority })
+  function tell (to: string, name: string, body: unknown, options: TellOptions = {}): Promise<void> {
+    const place = parts.whereIs(to)
+    return place === undefined ? tellOnceFound(to, name, body, options) : tellAt(place, to, name, body, options)
+  }
+
+  async function tellOnceFound (to: string, name: string, body: unknown, options: TellOptions): Promise<void> {
+    const { signal, timeoutMs = TELL_MS } = options
+    const until = clock.now() + timeoutMs
+    const place = await parts.locate(to, { signal, timeoutMs })
+    await tellAt(place, to, name, body, { ...options, timeoutMs: until - clock.now() })
+  }
+
+  /** No `async` here and below it: each would cost a promise a message. */
+  function tellAt ({ peer, addresses }: Place, to: string, name: string, body: unknown, { signal, timeoutMs = TELL_MS, priority }: TellOptions): Promise<void> {
+    try {
+      const messageId = author.newId()
+      const envelope = compose('tell', { name }, author, { messageId, correlationId: messageId, to, ...toBody(body) })
+      return wire.send(peer, envelope, { addresses, signal, timeoutMs, lane: priority })
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   function receive (envelope: Envelope, origin: Origin): ReturnType<EnvelopeHandler> {
@@ -102,42 +118,37 @@ export function createRequests (parts: RequestsParts): Requests {
   }
 
   /** Nobody waits for an answer: what goes wrong is only logged. */
-  async function hear (envelope: Envelope, origin: Origin): Promise<undefined> {
+  function hear (envelope: Envelope, origin: Origin): undefined {
+    const ignored = (error: unknown): void => { logger.debug('a message was not taken', { from: envelope.from, name: payloadOf(envelope, 'tell').name, why: messageOf(error) }) }
     try {
-      await handle(envelope, origin)
+      const heard = handle(envelope, origin)
+      if (heard instanceof Promise) heard.catch(ignored)
     } catch (error) {
-      logger.debug('a message was not taken', { from: envelope.from, name: payloadOf(envelope, 'tell').name, why: messageOf(error) })
+      ignored(error)
     }
   }
 
-  async function answer (envelope: Envelope, origin: Origin): Promise<Envelope> {
-    return composeReply(envelope, 'reply', {}, author, toBody(await handle(envelope, origin)))
+  function answer (envelope: Envelope, origin: Origin): Envelope | Promise<Envelope> {
+    const answered = (value: unknown): Envelope => composeReply(envelope, 'reply', {}, author, toBody(value))
+    const value = handle(envelope, origin)
+    return value instanceof Promise ? value.then(answered) : answered(value)
   }
 
-  async function handle (envelope: Envelope, { peer }: Origin): Promise<unknown> {
+  /** The handler's answer, or a promise of it. */
+  function handle (envelope: Envelope, { peer }: Origin): unknown {
     const { name } = payloadOf(envelope, 'request')
     const offered = handlers.get(name)
     if (offered === undefined) throw new A2aError({ code: 'REFUSED', why: `nothing here answers "${name}"` })
     if (!offered.isPublic && !parts.trusts(peer)) throw new A2aError({ code: 'NOT_ALLOWED', capability: name, why: 'it is not public' })
-    const { from, remainingMs = REQUEST_MS } = envelope
-    const key = keyOf(from, envelope.messageId)
-    const until = clock.now() + remainingMs
-    const context: RequestContext = {
-      from,
-      remainingMs: () => Math.max(0, until - clock.now()),
-      get signal () {
-        const controller = running.get(key) ?? new AbortController()
-        running.set(key, controller)
-        return AbortSignal.any([controller.signal, AbortSignal.timeout(Math.max(0, until - clock.now()))])
-      }
-    }
+    const context = new Context(envelope, clock.now() + (envelope.remainingMs ?? REQUEST_MS), clock, running)
     try {
-      return await offered.handler(readBody(envelope), context)
+      const answer = offered.handler(readBody(envelope), context)
+      if (answer instanceof Promise) return answer.catch((error: unknown) => { throw failed(name, error) }).finally(() => { context.end() })
+      context.end()
+      return answer
     } catch (error) {
-      if (error instanceof A2aError) throw error
-      throw new A2aError({ code: 'HANDLER_FAILED', capability: name, why: messageOf(error) || 'it threw without a message', retryable: true }, { cause: error })
-    } finally {
-      running.delete(key)
+      context.end()
+      throw failed(name, error)
     }
   }
 
@@ -171,3 +182,43 @@ export function createRequests (parts: RequestsParts): Requests {
 const keyOf = (from: string, messageId = ''): string => `${from} ${messageId}`
 
 const isUnreachable = (error: unknown): boolean => error instanceof A2aError && error.code === 'PEER_UNREACHABLE'
+
+const failed = (name: string, error: unknown): A2aError => error instanceof A2aError
+  ? error
+  : new A2aError({ code: 'HANDLER_FAILED', capability: name, why: messageOf(error) || 'it threw without a message', retryable: true }, { cause: error })
+
+/** A class, for one is made for each message: its signal costs nothing until a handler asks for it. */
+class Context implements RequestContext {
+  readonly from: string
+  readonly #key: string
+  readonly #until: number
+  readonly #clock: Clock
+  readonly #running: Map<string, AbortController>
+  #signal: AbortSignal | undefined
+
+  constructor ({ from, messageId }: Envelope, until: number, clock: Clock, running: Map<string, AbortController>) {
+    this.from = from
+    this.#key = keyOf(from, messageId)
+    this.#until = until
+    this.#clock = clock
+    this.#running = running
+  }
+
+  /** A getter, so that it can be taken out of the context. */
+  get remainingMs (): () => number {
+    return () => Math.max(0, this.#until - this.#clock.now())
+  }
+
+  get signal (): AbortSignal {
+    if (this.#signal === undefined) {
+      const controller = new AbortController()
+      this.#running.set(this.#key, controller)
+      this.#signal = AbortSignal.any([controller.signal, AbortSignal.timeout(this.remainingMs())])
+    }
+    return this.#signal
+  }
+
+  end (): void {
+    if (this.#signal !== undefined) this.#running.delete(this.#key)
+  }
+}

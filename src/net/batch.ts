@@ -1,44 +1,69 @@
 /** Frames put together to be sent in one piece: each write to a socket is a system call, which costs more than copying a small message. */
 import { Uint8ArrayList } from 'uint8arraylist'
-import { framePrefix } from './frames.ts'
+import type { Envelope } from '../core/envelope.ts'
+import { reserve, varintBytes, type Slab } from '../wire/codec.ts'
+import { writeEnvelope } from '../wire/envelope.ts'
+import { MAX_PREFIX, writePrefix } from './frames.ts'
 
 export interface Batch {
-  /** Adds a frame, given in parts. */
-  add: (parts: Uint8Array[]) => void
+  /** Adds a message as a frame. @throws A2aError MESSAGE_TOO_LARGE, and then nothing was added */
+  add: (envelope: Envelope) => void
   readonly length: number
   finish: () => Uint8Array | Uint8ArrayList
 }
 
-/** From this size on, a part goes as it is and is not copied. */
+/** From this size on, a content goes as it is and is not copied. */
 const LARGE = 16 * 1_024
+/** Memory that batches take their share of, one after another, and how much of it must be left for one to begin there. */
+const SLAB_BYTES = 64 * 1_024
+const ROOM_BYTES = 4 * 1_024
+/** Most prefixes are this long: those of frames from 128 bytes to 16 KiB. */
+const USUAL_PREFIX = 2
 
+let slab: Slab = { bytes: Buffer.alloc(0), end: 0 }
+
+/** Only one is filled at a time. */
 export function createBatch (): Batch {
+  if (slab.bytes.length - slab.end < ROOM_BYTES || slab.bytes.length > SLAB_BYTES) slab = { bytes: Buffer.allocUnsafeSlow(SLAB_BYTES), end: 0 }
   const pieces: Uint8Array[] = []
-  let small: Uint8Array[] = []
+  let from = slab.end
   let length = 0
 
-  function join (): void {
-    if (small.length > 0) pieces.push(Buffer.concat(small))
-    small = []
+  function cut (): void {
+    if (slab.end > from) pieces.push(slab.bytes.subarray(from, slab.end))
+    from = slab.end
   }
 
   return {
-    add (parts) {
-      const bytes = parts.reduce((sum, part) => sum + part.length, 0)
-      const prefix = framePrefix(bytes)
-      small.push(prefix)
-      length += prefix.length + bytes
-      for (const part of parts) {
-        if (part.length < LARGE) small.push(part)
-        else {
-          join()
-          pieces.push(part)
-        }
+    add (envelope) {
+      reserve(slab, MAX_PREFIX)
+      const start = slab.end
+      slab.end += USUAL_PREFIX
+      let large: Uint8Array | undefined
+      try {
+        large = writeEnvelope(slab, envelope, LARGE)
+      } catch (error) {
+        slab.end = start
+        throw error
+      }
+      const written = slab.end - start - USUAL_PREFIX
+      const bytes = written + (large?.length ?? 0)
+      const prefix = varintBytes(bytes)
+      if (prefix !== USUAL_PREFIX) {
+        reserve(slab, MAX_PREFIX)
+        slab.bytes.copyWithin(start + prefix, start + USUAL_PREFIX, slab.end)
+        slab.end = start + prefix + written
+      }
+      writePrefix(slab.bytes, start, bytes)
+      length += prefix + bytes
+      if (large !== undefined) {
+        cut()
+        pieces.push(large)
       }
     },
     get length () { return length },
     finish () {
-      join()
+      cut()
       return pieces.length === 1 ? pieces[0] as Uint8Array : new Uint8ArrayList(...pieces)
     }
   }

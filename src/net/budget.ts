@@ -19,13 +19,14 @@ export function createBudget (perSecond: number, burst: number, now: () => numbe
 
   return {
     take (count = 1) {
-      refill()
+      // The clock is asked only when it matters: this is on the way of every message.
+      if (tokens < count) refill()
       const enough = tokens >= count
       tokens = enough || count === 1 ? tokens - Number(enough) * count : 0
       return enough
     },
     waitMs (count) {
-      refill()
+      if (tokens < count) refill()
       return Math.max(0, Math.ceil((count - tokens) * 1_000 / perSecond))
     }
   }

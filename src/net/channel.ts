@@ -8,7 +8,7 @@ import type { Stream } from '@libp2p/interface'
 import { A2aError, messageOf } from '../core/errors.ts'
 import type { Clock } from '../core/ports.ts'
 import type { Envelope } from '../core/envelope.ts'
-import { encodeParts, MAX_ENVELOPE } from '../wire/envelope.ts'
+import { MAX_ENVELOPE } from '../wire/envelope.ts'
 import { laneOf, type Lane } from '../wire/messages.ts'
 import { createBatch } from './batch.ts'
 import { createFlow } from './flow.ts'
@@ -36,6 +36,8 @@ export interface Channel {
    * Queues a message. Returns the way to take it back: true when it will not be sent, and then neither callback is called.
    */
   send: (envelope: Envelope, options?: Sending) => () => boolean
+  /** When something was last received, in ms since the epoch. */
+  heardAt: () => number
   /** Messages waiting. */
   queued: () => number
   readOn: () => void
@@ -70,6 +72,7 @@ const HEAD_BYTES = 300
 export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onClosed, clock }: ChannelParts): Channel {
   const reader = createFrameReader(MAX_ENVELOPE)
   const outbox = createOutbox<Entry>()
+  let heardAt = clock.now()
   let closed = false
   let flushing = false
   let reading = false
@@ -95,6 +98,13 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
       reading = false
     }
     if (!closed) flow.update()
+  }
+
+  /** Everything that is sent in this turn of the event loop gathers first. */
+  function scheduleFlush (): void {
+    if (flushing) return
+    flushing = true
+    setImmediate(() => { void flush() })
   }
 
   async function flush (): Promise<void> {
@@ -141,7 +151,7 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
       const entry = outbox.next()
       if (entry === undefined) break
       try {
-        batch.add(encodeParts(entry.envelope))
+        batch.add(entry.envelope)
         entries.push(entry)
       } catch (error) {
         entry.onFailed?.(error)
@@ -167,6 +177,9 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
 
   stream.inactivityTimeout = 0
   stream.addEventListener('message', ({ data }) => {
+    // Before the muxer says that it has read this: so what is answered at once leaves in the same write as that.
+    scheduleFlush()
+    heardAt = clock.now()
     reader.push(data)
     readOn()
   })
@@ -183,13 +196,10 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
       }
       const entry: Entry = { envelope, lane, caller: envelope.from, bytes: HEAD_BYTES + (envelope.content?.length ?? 0), onTaken, onFailed }
       outbox.add(entry)
-      if (!flushing) {
-        flushing = true
-        // Lets everything that is sent in this turn of the event loop gather first.
-        setImmediate(() => { void flush() })
-      }
+      scheduleFlush()
       return () => outbox.remove(entry)
     },
+    heardAt: () => heardAt,
     queued: () => outbox.size,
     readOn,
     abort

@@ -4,13 +4,14 @@
  */
 import { A2aError } from '../core/errors.ts'
 
-const MAX_PREFIX = 4
+/** Longest prefix, in bytes. */
+export const MAX_PREFIX = 4
 const FIRST_ALLOCATION = 16 * 1_024
 
 export interface FrameReader {
   push: (chunk: Uint8Array | Iterable<Uint8Array>) => void
   /**
-   * The next whole frame, in memory of its own.
+   * The next whole frame. Small ones share their memory with others: what is kept for long is to be copied.
    * @throws A2aError MESSAGE_MALFORMED, MESSAGE_TOO_LARGE: the stream cannot be read on
    */
   next: () => Uint8Array | undefined
@@ -18,9 +19,15 @@ export interface FrameReader {
 
 /** The prefix of a frame of `length` bytes. */
 export function framePrefix (length: number): Uint8Array {
-  const bytes: number[] = []
-  for (; length > 127; length >>>= 7) bytes.push((length & 127) | 128)
-  return Uint8Array.from([...bytes, length])
+  const bytes = new Uint8Array(MAX_PREFIX)
+  return bytes.subarray(0, writePrefix(bytes, 0, length))
+}
+
+/** Writes it at `at`. Returns where it ends. */
+export function writePrefix (bytes: Uint8Array, at: number, length: number): number {
+  for (; length > 127; length >>>= 7) bytes[at++] = (length & 127) | 128
+  bytes[at++] = length
+  return at
 }
 
 export function createFrameReader (maxFrame: number): FrameReader {
@@ -74,12 +81,35 @@ export function createFrameReader (maxFrame: number): FrameReader {
     return target.filled === target.length
   }
 
+  /** A frame that is there in one piece, as nearly all are. */
+  function whole (): Uint8Array | undefined {
+    const piece = chunks[chunk]
+    if (piece === undefined || prefix.bytes > 0) return undefined
+    let length = 0
+    let at = offset
+    for (let bytes = 0; bytes < 2; bytes++) {
+      const byte = piece[at++]
+      if (byte === undefined) return undefined
+      length += (byte & 127) << (7 * bytes)
+      if (byte >= 128) continue
+      // What is not in order is for the thorough way to say.
+      if (length === 0 || length > maxFrame || (byte === 0 && bytes > 0) || piece.length - at < length) return undefined
+      advance(at + length - offset)
+      return Buffer.from(piece.subarray(at, at + length))
+    }
+    return undefined
+  }
+
   return {
     push (data) {
       for (const piece of data instanceof Uint8Array ? [data] : data) if (piece.length > 0) chunks.push(piece)
     },
     next () {
-      if (body === undefined && !readPrefix()) return undefined
+      if (body === undefined) {
+        const frame = whole()
+        if (frame !== undefined) return frame
+        if (!readPrefix()) return undefined
+      }
       if (body === undefined || !fill(body)) return undefined
       const { bytes } = body
       body = undefined

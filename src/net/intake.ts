@@ -52,9 +52,9 @@ function check (bytes: Uint8Array, authenticate: (envelope: Envelope) => void): 
     raw = decodeEnvelope(bytes)
     const { type } = raw
     if (!isMessageName(type)) throw new A2aError({ code: 'MESSAGE_UNKNOWN', type: type.slice(0, 64) })
-    const payload = parsePayload(type, raw.payload)
+    raw.payload = parsePayload(type, raw.payload)
     authenticate(raw)
-    return { envelope: { ...raw, payload } }
+    return { envelope: raw }
   } catch (error) {
     const known = error instanceof A2aError ? error : new A2aError({ code: 'INTERNAL', why: 'the check of a message failed' }, { cause: error })
     return { refused: { error: known, cause: raw, type: raw?.type, isReply: raw?.causationId !== undefined } }

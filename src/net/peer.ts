@@ -61,7 +61,6 @@ export interface Peer {
 /** One of its streams. */
 interface Line {
   channel: Channel
-  heardAt: number
   greeted: boolean
   stop: () => void
 }
@@ -104,7 +103,6 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
   function add (stream: Stream): void {
     const openedAt = performance.now()
     const line: Line = {
-      heardAt: clock.now(),
       greeted: false,
       stop: () => {},
       channel: createChannel({
@@ -125,7 +123,7 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
     const cancelHello = clock.after(CHANNEL.helloMs, () => { if (!line.greeted) line.channel.abort('it did not say hello') })
     const stopPings = keepAlive({
       clock,
-      heardAt: () => line.heardAt,
+      heardAt: () => line.channel.heardAt(),
       wanted: () => line.greeted && rttMs === undefined,
       ping: () => ping(line),
       onDead: () => { line.channel.abort('it does not answer') }
@@ -136,7 +134,6 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
     }
 
     function take (bytes: Uint8Array, line: Line): void {
-      line.heardAt = clock.now()
       spend(1)
       const checked = checkDirect(bytes, id, speaks, clock)
       if ('refused' in checked) { refuse(checked.refused, line); return }

@@ -24,29 +24,28 @@ export interface WireParts {
 }
 
 export function createWire ({ self, channels, router, replies, clock, speaksHere, count }: WireParts): Wire {
-  async function send (peer: string, envelope: Envelope, options: SendOptions = {}): Promise<void> {
-    const { signal, timeoutMs = CHANNEL.requestMs, lane } = options
-    signal?.throwIfAborted()
-    if (peer === self) { deliver(envelope); return }
+  async function sendOnceOpen (peer: string, envelope: Envelope, options: SendOptions): Promise<void> {
+    const { timeoutMs = CHANNEL.requestMs } = options
     const until = clock.now() + timeoutMs
-    const reached = ready(peer) ?? await open(peer, options)
-    await new Promise<void>((resolve, reject) => {
-      const giveUp = (): void => { if (takeBack()) reject(signal?.reason) }
-      const ended = (): void => { signal?.removeEventListener('abort', giveUp) }
-      const takeBack = reached.send(envelope, {
-        lane,
-        until,
-        onTaken () {
-          ended()
-          resolve()
-        },
-        onFailed (error) {
-          ended()
-          reject(error)
-        }
-      })
-      signal?.addEventListener('abort', giveUp, { once: true })
-    })
+    const reached = await open(peer, options)
+    await handOver(reached, envelope, { ...options, timeoutMs: until - clock.now() })
+  }
+
+  function send (peer: string, envelope: Envelope, options: SendOptions = {}): Promise<void> {
+    if (options.signal?.aborted === true) return Promise.reject(options.signal.reason)
+    if (peer === self) return new Promise(resolve => { resolve(deliver(envelope)) })
+    const reached = ready(peer)
+    return reached === undefined ? sendOnceOpen(peer, envelope, options) : handOver(reached, envelope, options)
+  }
+
+  function handOver (to: Peer, envelope: Envelope, { lane, signal, timeoutMs = CHANNEL.requestMs }: SendOptions): Promise<void> {
+    const until = clock.now() + timeoutMs
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const takeBack = to.send(envelope, { lane, until, onTaken: resolve, onFailed: reject })
+    if (signal === undefined) return promise
+    const giveUp = (): void => { if (takeBack()) reject(signal.reason) }
+    signal.addEventListener('abort', giveUp, { once: true })
+    return promise.finally(() => { signal.removeEventListener('abort', giveUp) })
   }
 
   const ready = (peer: string): Peer | undefined => {

@@ -2,8 +2,7 @@
  * The envelope on the wire: Protocol Buffers, laid out as  fields ‖ signature ‖ content.  The signature covers the bytes
  * before it, so a reader checks what was sent and not what it would have encoded itself.
  */
-import { reader, type Reader } from 'protons-runtime'
-import { Envelope as Codec } from './generated/envelope.js'
+import { append, readEnvelope, writeContentPrefix, writeHead, type Decoded, type Slab } from './codec.ts'
 import { messages, isMessageName, MAX_CONTENT } from './messages.ts'
 import { A2aError, messageOf } from '../core/errors.ts'
 import { PROTOCOL_VERSION, type Envelope } from '../core/envelope.ts'
@@ -15,9 +14,7 @@ export const MAX_ENVELOPE = MAX_CONTENT + 1_100 * 1_024
 const SIGNATURE_DOMAIN = new TextEncoder().encode('a2a-node/envelope/1\0')
 const SIGNATURE_TAG = Uint8Array.of(0xfa, 0x01, 64) // field 31, bytes, 64 long
 const SIGNATURE_FIELD = SIGNATURE_TAG.length + 64
-const CONTENT_TAG = Uint8Array.of(0x82, 0x02) // field 32, bytes
 const MAX_VISITED = 16
-const DECODING = { limits: { visited: MAX_VISITED } }
 /** The longest texts, in characters: they become keys of tables. */
 const MAX_TEXT = {
   messageId: 64, correlationId: 64, causationId: 64, from: 128, to: 128, type: 64, task: 256, idempotencyKey: 128, traceparent: 64, mediaType: 128
@@ -30,9 +27,6 @@ const MAX_TIMESTAMP = 8_640_000_000_000_000
 const MAX_NESTING = 128
 const QUOTE = 0x22, BACKSLASH = 0x5c
 
-/** Part of Buffer since Node 0.11 and in wide use, though its types leave it out. Works on any Uint8Array. */
-const { utf8Slice } = Buffer.prototype as unknown as { utf8Slice: (start: number, end: number) => string }
-const NOTHING = new Uint8Array()
 const fromUtf8 = new TextDecoder('utf-8', { fatal: true })
 
 /**
@@ -59,19 +53,34 @@ export function openStatement (statement: Uint8Array): { signed: Uint8Array, sig
 
 /** @throws A2aError MESSAGE_TOO_LARGE */
 export function encodeEnvelope (envelope: Envelope): Uint8Array {
-  const parts = encodeParts(envelope)
-  return parts.length === 1 ? parts[0] as Uint8Array : concat(...parts)
+  scratch.end = 0
+  const content = writeEnvelope(scratch, envelope, scratch.bytes.length)
+  return content === undefined ? taken(scratch) : concat(taken(scratch), content)
 }
 
-/** The encoded envelope in pieces to be sent one after another: its content is not copied. @throws A2aError MESSAGE_TOO_LARGE */
-export function encodeParts (envelope: Envelope): Uint8Array[] {
-  const head = envelope.auth?.statement ?? encodeHead(envelope)
-  const { content } = envelope
-  const parts = content === undefined ? [head] : [head, CONTENT_TAG, varint(content.length), content]
-  const bytes = parts.reduce((sum, part) => sum + part.length, 0)
-  if (bytes > MAX_ENVELOPE) throw new A2aError({ code: 'MESSAGE_TOO_LARGE', bytes, limit: MAX_ENVELOPE })
-  checkSizes(envelope.type, undefined, content?.length ?? 0)
-  return parts
+/**
+ * Writes an encoded envelope to the end of the slab, except a content of `largeBytes` or more: that is returned, and is to
+ * be sent after it. When it throws, the slab ends where it did.
+ *
+ * @throws A2aError MESSAGE_TOO_LARGE
+ */
+export function writeEnvelope (slab: Slab, envelope: Envelope, largeBytes: number): Uint8Array | undefined {
+  const start = slab.end
+  const { auth, content } = envelope
+  try {
+    checkSizes(envelope.type, undefined, content?.length ?? 0)
+    if (auth === undefined) writeHead(slab, envelope, payloadOf(envelope))
+    else append(slab, auth.statement)
+    if (content !== undefined) writeContentPrefix(slab, content.length)
+    const bytes = slab.end - start + (content?.length ?? 0)
+    if (bytes > MAX_ENVELOPE) throw new A2aError({ code: 'MESSAGE_TOO_LARGE', bytes, limit: MAX_ENVELOPE })
+  } catch (error) {
+    slab.end = start
+    throw error
+  }
+  if (content === undefined || content.length >= largeBytes) return content
+  append(slab, content)
+  return undefined
 }
 
 /**
@@ -80,22 +89,18 @@ export function encodeParts (envelope: Envelope): Uint8Array[] {
  */
 export function decodeEnvelope (bytes: Uint8Array): Envelope {
   if (bytes.length > MAX_ENVELOPE) throw new A2aError({ code: 'MESSAGE_TOO_LARGE', bytes: bytes.length, limit: MAX_ENVELOPE })
-  const raw = decodeProto(bytes)
-  if (raw.version !== PROTOCOL_VERSION) throw new A2aError({ code: 'VERSION_UNSUPPORTED', version: raw.version, supported: PROTOCOL_VERSION })
-  if (raw.messageId === '' || raw.from === '' || raw.type === '') throw malformed('message_id, from and type must be there')
-  checkTexts(raw)
-  checkSizes(raw.type, raw.payload.length, raw.content?.length ?? 0)
-  const { timestamp, payload, credential, signature, content, visited, ...rest } = raw
+  const { envelope, payload, credential, signature } = decodeProto(bytes)
+  const { version, type, content, timestamp, remainingCost } = envelope
+  if (version !== PROTOCOL_VERSION) throw new A2aError({ code: 'VERSION_UNSUPPORTED', version, supported: PROTOCOL_VERSION })
+  if (envelope.messageId === '' || envelope.from === '' || type === '') throw malformed('message_id, from and type must be there')
+  checkTexts(envelope)
+  checkSizes(type, payload.length, content?.length ?? 0)
   if (timestamp > MAX_TIMESTAMP) throw malformed('the timestamp is beyond what a date can be')
-  if (rest.remainingCost !== undefined && !(rest.remainingCost >= 0 && rest.remainingCost < Infinity)) throw malformed('remaining_cost must be a number from 0')
-  return {
-    ...rest,
-    ...(visited.length === 0 ? {} : { visited }),
-    timestamp,
-    payload: payload.length === 0 ? {} : readJson(payload, 'the payload'),
-    ...(content === undefined ? {} : { content }),
-    ...(signature === undefined || credential === undefined ? {} : { auth: { credential, statement: statementOf(bytes, signature, content) } })
-  }
+  if (remainingCost !== undefined && !(remainingCost >= 0 && remainingCost < Infinity)) throw malformed('remaining_cost must be a number from 0')
+  envelope.payload = payload.length === 0 || isEmptyObject(payload) ? {} : readJson(payload, 'the payload')
+  // Proofs are kept for long; so they do not hold on to the memory that they came in.
+  if (signature !== undefined && credential !== undefined) envelope.auth = { credential: new Uint8Array(credential), statement: new Uint8Array(statementOf(bytes, signature, content)) }
+  return envelope
 }
 
 /**
@@ -104,7 +109,9 @@ export function decodeEnvelope (bytes: Uint8Array): Envelope {
  * the signature that was read.
  */
 function statementOf (bytes: Uint8Array, signature: Uint8Array, content: Uint8Array | undefined): Uint8Array {
-  const tag = content === undefined ? NOTHING : concat(CONTENT_TAG, varint(content.length))
+  const prefix: Slab = { bytes: Buffer.alloc(32), end: 0 }
+  if (content !== undefined) writeContentPrefix(prefix, content.length)
+  const tag = prefix.bytes.subarray(0, prefix.end)
   const end = bytes.length - tag.length - (content?.length ?? 0)
   if (end < SIGNATURE_FIELD || !same(bytes.subarray(end, end + tag.length), tag)) throw malformed('something other than the content follows the signature')
   const statement = bytes.subarray(0, end)
@@ -112,40 +119,37 @@ function statementOf (bytes: Uint8Array, signature: Uint8Array, content: Uint8Ar
   return statement
 }
 
-function decodeProto (bytes: Uint8Array): Codec {
+function decodeProto (bytes: Uint8Array): Decoded {
   try {
-    const input = reader(bytes)
-    input.string = nativeString
-    return Codec.codec().decode(input, undefined, DECODING)
+    return readEnvelope(bytes, MAX_VISITED)
   } catch (error) {
     throw malformed(messageOf(error))
   }
 }
 
-/** Strings as V8 reads them: protons goes from character to character, which takes half the time of a decoding. */
-function nativeString (this: Reader): string {
-  const length = this.uint32()
-  const start = this.pos
-  this.skip(length)
-  return utf8Slice.call(this.buf, start, start + length)
+function encodeHead (envelope: Envelope, credential: Uint8Array): Uint8Array {
+  scratch.end = 0
+  writeHead(scratch, envelope, payloadOf(envelope), credential)
+  return taken(scratch)
 }
 
-function encodeHead (envelope: Envelope, credential?: Uint8Array): Uint8Array {
-  const { version, messageId, correlationId, causationId, from, to, timestamp, type, task, remainingMs, remainingCost, hopsLeft, depth, visited, idempotencyKey, epoch, sequence, traceparent, mediaType } = envelope
-  const payload = Buffer.from(JSON.stringify(envelope.payload))
-  checkSizes(type, payload.length, 0)
-  return Codec.encode({
-    version, messageId, correlationId, causationId, from, to, timestamp, type, task, remainingMs, remainingCost, hopsLeft, depth, visited,
-    idempotencyKey, epoch, sequence, traceparent, payload, mediaType, credential: credential as Uint8Array<ArrayBuffer> | undefined
-  })
+function payloadOf ({ type, payload }: Envelope): Buffer {
+  const bytes = Buffer.from(JSON.stringify(payload))
+  checkSizes(type, bytes.length, 0)
+  return bytes
 }
 
-function checkTexts (raw: Codec): void {
+/** Where envelopes are encoded that are not sent from there. Nothing of it is handed out. */
+const scratch: Slab = { bytes: Buffer.alloc(4_096), end: 0 }
+
+const taken = ({ bytes, end }: Slab): Uint8Array => new Uint8Array(bytes.subarray(0, end))
+
+function checkTexts (raw: Envelope): void {
   for (const field of TEXTS) {
     const length = raw[field]?.length ?? 0
     if (length > MAX_TEXT[field]) throw malformed(`${field} has ${length} characters, more than ${MAX_TEXT[field]}`)
   }
-  if (raw.visited.some(agent => agent.length > MAX_TEXT.from)) throw malformed(`an agent in visited has more than ${MAX_TEXT.from} characters`)
+  if (raw.visited?.some(agent => agent.length > MAX_TEXT.from) === true) throw malformed(`an agent in visited has more than ${MAX_TEXT.from} characters`)
 }
 
 function checkSizes (type: string, payload: number | undefined, content: number): void {
@@ -167,6 +171,8 @@ export function readJson (bytes: Uint8Array, what = 'it'): unknown {
     throw malformed(`${what} is no JSON: ${messageOf(error)}`)
   }
 }
+
+const isEmptyObject = (bytes: Uint8Array): boolean => bytes.length === 2 && bytes[0] === 0x7b && bytes[1] === 0x7d
 
 /** How deep objects and arrays are nested, of bytes that may be JSON. */
 function nestingOf (bytes: Uint8Array): number {
@@ -190,12 +196,6 @@ function signedBytes (head: Uint8Array): Uint8Array {
 }
 
 const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
-
-function varint (value: number): Uint8Array {
-  const bytes: number[] = []
-  for (; value > 127; value = Math.floor(value / 128)) bytes.push(value % 128 + 128)
-  return Uint8Array.from([...bytes, value])
-}
 
 function concat (...parts: Uint8Array[]): Uint8Array {
   return Buffer.concat(parts)

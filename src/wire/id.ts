@@ -1,17 +1,30 @@
-import { randomFillSync } from 'node:crypto'
-import { monotonicFactory } from 'ulid'
+/** ULIDs (github.com/ulid/spec): 48 bits of time, 80 at random, in Crockford's base 32. */
+import { randomBytes } from 'node:crypto'
+import { encodeTime } from 'ulid'
 
-/** Random bytes are asked of the system so many at a time; the package alone asks for each character. */
-const pool = new Uint8Array(4_096)
-let used = pool.length
+const DIGITS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+/** All pairs of digits: 10 bits each. */
+const PAIRS = [...DIGITS].flatMap(first => [...DIGITS].map(second => first + second))
+const TIME_DIGITS = 10
+const COUNT_BITS = 30
 
-function random (): number {
-  if (used === pool.length) {
-    randomFillSync(pool)
-    used = 0
-  }
-  return (pool[used++] as number) / 256
+let at = 0
+let prefix = ''
+let count = 0
+
+/**
+ * A new ULID: unique, and later than every one that this process made before. `now` is in ms since the epoch. Those of one
+ * millisecond share the upper 50 random bits and count up in the lower 30, for one is made for each message.
+ */
+export function newId (now = Date.now()): string {
+  if (now > at || count === 2 ** COUNT_BITS - 1) {
+    at = Math.max(now, at + 1)
+    const random = randomBytes(14)
+    prefix = encodeTime(at, TIME_DIGITS) + [0, 2, 4, 6, 8].map(from => pair(random.readUInt16LE(from))).join('')
+    // The lower half, so that there is room to count up.
+    count = random.readUInt32LE(10) >>> (33 - COUNT_BITS)
+  } else count++
+  return prefix + pair(count >>> 20) + pair(count >>> 10) + pair(count)
 }
 
-/** A new ULID: unique, and later than every one that this process made before. `now` is in ms since the epoch. */
-export const newId: (now?: number) => string = monotonicFactory(random)
+const pair = (bits: number): string => PAIRS[bits & 1_023] as string
