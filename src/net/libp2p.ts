@@ -4,16 +4,16 @@ import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { gossipsub, type GossipSub } from '@libp2p/gossipsub'
 import { identify, type Identify } from '@libp2p/identify'
 import { kadDHT, passthroughMapper, type KadDHT } from '@libp2p/kad-dht'
-import { noise } from '@libp2p/noise'
 import { ping, type Ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p } from 'libp2p'
-import type { ComponentLogger, Logger as Libp2pLogger } from '@libp2p/interface'
+import type { ComponentLogger, Logger as Libp2pLogger, StreamMuxerFactory } from '@libp2p/interface'
 import { A2aError, messageOf } from '../core/errors.ts'
 import { boundedDatastore } from './datastore.ts'
 import { CONNECTIONS, GOSSIP, STREAMS } from './limits.ts'
+import { fastNoise } from './noise.ts'
 
 export type Host = Libp2p<{ identify: Identify, ping: Ping, dht: KadDHT, gossip: GossipSub }>
 
@@ -23,6 +23,24 @@ export const DEFAULT_LISTEN = ['/ip4/0.0.0.0/tcp/0', '/ip4/0.0.0.0/tcp/0/ws']
 /** libp2p makes a logger for every connection and stream and asks each time what it should be; this costs nothing. DEBUG=libp2p:* brings the real one. */
 const log: Libp2pLogger = Object.assign(() => {}, { error () {}, trace () {}, enabled: false, newScope: () => log })
 const silent: ComponentLogger = { forComponent: () => log }
+
+/** A longer queue before the socket, so that it takes a burst of records before it says stop. net.Socket knows the option, @libp2p/tcp's type does not. */
+const socketOptions: object = { highWaterMark: CONNECTIONS.socketBytes }
+const sockets = { dialOpts: socketOptions, listenOpts: socketOptions }
+
+/** Asks for the round trip once: without it yamux never lets a window grow. */
+const measured = (create: ReturnType<typeof yamux>) => (): StreamMuxerFactory => {
+  const factory = create()
+  return {
+    protocol: factory.protocol,
+    createStreamMuxer (connection) {
+      const muxer = factory.createStreamMuxer(connection)
+      // Without a deadline: yamux ends the connection when an answer comes after one.
+      muxer.ping().catch(() => {})
+      return muxer
+    }
+  }
+}
 
 /** Between half and one and a half of it: nodes started together must not act together. */
 const spread = (ms: number): number => ms * (0.5 + Math.random())
@@ -42,15 +60,15 @@ export async function createHost (seed: Uint8Array, listen: string[], scoreOf: (
       logger: process.env.DEBUG === undefined ? silent : undefined,
       addresses: { listen },
       datastore: boundedDatastore(),
-      transports: [tcp(), ...websockets],
-      connectionEncrypters: [noise()],
-      streamMuxers: [yamux({
+      transports: [tcp(sockets), ...websockets],
+      connectionEncrypters: [fastNoise()],
+      streamMuxers: [measured(yamux({
         // Channels have their own liveness. This and the monitor's pings are most of what an idle node costs.
         enableKeepAlive: false,
         maxInboundStreams: STREAMS.inbound,
         maxOutboundStreams: STREAMS.outbound,
         streamOptions: { maxStreamWindowSize: STREAMS.windowBytes }
-      })],
+      }))],
       connectionMonitor: { enabled: false },
       connectionManager: {
         maxConnections: CONNECTIONS.max,

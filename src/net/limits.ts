@@ -17,6 +17,8 @@ export const CONNECTIONS = {
   addressDialMs: 4_000,
   /** Multiaddrs tried for one peer. */
   addresses: 16,
+  /** Bytes that wait before a socket until it says stop. Node's 64 KiB are one record: it would say so each time, and all layers above would stop and go. */
+  socketBytes: 512 * KiB,
   /** Longest upgrade (Noise, yamux) of an inbound connection, in ms: a stranger holds one of `inboundPending` no longer. */
   upgradeMs: 5_000
 } as const
@@ -28,7 +30,9 @@ export const STREAMS = {
   /** How far a receive window may grow. Below libp2p's read buffer of 4 MiB, so that a paused reader holds its peer up and does not reset it. */
   windowBytes: MiB,
   /** Bytes that wait for the reader of a byte stream before the stream is paused. With the window, what a slow reader can pile up. */
-  readAhead: 512 * KiB
+  readAhead: 512 * KiB,
+  /** What is written of a byte stream in one piece: with its yamux header it fills a Noise record, so that neither is cut. */
+  pieceBytes: 65_519 - 12
 } as const
 
 /** A channel and its peer. */

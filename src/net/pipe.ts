@@ -35,6 +35,8 @@ export function createPipe (peer: string, readAhead: number): [ByteStream, ByteS
     peer,
     closed: closed.signal,
     abort,
+    // They are the writer's own.
+    release () {},
     async write (bytes) {
       if (failure !== undefined) throw failure
       if (outgoing.ended) throw new A2aError({ code: 'PEER_UNREACHABLE', peer, why: 'the stream was ended' })

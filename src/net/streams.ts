@@ -11,6 +11,7 @@ import type { Channels } from './channels.ts'
 import { createFlow } from './flow.ts'
 import type { Host } from './libp2p.ts'
 import { CHANNEL, STREAMS } from './limits.ts'
+import { releaseReceived } from './memory.ts'
 import { createPipe } from './pipe.ts'
 
 /** One end of a stream. Iterate it once. */
@@ -23,6 +24,8 @@ export interface ByteStream extends AsyncIterable<Uint8Array | Uint8ArrayList> {
   end: () => Promise<void>
   /** Ends both ways at once. The other side's reads and writes reject. */
   abort: (why: string) => void
+  /** Gives back the memory of bytes that were read and that nobody looks at any more. Optional, and worth it where megabytes stream by. */
+  release: (bytes: Uint8Array | Uint8ArrayList) => void
   /** Aborted once the stream has ended both ways, or was aborted. */
   readonly closed: AbortSignal
 }
@@ -165,7 +168,10 @@ function toByteStream (stream: Stream, peer: string): ByteStream {
     async write (bytes) {
       if (failure !== undefined) throw failure
       try {
-        if (!stream.send(bytes)) await flow.drained()
+        for (let from = 0; from < bytes.byteLength && stream.status === 'open'; from += STREAMS.pieceBytes) {
+          const piece = bytes.byteLength <= STREAMS.pieceBytes ? bytes : pieceOf(bytes, from)
+          if (!stream.send(piece)) await flow.drained()
+        }
       } catch (error) {
         throw broken(messageOf(error))
       }
@@ -184,6 +190,12 @@ function toByteStream (stream: Stream, peer: string): ByteStream {
       closed.abort()
       wake()
     },
+    release: releaseReceived,
     [Symbol.asyncIterator]: read
   }
+}
+
+function pieceOf (bytes: Uint8Array | Uint8ArrayList, from: number): Uint8Array | Uint8ArrayList {
+  const until = Math.min(bytes.byteLength, from + STREAMS.pieceBytes)
+  return bytes instanceof Uint8Array ? bytes.subarray(from, until) : bytes.sublist(from, until)
 }
