@@ -3,10 +3,10 @@
  * that both nodes have anyway; nobody bids and nothing is written to disk.
  */
 import { A2aError, messageOf } from '../core/errors.ts'
-import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
+import { compose, composeReply, type Author } from '../wire/compose.ts'
 import { readBody, toBody } from './body.ts'
 import type { RequestContext, RequestHandler, RequestOptions, TellOptions } from '../core/agent.ts'
-import type { Envelope } from '../core/envelope.ts'
+import { PROTOCOL_VERSION, type Envelope } from '../core/envelope.ts'
 import type { Clock, EnvelopeHandler, Logger, Origin, Wire } from '../core/ports.ts'
 
 export interface Place {
@@ -36,6 +36,8 @@ export interface Requests {
   close: () => void
 }
 
+/** All that there is to say is in the envelope. */
+const NOTHING = {}
 const REQUEST_MS = 30_000
 const TELL_MS = 5_000
 /** Waits before an idempotent request is sent again: the first at most, and any at most, in ms. Full jitter. */
@@ -70,8 +72,8 @@ export function createRequests (parts: RequestsParts): Requests {
     const until = clock.now() + timeoutMs
     const known = placeOf(to, { signal, timeoutMs })
     const { peer, addresses } = known instanceof Promise ? await known : known
-    const messageId = author.newId()
-    const envelope = compose('request', { name }, author, { messageId, correlationId: messageId, to, remainingMs: timeoutMs, ...content })
+    const envelope = messageTo(to, 'request', name, content)
+    envelope.remainingMs = timeoutMs
     try {
       return readBody(await wire.request(peer, envelope, { addresses, signal, lane: priority, timeoutMs: Math.max(1, until - clock.now()) }))
     } catch (error) {
@@ -80,9 +82,15 @@ export function createRequests (parts: RequestsParts): Requests {
     }
   }
 
+  /** Field by field, for it is made for each message. */
+  function messageTo (to: string, type: 'request' | 'tell', task: string, { mediaType, content }: ReturnType<typeof toBody>): Envelope {
+    const messageId = author.newId()
+    return { version: PROTOCOL_VERSION, messageId, correlationId: messageId, from: author.agentId, to, timestamp: author.now(), type, task, payload: NOTHING, mediaType, content }
+  }
+
   /** Nobody waits for the reply any more: its handler may stop. */
   function cancel (peer: string, request: Envelope): void {
-    const envelope = compose('cancel', {}, author, { correlationId: request.correlationId, causationId: request.messageId, to: request.to })
+    const envelope = compose('cancel', NOTHING, author, { correlationId: request.correlationId, causationId: request.messageId, to: request.to })
     wire.send(peer, envelope).catch((error: unknown) => { logger.debug('a request could not be cancelled', { peer, why: messageOf(error) }) })
   }
 
@@ -101,8 +109,7 @@ export function createRequests (parts: RequestsParts): Requests {
   /** No `async` here and below it: each would cost a promise a message. */
   function tellAt ({ peer, addresses }: Place, to: string, name: string, body: unknown, { signal, timeoutMs = TELL_MS, priority }: TellOptions): Promise<void> {
     try {
-      const messageId = author.newId()
-      const envelope = compose('tell', { name }, author, { messageId, correlationId: messageId, to, ...toBody(body) })
+      const envelope = messageTo(to, 'tell', name, toBody(body))
       return wire.send(peer, envelope, { addresses, signal, timeoutMs, lane: priority })
     } catch (error) {
       return Promise.reject(error)
@@ -119,7 +126,7 @@ export function createRequests (parts: RequestsParts): Requests {
 
   /** Nobody waits for an answer: what goes wrong is only logged. */
   function hear (envelope: Envelope, origin: Origin): undefined {
-    const ignored = (error: unknown): void => { logger.debug('a message was not taken', { from: envelope.from, name: payloadOf(envelope, 'tell').name, why: messageOf(error) }) }
+    const ignored = (error: unknown): void => { logger.debug('a message was not taken', { from: envelope.from, name: envelope.task, why: messageOf(error) }) }
     try {
       const heard = handle(envelope, origin)
       if (heard instanceof Promise) heard.catch(ignored)
@@ -129,14 +136,14 @@ export function createRequests (parts: RequestsParts): Requests {
   }
 
   function answer (envelope: Envelope, origin: Origin): Envelope | Promise<Envelope> {
-    const answered = (value: unknown): Envelope => composeReply(envelope, 'reply', {}, author, toBody(value))
+    const answered = (value: unknown): Envelope => composeReply(envelope, 'reply', NOTHING, author, toBody(value))
     const value = handle(envelope, origin)
     return value instanceof Promise ? value.then(answered) : answered(value)
   }
 
   /** The handler's answer, or a promise of it. */
   function handle (envelope: Envelope, { peer }: Origin): unknown {
-    const { name } = payloadOf(envelope, 'request')
+    const { task: name = '' } = envelope
     const offered = handlers.get(name)
     if (offered === undefined) throw new A2aError({ code: 'REFUSED', why: `nothing here answers "${name}"` })
     if (!offered.isPublic && !parts.trusts(peer)) throw new A2aError({ code: 'NOT_ALLOWED', capability: name, why: 'it is not public' })

@@ -14,7 +14,7 @@ export interface Batch {
 
 /** From this size on, a content goes as it is and is not copied. */
 const LARGE = 16 * 1_024
-/** Memory that batches take their share of, one after another, and how much of it must be left for one to begin there. */
+/** Memory that batches take their share of, one after another, and how much of it must be left for a message to begin there: a longer one makes it grow. */
 const SLAB_BYTES = 64 * 1_024
 const ROOM_BYTES = 4 * 1_024
 /** Most prefixes are this long: those of frames from 128 bytes to 16 KiB. */
@@ -24,7 +24,6 @@ let slab: Slab = { bytes: Buffer.alloc(0), end: 0 }
 
 /** Only one is filled at a time. */
 export function createBatch (): Batch {
-  if (slab.bytes.length - slab.end < ROOM_BYTES || slab.bytes.length > SLAB_BYTES) slab = { bytes: Buffer.allocUnsafeSlow(SLAB_BYTES), end: 0 }
   const pieces: Uint8Array[] = []
   let from = slab.end
   let length = 0
@@ -36,7 +35,11 @@ export function createBatch (): Batch {
 
   return {
     add (envelope) {
-      reserve(slab, MAX_PREFIX)
+      if (slab.bytes.length - slab.end < ROOM_BYTES) {
+        cut()
+        slab = { bytes: Buffer.allocUnsafeSlow(SLAB_BYTES), end: 0 }
+        from = 0
+      }
       const start = slab.end
       slab.end += USUAL_PREFIX
       let large: Uint8Array | undefined

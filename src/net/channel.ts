@@ -32,10 +32,10 @@ export interface ChannelParts {
 export interface Channel {
   /** We opened it. */
   readonly ours: boolean
-  /**
-   * Queues a message. Returns the way to take it back: true when it will not be sent, and then neither callback is called.
-   */
-  send: (envelope: Envelope, options?: Sending) => () => boolean
+  /** Queues a message. `undefined` when it could not, and `onFailed` has been called. */
+  send: (envelope: Envelope, options?: Sending) => Queued | undefined
+  /** True when the message will not be sent, and then neither callback is called. */
+  takeBack: (message: Queued) => boolean
   /** When something was last received, in ms since the epoch. */
   heardAt: () => number
   /** Messages waiting. */
@@ -56,7 +56,8 @@ export interface Sending {
   onFailed?: (error: unknown) => void
 }
 
-interface Entry extends Sending {
+/** A message in the outbox. */
+export interface Queued extends Sending {
   envelope: Envelope
   lane: Lane
   caller: string
@@ -71,13 +72,13 @@ const HEAD_BYTES = 300
 
 export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onClosed, clock }: ChannelParts): Channel {
   const reader = createFrameReader(MAX_ENVELOPE)
-  const outbox = createOutbox<Entry>()
+  const outbox = createOutbox<Queued>()
   let heardAt = clock.now()
   let closed = false
   let flushing = false
   let reading = false
   /** What the transport was given and has not taken yet. */
-  let given: Entry[] = []
+  let given: Queued[] = []
   const flow = createFlow(stream, mayRead)
   const isOpen = (): boolean => !closed
 
@@ -130,7 +131,7 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
   /** While the other side does not read, those who have waited too long are told. */
   async function drained (): Promise<void> {
     const look = (): void => {
-      const isLate = ({ until = Infinity }: Entry): boolean => until <= clock.now()
+      const isLate = ({ until = Infinity }: Queued): boolean => until <= clock.now()
       const late = [...given.filter(isLate), ...outbox.removeAll(isLate)]
       given = given.filter(entry => !late.includes(entry))
       for (const { onFailed } of late) onFailed?.(notRead(peer))
@@ -144,8 +145,8 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
     }
   }
 
-  function nextBatch (): { entries: Entry[], bytes: Uint8Array | Uint8ArrayList } {
-    const entries: Entry[] = []
+  function nextBatch (): { entries: Queued[], bytes: Uint8Array | Uint8ArrayList } {
+    const entries: Queued[] = []
     const batch = createBatch()
     while (batch.length < CHANNEL.batchBytes) {
       const entry = outbox.next()
@@ -189,16 +190,17 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
 
   return {
     ours: stream.direction === 'outbound',
-    send (envelope, { lane = laneOf(envelope.type), onTaken, onFailed } = {}) {
+    send (envelope, { lane = laneOf(envelope.type), until, onTaken, onFailed } = {}) {
       if (closed || outbox.size >= CHANNEL.queued) {
         onFailed?.(closed ? unreachable('the channel was closed') : new A2aError({ code: 'OVERLOADED', what: `messages waiting for ${peer}`, limit: CHANNEL.queued }))
-        return () => false
+        return undefined
       }
-      const entry: Entry = { envelope, lane, caller: envelope.from, bytes: HEAD_BYTES + (envelope.content?.length ?? 0), onTaken, onFailed }
+      const entry: Queued = { envelope, lane, caller: envelope.from, bytes: HEAD_BYTES + (envelope.content?.length ?? 0), until, onTaken, onFailed }
       outbox.add(entry)
       scheduleFlush()
-      return () => outbox.remove(entry)
+      return entry
     },
+    takeBack: outbox.remove,
     heardAt: () => heardAt,
     queued: () => outbox.size,
     readOn,

@@ -8,7 +8,7 @@ import type { Clock, Logger, Speaker } from '../core/ports.ts'
 import type { VerifiedCredential } from '../identity/credential.ts'
 import type { Payload } from '../wire/messages.ts'
 import { createBudget } from './budget.ts'
-import { createChannel, type Channel, type Sending } from './channel.ts'
+import { createChannel, type Channel, type Queued, type Sending } from './channel.ts'
 import { didOfPeer, helloPayload, nodeEnvelope, speakersIn, stillHolds } from './hello.ts'
 import { checkDirect, type Refused } from './intake.ts'
 import { CHANNEL, OFFENCES, TOLLS } from './limits.ts'
@@ -47,7 +47,9 @@ export interface Peer {
   /** Whether there is a channel to write to. */
   ready: () => boolean
   /** Like Channel.send. */
-  send: (envelope: Envelope, options: Sending) => () => boolean
+  send: (envelope: Envelope, options: Sending) => Queued | undefined
+  /** Like Channel.takeBack. */
+  takeBack: (message: Queued) => boolean
   greet: () => void
   greeted: () => boolean
   speakers: () => Speaker[]
@@ -283,8 +285,9 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
       const line = writable()
       if (line !== undefined) return line.channel.send(envelope, options)
       options.onFailed?.(new A2aError({ code: 'PEER_UNREACHABLE', peer: id, why: 'the channel was closed' }))
-      return () => false
+      return undefined
     },
+    takeBack: message => [...lines].some(({ channel }) => channel.takeBack(message)),
     greet () { for (const line of lines) hello(line) },
     greeted: () => greetedAs !== undefined,
     speakers,

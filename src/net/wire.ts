@@ -41,9 +41,9 @@ export function createWire ({ self, channels, router, replies, clock, speaksHere
   function handOver (to: Peer, envelope: Envelope, { lane, signal, timeoutMs = CHANNEL.requestMs }: SendOptions): Promise<void> {
     const until = clock.now() + timeoutMs
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const takeBack = to.send(envelope, { lane, until, onTaken: resolve, onFailed: reject })
-    if (signal === undefined) return promise
-    const giveUp = (): void => { if (takeBack()) reject(signal.reason) }
+    const queued = to.send(envelope, { lane, until, onTaken: resolve, onFailed: reject })
+    if (signal === undefined || queued === undefined) return promise
+    const giveUp = (): void => { if (to.takeBack(queued)) reject(signal.reason) }
     signal.addEventListener('abort', giveUp, { once: true })
     return promise.finally(() => { signal.removeEventListener('abort', giveUp) })
   }
@@ -95,7 +95,7 @@ export function createWire ({ self, channels, router, replies, clock, speaksHere
     const until = clock.now() + timeoutMs
     const reached = peer === self ? undefined : ready(peer) ?? await open(peer, options)
     return await new Promise<Envelope>((resolve, reject) => {
-      let takeBack = (): boolean => false
+      let queued: ReturnType<Peer['send']>
       const forget = replies.expect({
         peer,
         messageId: envelope.messageId,
@@ -108,7 +108,7 @@ export function createWire ({ self, channels, router, replies, clock, speaksHere
         onFailed: fail
       })
       function fail (error: unknown): void {
-        const left = !takeBack()
+        const left = queued === undefined || reached?.takeBack(queued) !== true
         signal?.removeEventListener('abort', giveUp)
         reject(left || !isLate(error) ? error : notRead(peer))
       }
@@ -121,7 +121,7 @@ export function createWire ({ self, channels, router, replies, clock, speaksHere
         deliver(envelope)
         return
       }
-      takeBack = reached.send(envelope, {
+      queued = reached.send(envelope, {
         lane,
         onFailed (error) {
           forget()

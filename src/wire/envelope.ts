@@ -134,10 +134,14 @@ function encodeHead (envelope: Envelope, credential: Uint8Array): Uint8Array {
 }
 
 function payloadOf ({ type, payload }: Envelope): Buffer {
-  const bytes = Buffer.from(JSON.stringify(payload))
+  const text = JSON.stringify(payload)
+  if (text === '{}') return EMPTY_OBJECT
+  const bytes = Buffer.from(text)
   checkSizes(type, bytes.length, 0)
   return bytes
 }
+
+const EMPTY_OBJECT = Buffer.from('{}')
 
 /** Where envelopes are encoded that are not sent from there. Nothing of it is handed out. */
 const scratch: Slab = { bytes: Buffer.alloc(4_096), end: 0 }

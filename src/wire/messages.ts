@@ -81,7 +81,6 @@ const KiB = 1_024
 /** The largest piece of data inside one message. Larger things are for bulk streams. */
 export const MAX_CONTENT = 4 * KiB * KiB
 const small = { signed: false, maxPayload: 4 * KiB, maxContent: 0 }
-const named = z.object({ name: text(256).check(z.minLength(1)) })
 
 export const messages = {
   // The channel. The first message each way says who speaks on it.
@@ -99,10 +98,10 @@ export const messages = {
   ack: { ...small, payload: z.object({}) },
   ping: { ...small, payload: z.object({}) },
 
-  // Between agents: a question and its answer, and what wants none. The content is JSON or bytes, as media_type says.
-  request: { ...small, maxContent: MAX_CONTENT, payload: named },
+  // Between agents: a question and its answer, and what wants none. `task` is its name, the content JSON or bytes, as media_type says.
+  request: { ...small, maxContent: MAX_CONTENT, payload: z.object({}) },
   reply: { ...small, maxContent: MAX_CONTENT, payload: z.object({}) },
-  tell: { ...small, maxContent: MAX_CONTENT, payload: named },
+  tell: { ...small, maxContent: MAX_CONTENT, payload: z.object({}) },
   /** Nobody waits any more for the reply to the request that is its cause. */
   cancel: { ...small, payload: z.object({}) },
 
