@@ -177,3 +177,37 @@ test('who sends too much that must be refused is disconnected', async t => {
   assert.ok((b.net.refused.MESSAGE_MALFORMED ?? 0) > 100)
   assert.ok(b.logger.lines.some(({ what }) => what === 'disconnected a peer'))
 })
+
+test('who waits for a peer that does not read is told when its time is over, and the next messages arrive', async t => {
+  const [a, b] = await Promise.all([startNode(t), startNode(t)])
+  const gate = Promise.withResolvers<undefined>()
+  let arrived = 0
+  b.net.handle('task.artifact', () => {
+    arrived++
+    return gate.promise
+  })
+  const content = randomBytes(MAX_CONTENT / 4)
+  const send = (timeoutMs: number): Promise<void> => a.net.wire.send(b.net.peerId, a.envelope('task.artifact', { name: 'x' }, { content }), { addresses: b.address(), timeoutMs })
+  const results = await Promise.allSettled(Array.from({ length: 40 }, () => send(500)))
+  const refused = results.filter(result => result.status === 'rejected').map(({ reason }) => (reason as { code: string }).code)
+  assert.ok(refused.length > 10, `${refused.length} of 40 were refused`)
+  assert.deepEqual([...new Set(refused)], ['OVERLOADED'])
+  await assert.rejects(a.net.wire.request(b.net.peerId, a.envelope('task.artifact', { name: 'x' }, { content }), { timeoutMs: 200 }), withCode('OVERLOADED'))
+  gate.resolve(undefined)
+  await send(10_000)
+  await until(() => arrived > 40 - refused.length, 'the last one')
+})
+
+test('a small message does not wait for the large ones of another agent of the same node', async t => {
+  const [a, b] = await Promise.all([startNode(t), startNode(t)])
+  const order: string[] = []
+  b.net.handle('task.artifact', ({ payload }) => { order.push((payload as { name: string }).name) })
+  const content = randomBytes(MAX_CONTENT / 4)
+  await a.net.wire.send(b.net.peerId, a.envelope('task.artifact', { name: 'first' }), { addresses: b.address() })
+  const large = Array.from({ length: 20 }, () => a.net.wire.send(b.net.peerId, a.envelope('task.artifact', { name: 'large' }, { content }), { timeoutMs: 30_000 }))
+  await a.net.wire.request(b.net.peerId, a.envelope('ping', {}))
+  const before = order.length
+  await Promise.all(large)
+  await until(() => order.length === 21, 'all of them')
+  assert.ok(before < 15, `the ping waited for ${before - 1} of 20 large messages`)
+})
