@@ -14,6 +14,7 @@ import { openReceipt } from './settle/receipt.ts'
 import { compose, type Author } from './wire/compose.ts'
 import { newId } from './wire/id.ts'
 import type { Announcer } from './announce/announcer.ts'
+import type { Dialogues } from './converse/dialogues.ts'
 import type { Agent, DelegateOptions, Node, Offer, Provision } from './core/agent.ts'
 import type { Capability } from './core/capability.ts'
 import type { Clock, EventLog, Logger } from './core/ports.ts'
@@ -30,6 +31,7 @@ export interface AgentParts {
   log: EventLog
   directory: Directory
   announcer: Announcer
+  dialogues: Dialogues
   clock: Clock
   logger: Logger
 }
@@ -65,6 +67,7 @@ export function hostAgent (parts: AgentParts): HostedAgent {
   const signer = createSigner({ root: key, peerId: net.peerId, clock })
   const author: Author = { agentId: signer.agentId, newId, now: clock.now }
   const ledger = createLedger({ chain: log.chain, signer, clock })
+  const dialogues = parts.dialogues.of(author)
   const provisions = new Map<string, { capability: Capability, provision: Provision }>()
   let toldLoad = 0
   let toldAt = 0
@@ -201,6 +204,8 @@ export function hostAgent (parts: AgentParts): HostedAgent {
     onRequest: (requestName, handler, options) => ({ [Symbol.dispose]: requests.onRequest(requestName, handler, options) }),
     request: requests.request as Agent['request'],
     tell: requests.tell,
+    onDialogue: dialogues.onDialogue,
+    dialogue: dialogues.dialogue,
     metrics: () => log.metrics(signer.agentId),
     interactions: limit => log.interactions(signer.agentId, limit),
     [Symbol.asyncDispose]: () => parts.node[Symbol.asyncDispose]()
@@ -213,7 +218,7 @@ export function hostAgent (parts: AgentParts): HostedAgent {
     capabilities: local.capabilities,
     close: async signal => {
       requests.close()
-      await provider.close(signal)
+      await Promise.all([provider.close(signal), dialogues.close(signal)])
       requester.close()
       signer.close()
     }

@@ -9,9 +9,11 @@ import { hostAgent, type HostedAgent } from './agent.ts'
 import { admission } from './announce/admission.ts'
 import { announcementIntake, createAnnouncer } from './announce/announcer.ts'
 import { homeOf, runtimeDir } from './control/home.ts'
+import { createDialogues, DIALOGUE_PROTOCOL } from './converse/dialogues.ts'
 import { systemClock } from './core/clock.ts'
 import { A2aError, messageOf } from './core/errors.ts'
 import { createDirectory } from './discover/directory.ts'
+import { compileSchema } from './execute/schema.ts'
 import { loadOrCreateKey, seedOf } from './identity/keys.ts'
 import { CHANNEL_PROTOCOL } from './net/channels.ts'
 import { createNet } from './net/create.ts'
@@ -74,8 +76,10 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
     await log.close()
     throw error
   })
-  const directory = createDirectory({ net, clock, logger, region, protocols: [CHANNEL_PROTOCOL] })
+  const directory = createDirectory({ net, clock, logger, region, protocols: [CHANNEL_PROTOCOL, DIALOGUE_PROTOCOL] })
   const announcer = createAnnouncer({ net, logger })
+  const count = (code: string): void => { net.refused[code] = (net.refused[code] ?? 0) + 1 }
+  const dialogues = await createDialogues({ net, locate: directory.locate, compileSchema, clock, logger, count })
 
   async function startNet (): Promise<Net> {
     const { listen, bootstrap, mdns, rendezvous = join(runtimeDir(), 'rendezvous') } = options
@@ -110,12 +114,13 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
     } catch (error) {
       if (!(error instanceof A2aError) || error.code !== 'PEER_UNREACHABLE') return
       directory.unreachablePeer(peer)
+      dialogues.peerGone(peer, 'it does not answer')
       for (const { requester } of hosted) requester.peerGone(peer, messageOf(error))
     }
   }
 
   async function host (agentName: string, keyFile: string): Promise<Agent> {
-    const entry = hostAgent({ key: await loadOrCreateKey(keyFile), keyFile, name: agentName, node, net, log, directory, announcer, clock, logger })
+    const entry = hostAgent({ key: await loadOrCreateKey(keyFile), keyFile, name: agentName, node, net, log, directory, announcer, dialogues, clock, logger })
     hosted.push(entry)
     entry.signer.onRotated(net.greet)
     net.greet()

@@ -30,6 +30,20 @@ export interface Agent extends AsyncDisposable {
   request: <O = any>(to: string, name: string, body?: unknown, options?: RequestOptions) => Promise<O>
   /** Tells another agent something that wants no answer. Resolves when it is on its way: awaiting it is the backpressure. @throws A2aError PEER_UNREACHABLE, OVERLOADED */
   tell: (to: string, name: string, body?: unknown, options?: TellOptions) => Promise<void>
+  /**
+   * Takes dialogues of a name: messages both ways, for as long as both like. The handler runs once for each. When it returns,
+   * nothing more is said here and what was not read is thrown away, so that the other side's `send` rejects; when it throws,
+   * the other side hears of it after everything that was sent before. Disposing of it takes no new ones.
+   * @throws A2aError BAD_USAGE when the name is none or taken, or a schema is none
+   */
+  onDialogue: <Receives = unknown, Sends = unknown>(name: string, handler: (dialogue: Dialogue<Receives, Sends>) => void | Promise<void>, options?: DialogueTerms) => Promise<TakenName>
+  /**
+   * Opens a dialogue with one agent; resolves when it was taken there.
+   * @param to its DID
+   * @throws A2aError NOT_ALLOWED, REFUSED when nothing there takes this name, PEER_UNREACHABLE, NO_REPLY, OVERLOADED,
+   *   BAD_USAGE and MESSAGE_TOO_LARGE about `data`; the signal's reason
+   */
+  dialogue: <Sends = unknown, Receives = unknown>(to: string, name: string, options?: DialogueOptions) => Promise<Dialogue<Receives, Sends>>
   metrics: () => AgentMetrics[]
   /** The newest first; the last 1,000 at most. */
   interactions: (limit?: number) => Interaction[]
@@ -79,6 +93,57 @@ export interface Provision<I = unknown, O = unknown> {
 
 export interface Provided extends AsyncDisposable {
   readonly capability: string
+}
+
+export interface TakenName extends AsyncDisposable {
+  readonly name: string
+}
+
+/** What a dialogue is for its handler. */
+export interface DialogueTerms {
+  /** Anybody on the mesh may open it. Default: only nodes of the same user on the same machine. */
+  public?: boolean
+  /** JSON Schema of what the handler receives. A message that does not fit ends the dialogue with INPUT_INVALID, at both sides. */
+  receives?: JsonSchema
+  /** JSON Schema of what the handler sends. A message that does not fit is not sent: `send` rejects with OUTPUT_INVALID. */
+  sends?: JsonSchema
+}
+
+export interface DialogueOptions {
+  /** For the handler, with the opening: a JSON value or bytes, at most 64 KiB. */
+  data?: unknown
+  /** For everything until it is taken, in ms. Default 5,000. */
+  timeoutMs?: number
+  /** Gives up the opening, and cancels the dialogue later. */
+  signal?: AbortSignal
+}
+
+/**
+ * One end of a dialogue. Messages are JSON values or `Uint8Array`s of at most 4 MiB. All that one side sent comes out at
+ * the other in its order and once, or the dialogue fails there; iterating ends without an error only when the other side
+ * said that it has ended. All iterations share what comes in. Leaving one early (`break`) reads no more: the other
+ * side's `send` rejects. Disposing of it says and reads no more, and waits until the other side has it all.
+ */
+export interface Dialogue<Receives = unknown, Sends = unknown> extends AsyncIterable<Receives>, AsyncDisposable {
+  /** ULID, the same at both ends. */
+  readonly id: string
+  readonly name: string
+  /** DID of the agent at the other end. */
+  readonly with: string
+  /** What its opener gave along. */
+  readonly data: unknown
+  /** Aborted when it is over: both have ended and all was read, or it failed or was cancelled; the reason is the A2aError. */
+  readonly signal: AbortSignal
+  /**
+   * Resolves when the message is on its way and another may be sent: awaiting it is the backpressure.
+   * @throws A2aError MESSAGE_TOO_LARGE, BAD_USAGE, OUTPUT_INVALID: it was not sent, and the dialogue goes on. CANCELLED when
+   *   the other side reads no more. OVERLOADED when more than 8 MiB wait, which ends the dialogue; and what else ended it
+   */
+  send: (message: Sends) => Promise<void>
+  /** We say no more; reading goes on. Resolves when all that was sent before is on its way. */
+  end: () => Promise<void>
+  /** Ends both ways at once, here and there with CANCELLED; what was not read is thrown away. Resolves when the other side knows, or after 2 s. */
+  cancel: (why?: string) => Promise<void>
 }
 
 /** What a bidder knows of a task: its needs, not its payload. */

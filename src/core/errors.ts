@@ -15,7 +15,7 @@ export type Failure =
   | { code: 'OVER_BUDGET', capability: string, maxCost: number, lowest: number }
   // doing the work
   | { code: 'DEADLINE_EXCEEDED', taskId: string, afterMs: number }
-  | { code: 'CANCELLED', taskId: string, why: string }
+  | { code: 'CANCELLED', taskId?: string, dialogue?: string, why: string }
   | { code: 'HANDLER_FAILED', capability: string, why: string, retryable: boolean }
   | { code: 'HANDLER_LOST', capability: string, why: string }
   | { code: 'LEASE_EXPIRED', provider: string, silentMs: number }
@@ -59,7 +59,7 @@ export function explain (failure: Failure): string {
     case 'ALL_PROVIDERS_FAILED': return `${failure.capability} failed with every bidder (awards: ${failure.attempts}); the last said: ${failure.last}`
     case 'OVER_BUDGET': return `the lowest bid for ${failure.capability} costs ${failure.lowest}, more than the ${failure.maxCost} allowed; raise --max-cost`
     case 'DEADLINE_EXCEEDED': return `task ${failure.taskId} was not done after ${failure.afterMs} ms; raise --max-duration, or look at: a2a-node task show ${failure.taskId}`
-    case 'CANCELLED': return `task ${failure.taskId} was cancelled: ${failure.why}`
+    case 'CANCELLED': return `${failure.taskId !== undefined ? `task ${failure.taskId}` : `the dialogue${failure.dialogue === undefined ? '' : ` ${failure.dialogue}`}`} was cancelled: ${failure.why}`
     case 'HANDLER_FAILED': return `the handler of ${failure.capability} failed: ${failure.why}`
     case 'HANDLER_LOST': return `the work on ${failure.capability} was lost: ${failure.why}; the requester awards it again`
     case 'LEASE_EXPIRED': return `${failure.provider} was silent for ${failure.silentMs} ms; its lease has ended and the work moves on`

@@ -12,9 +12,10 @@ export interface FrameReader {
   push: (chunk: Uint8Array | Iterable<Uint8Array>) => void
   /**
    * The next whole frame. Small ones share their memory with others: what is kept for long is to be copied.
+   * @param limit of bytes, where this frame may have fewer than others
    * @throws A2aError MESSAGE_MALFORMED, MESSAGE_TOO_LARGE: the stream cannot be read on
    */
-  next: () => Uint8Array | undefined
+  next: (limit?: number) => Uint8Array | undefined
 }
 
 /** The prefix of a frame of `length` bytes. */
@@ -37,12 +38,12 @@ export function createFrameReader (maxFrame: number): FrameReader {
   let prefix = { value: 0, bytes: 0 }
   let body: { length: number, filled: number, bytes: Uint8Array } | undefined
 
-  function readPrefix (): boolean {
+  function readPrefix (limit: number): boolean {
     for (let byte = readByte(); byte !== undefined; byte = readByte()) {
       prefix = { value: prefix.value + (byte & 127) * 2 ** (7 * prefix.bytes), bytes: prefix.bytes + 1 }
       if (byte < 128) {
         if (prefix.value === 0) throw malformed('a frame without content')
-        if (prefix.value > maxFrame) throw new A2aError({ code: 'MESSAGE_TOO_LARGE', bytes: prefix.value, limit: maxFrame })
+        if (prefix.value > limit) throw new A2aError({ code: 'MESSAGE_TOO_LARGE', bytes: prefix.value, limit })
         if (byte === 0) throw malformed('the length of a frame is not in its shortest form')
         body = { length: prefix.value, filled: 0, bytes: new Uint8Array(Math.min(prefix.value, FIRST_ALLOCATION)) }
         prefix = { value: 0, bytes: 0 }
@@ -82,7 +83,7 @@ export function createFrameReader (maxFrame: number): FrameReader {
   }
 
   /** A frame that is there in one piece, as nearly all are. */
-  function whole (): Uint8Array | undefined {
+  function whole (limit: number): Uint8Array | undefined {
     const piece = chunks[chunk]
     if (piece === undefined || prefix.bytes > 0) return undefined
     let length = 0
@@ -93,7 +94,7 @@ export function createFrameReader (maxFrame: number): FrameReader {
       length += (byte & 127) << (7 * bytes)
       if (byte >= 128) continue
       // What is not in order is for the thorough way to say.
-      if (length === 0 || length > maxFrame || (byte === 0 && bytes > 0) || piece.length - at < length) return undefined
+      if (length === 0 || length > limit || (byte === 0 && bytes > 0) || piece.length - at < length) return undefined
       advance(at + length - offset)
       return Buffer.from(piece.subarray(at, at + length))
     }
@@ -104,11 +105,11 @@ export function createFrameReader (maxFrame: number): FrameReader {
     push (data) {
       for (const piece of data instanceof Uint8Array ? [data] : data) if (piece.length > 0) chunks.push(piece)
     },
-    next () {
+    next (limit = maxFrame) {
       if (body === undefined) {
-        const frame = whole()
+        const frame = whole(limit)
         if (frame !== undefined) return frame
-        if (!readPrefix()) return undefined
+        if (!readPrefix(limit)) return undefined
       }
       if (body === undefined || !fill(body)) return undefined
       const { bytes } = body

@@ -3,7 +3,7 @@ import { basename } from 'node:path'
 import { A2aError, messageOf, readFailure, type Failure } from '../core/errors.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Clock, EnvelopeHandler, Logger, Origin } from '../core/ports.ts'
-import type { MessageName } from '../wire/messages.ts'
+import type { MessageName, Payload } from '../wire/messages.ts'
 import { nodeEnvelope } from './hello.ts'
 
 export interface Router {
@@ -32,7 +32,7 @@ const MAX_LIST = 16
 export function createRouter ({ self, clock, logger, onLateReply, count }: RouterParts): Router {
   const handlers = new Map<string, EnvelopeHandler>()
 
-  const failed: Router['failed'] = (failure, cause) => nodeEnvelope(self, 'error', { failure: cut(failure) }, cause, clock.now())
+  const failed: Router['failed'] = (failure, cause) => nodeEnvelope(self, 'error', { failure: tellable(failure) }, cause, clock.now())
 
   function answer (envelope: Envelope, origin: Origin): ReturnType<Router['answer']> {
     const { type, causationId } = envelope
@@ -55,7 +55,7 @@ export function createRouter ({ self, clock, logger, onLateReply, count }: Route
   function failedBy (error: unknown, envelope: Envelope): Envelope {
     const { type, from } = envelope
     count(error instanceof A2aError ? error.code : 'INTERNAL')
-    if (error instanceof A2aError) return failed(withoutPlace(error.failure), envelope)
+    if (error instanceof A2aError) return failed(error.failure, envelope)
     logger.error('a message handler failed', { type, from, why: error instanceof Error ? error.stack : messageOf(error) })
     return failed({ code: 'INTERNAL', why: `the handler of ${type} failed; its log says why` }, envelope)
   }
@@ -72,16 +72,19 @@ export function createRouter ({ self, clock, logger, onLateReply, count }: Route
 
 /** The error that an `error` envelope carries. A code not known here, or facts that do not fit it, make an INTERNAL. */
 export function errorOf ({ payload }: Envelope): A2aError {
-  const { failure } = payload as { failure: { code: string } }
-  const known = readFailure(failure)
-  if (known !== undefined) return new A2aError(known)
-  return new A2aError({ code: 'INTERNAL', why: `the peer answered with "${String(failure.code)}", which is not known here` })
+  return errorFrom((payload as Payload<'error'>).failure)
 }
 
-/** What of this machine is nobody else's business: where its files are. */
-const withoutPlace = (failure: Failure): Failure =>
-  'file' in failure ? { ...failure, file: basename(failure.file), why: 'its disk refuses' } : failure
+/** The error that somebody else states; an INTERNAL when it is none that is known here. */
+export function errorFrom (stated: unknown): A2aError {
+  const known = readFailure(stated)
+  if (known !== undefined) return new A2aError(known)
+  const { code } = Object(stated) as { code?: unknown }
+  return new A2aError({ code: 'INTERNAL', why: `the peer answered with "${String(code).slice(0, 64)}", which is not known here` })
+}
 
-function cut (failure: Failure): { code: string } {
-  return Object.fromEntries(Object.entries(failure).map(([name, fact]) => [name, typeof fact === 'string' ? fact.slice(0, MAX_TEXT) : Array.isArray(fact) ? fact.slice(0, MAX_LIST) : fact])) as { code: string }
+/** A failure as others may hear of it: short enough, and not where the files of this machine are. */
+export function tellable (failure: Failure): { code: string } {
+  const told = 'file' in failure ? { ...failure, file: basename(failure.file), why: 'its disk refuses' } : failure
+  return Object.fromEntries(Object.entries(told).map(([name, fact]) => [name, typeof fact === 'string' ? fact.slice(0, MAX_TEXT) : Array.isArray(fact) ? fact.slice(0, MAX_LIST) : fact])) as { code: string }
 }

@@ -102,6 +102,8 @@ export const messages = {
   request: { ...small, maxContent: MAX_CONTENT, payload: z.object({}) },
   reply: { ...small, maxContent: MAX_CONTENT, payload: z.object({}) },
   tell: { ...small, maxContent: MAX_CONTENT, payload: z.object({}) },
+  /** The first on a stream of its own. The content is for the handler. */
+  'dialogue.open': { ...small, maxContent: 64 * KiB, payload: z.object({}) },
   /** Nobody waits any more for the reply to the request that is its cause. */
   cancel: { ...small, payload: z.object({}) },
 

@@ -124,12 +124,13 @@ export const samples: { [T in MessageName]: Envelope } = {
 }
 
 /** Made last, so that the samples of earlier versions keep their ids. */
-function conversation (): { [T in 'request' | 'reply' | 'tell' | 'cancel']: Envelope } {
+function conversation (): { [T in 'request' | 'reply' | 'tell' | 'cancel' | 'dialogue.open']: Envelope } {
   const request = make('request', requester, {}, { ...toProvider, task: 'price.quote', ...json({ units: 3 }), remainingMs: 30_000 })
   return {
     request,
     reply: make('reply', provider, {}, { ...toRequester, ...json({ price: 42 }), causationId: request.messageId }),
     tell: make('tell', requester, {}, { ...toProvider, task: 'price.changed', mediaType: 'application/octet-stream', content: Uint8Array.of(1, 2, 3) }),
-    cancel: make('cancel', requester, {}, { ...toProvider, causationId: request.messageId })
+    cancel: make('cancel', requester, {}, { ...toProvider, causationId: request.messageId }),
+    'dialogue.open': make('dialogue.open', requester, {}, { ...toProvider, task: 'price.talk', ...json({ symbol: 'EUR' }) })
   }
 }
