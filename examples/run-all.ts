@@ -17,6 +17,10 @@ async function hello (): Promise<void> {
   expect(await node(join(root, 'examples/hello/hello.ts')), /^Hello, mesh! \(receipt signed by both\)$/m)
 }
 
+async function dialogue (): Promise<void> {
+  expect(await node(join(root, 'examples/dialogue/haggle.ts')), /^seller asks 100, buyer offers 40$[^]*^sold for \d+$/m)
+}
+
 async function exec (): Promise<void> {
   const args = ['start', '--capability', 'text.words.count', '--exec', join(root, 'examples/exec/word-count.sh'), '--listen', '/ip4/127.0.0.1/tcp/0', '--no-mdns', '--json']
   const agent = spawn(process.execPath, [cli, ...args], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, A2A_HOME: join(folder, 'home') } })
@@ -42,7 +46,7 @@ function expect (printed: string, pattern: RegExp): void {
 }
 
 try {
-  for (const example of [hello, exec, revenue]) {
+  for (const example of [hello, dialogue, exec, revenue]) {
     const began = performance.now()
     await example()
     console.log(`${example.name}: works, ${Math.round(performance.now() - began)} ms`)
