@@ -75,8 +75,10 @@ export async function createDialogues ({ net, locate, compileSchema, clock, logg
   async function accept (stream: ByteStream): Promise<void> {
     const { peer } = stream
     const ofPeer = inbound.get(peer) ?? 0
-    if (ofPeer >= DIALOGUE.inboundPerPeer || inboundOfAll >= DIALOGUE.inbound) {
-      refuse(stream, new A2aError({ code: 'OVERLOADED', what: 'open dialogues of one peer', limit: DIALOGUE.inboundPerPeer }))
+    const full = ofPeer >= DIALOGUE.inboundPerPeer ? { what: 'open dialogues of one peer', limit: DIALOGUE.inboundPerPeer }
+      : inboundOfAll >= DIALOGUE.inbound ? { what: 'open dialogues', limit: DIALOGUE.inbound } : undefined
+    if (full !== undefined) {
+      refuse(stream, new A2aError({ code: 'OVERLOADED', ...full }))
       return
     }
     inbound.set(peer, ofPeer + 1)
