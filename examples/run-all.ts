@@ -37,7 +37,7 @@ async function exec (): Promise<void> {
 }
 
 async function revenue (): Promise<void> {
-  expect(await node(join(root, 'examples/revenue-analysis/main.ts')), /│ All .*│ 223,479 │/)
+  expect(await node(join(root, 'examples/revenue-analysis/main.ts')), /│ All .*│ +223,479 │/)
   expect(await readFile(join(folder, 'out/revenue-by-genre.svg'), 'utf8'), /^<svg /)
 }
 

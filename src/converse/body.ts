@@ -17,8 +17,8 @@ export function toBody (value: unknown): Pick<Envelope, 'content' | 'mediaType'>
   }
 }
 
-/** @throws A2aError MESSAGE_MALFORMED */
+/** Bytes are copied: they came in memory that they share with other messages. @throws A2aError MESSAGE_MALFORMED */
 export function readBody ({ mediaType, content }: Pick<Envelope, 'content' | 'mediaType'>): unknown {
   if (content === undefined) return undefined
-  return mediaType === JSON_TYPE ? readJson(content, 'the message') : content
+  return mediaType === JSON_TYPE ? readJson(content, 'the message') : new Uint8Array(content)
 }
