@@ -1,5 +1,6 @@
 /** The library's face: what `createAgent` gives. Types only; agent.ts and node.ts make them true. */
 import type { Capability, JsonSchema } from './capability.ts'
+import type { ReceiveContent, SendContent } from './content.ts'
 import type { AgentMetrics, Interaction } from './ports.ts'
 import type { RankingPolicy } from './ranking.ts'
 import type { TaskEvent, ReceiptFacts } from './task.ts'
@@ -30,6 +31,10 @@ export interface Agent extends AsyncDisposable {
   request: <O = any>(to: string, name: string, body?: unknown, options?: RequestOptions) => Promise<O>
   /** Tells another agent something that wants no answer. Resolves when it is on its way: awaiting it is the backpressure. @throws A2aError PEER_UNREACHABLE, OVERLOADED */
   tell: (to: string, name: string, body?: unknown, options?: TellOptions) => Promise<void>
+  /** Offers bytes of any length to whoever gets the ref. */
+  send: SendContent
+  /** Fetches what a ref names. */
+  receive: ReceiveContent
   metrics: () => AgentMetrics[]
   /** The newest first; the last 1,000 at most. */
   interactions: (limit?: number) => Interaction[]
@@ -117,6 +122,9 @@ export interface HandlerContext {
   requireInput: (prompt: string, schema?: JsonSchema) => Promise<unknown>
   /** Like `agent.delegate`, with what is left of deadline, budget and depth, and the agents visited. */
   delegate: (capability: string, input: unknown, options?: DelegateOptions) => Work
+  /** Like `agent.send` and `agent.receive`, until the task is over. What was sent can still be fetched afterwards. */
+  send: SendContent
+  receive: ReceiveContent
 }
 
 export interface DelegateOptions {
