@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path'
 import { hostAgent, type HostedAgent } from './agent.ts'
 import { admission } from './announce/admission.ts'
 import { announcementIntake, createAnnouncer } from './announce/announcer.ts'
+import { createContent, type Content } from './content/content.ts'
 import { homeOf, runtimeDir } from './control/home.ts'
 import { systemClock } from './core/clock.ts'
 import { A2aError, messageOf } from './core/errors.ts'
@@ -40,6 +41,8 @@ export interface NodeOptions {
   /** Folder in which nodes of one user on one machine find each other. Default: in the user's runtime folder. */
   rendezvous?: string
   region?: string
+  /** How many bytes of streams that were sent may be kept in the home. Default 10 GiB. */
+  contentQuotaBytes?: number
   /** Default: warnings and errors go to stderr. */
   logger?: Logger
 }
@@ -48,6 +51,7 @@ export interface NodeOptions {
 export interface HostedNode extends Node {
   readonly hosted: readonly HostedAgent[]
   readonly log: EventLog
+  readonly content: Content
   /** New operational keys for every agent. */
   rotate: () => void
 }
@@ -74,6 +78,7 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
     await log.close()
     throw error
   })
+  const content = await createContent({ net, folder: join(home, 'content'), quotaBytes: options.contentQuotaBytes, clock, logger })
   const directory = createDirectory({ net, clock, logger, region, protocols: [CHANNEL_PROTOCOL] })
   const announcer = createAnnouncer({ net, logger })
 
@@ -115,7 +120,7 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
   }
 
   async function host (agentName: string, keyFile: string): Promise<Agent> {
-    const entry = hostAgent({ key: await loadOrCreateKey(keyFile), keyFile, name: agentName, node, net, log, directory, announcer, clock, logger })
+    const entry = hostAgent({ key: await loadOrCreateKey(keyFile), keyFile, name: agentName, node, net, log, content, directory, announcer, clock, logger })
     hosted.push(entry)
     entry.signer.onRotated(net.greet)
     net.greet()
@@ -127,6 +132,7 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
   let closing: Promise<void> | undefined
   const close = async (): Promise<void> => {
     const late = AbortSignal.timeout(SHUTDOWN_MS)
+    content.close()
     await Promise.all([directory.close(), ...hosted.map(agent => agent.close(late))])
     await net[Symbol.asyncDispose]()
     await log.close()
@@ -137,6 +143,7 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
     home,
     hosted,
     log,
+    content,
     get agents () { return hosted.map(({ agent }) => agent) },
     addresses: net.addresses,
     createAgent: async ({ name: agentName = `agent-${hosted.length + 1}` } = {}) => {

@@ -104,7 +104,15 @@ export interface Offer {
   confidence: number
 }
 
-export interface HandlerContext {
+/** What a handler gets. */
+export interface HandlerContext extends TaskContext {
+  /** Like `agent.send` and `agent.receive`, until the task is over. What was sent can still be fetched afterwards. */
+  send: SendContent
+  receive: ReceiveContent
+}
+
+/** A task, as its handler sees it. */
+export interface TaskContext {
   readonly taskId: string
   readonly capability: string
   readonly requester: string
@@ -122,9 +130,6 @@ export interface HandlerContext {
   requireInput: (prompt: string, schema?: JsonSchema) => Promise<unknown>
   /** Like `agent.delegate`, with what is left of deadline, budget and depth, and the agents visited. */
   delegate: (capability: string, input: unknown, options?: DelegateOptions) => Work
-  /** Like `agent.send` and `agent.receive`, until the task is over. What was sent can still be fetched afterwards. */
-  send: SendContent
-  receive: ReceiveContent
 }
 
 export interface DelegateOptions {
