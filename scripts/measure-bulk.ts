@@ -43,7 +43,7 @@ async function receiver (folder: string): Promise<void> {
     const begun = performance.now()
     let bytes = 0
     if (values.to === 'file') bytes = (await agent.receive(ref, { file: join(folder, 'received') })).bytes
-    else for await (const chunk of agent.receive(ref)) bytes += chunk.length
+    else for await (const chunk of agent.receive(ref, { lend: true })) bytes += chunk.length
     const ms = performance.now() - begun
     clearInterval(timer)
     if (bytes !== ref.bytes) throw new Error(`${bytes} bytes came of ${ref.bytes}`)

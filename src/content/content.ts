@@ -80,10 +80,11 @@ export async function createContent ({ net, folder, quotaBytes, clock, logger }:
     }
   }
 
-  async function * receiveStream (ref: ContentRef, { signal, onProgress }: ReceiveOptions): AsyncGenerator<Uint8Array> {
+  async function * receiveStream (ref: ContentRef, { signal, onProgress, lend = false }: ReceiveOptions): AsyncGenerator<Uint8Array> {
     const count = countOf(ref)
     const ahead = Math.max(2, Math.floor(FETCH.windowBytes / ref.chunkBytes))
     const chunks = new Map<number, Uint8Array>()
+    const spare: Uint8Array[] = []
     const meter = createMeter(clock, onProgress, ref.bytes)
     const leaving = new AbortController()
     let taken = 0
@@ -91,11 +92,10 @@ export async function createContent ({ net, folder, quotaBytes, clock, logger }:
     const sink: Sink = {
       begin: async () => ({ have: createBitmap(count), start: 0 }),
       limit: () => Math.min(count, taken + ahead),
-      // Whoever iterates gets them for good.
-      room: async () => Buffer.allocUnsafeSlow(ref.chunkBytes),
-      free: () => {},
+      room: async () => spare.pop() ?? Buffer.allocUnsafeSlow(ref.chunkBytes),
+      free: room => { spare.push(room) },
       put: async (index, room) => {
-        chunks.set(index, room.subarray(0, lengthOf(ref, index)))
+        chunks.set(index, room)
         if (index === taken) arrived.resolve()
       }
     }
@@ -107,18 +107,21 @@ export async function createContent ({ net, folder, quotaBytes, clock, logger }:
     })
     try {
       while (taken < count) {
-        const chunk = chunks.get(taken)
-        if (chunk === undefined) {
+        const room = chunks.get(taken)
+        if (room === undefined) {
           if (failure !== undefined) throw failure.error
           arrived = Promise.withResolvers()
           await arrived.promise
           continue
         }
+        const chunk = room.subarray(0, lengthOf(ref, taken))
         chunks.delete(taken)
         taken++
         more()
         meter.add(chunk.length)
         yield chunk
+        // Else whoever iterates has them for good.
+        if (lend) spare.push(room)
       }
       await done
       meter.end()

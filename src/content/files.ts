@@ -2,7 +2,7 @@
 import { open, stat, type FileHandle } from 'node:fs/promises'
 import type { BigIntStats } from 'node:fs'
 import { A2aError, messageOf } from '../core/errors.ts'
-import { chunkBytesFor, countOf, digest, HASH_BYTES, lengthOf, rootOf, type Tree } from './tree.ts'
+import { chunkBytesFor, countOf, digest, HASH_BYTES, rootOf, type Tree } from './tree.ts'
 
 /** A file as it was when its content was hashed. */
 export interface Fingerprint {
@@ -12,8 +12,8 @@ export interface Fingerprint {
   inode: string
 }
 
-/** Chunks hashed at once. */
-const AT_ONCE = 4
+/** Read at once, and hashed in one turn of the event loop. */
+const READ_BYTES = 1_048_576
 
 /** @throws A2aError BAD_USAGE when there is no such file */
 export async function fingerprintOf (file: string): Promise<Fingerprint> {
@@ -37,7 +37,7 @@ export async function assertUnchanged (file: string, before: Fingerprint, hash: 
 }
 
 /**
- * Hashes a file chunk by chunk, in the threads of the pool.
+ * Hashes a file chunk by chunk.
  * @throws A2aError CONTENT_CHANGED when it changes meanwhile
  */
 export async function hashFile (file: string, before: Fingerprint, { signal, onBytes = () => {} }: { signal?: AbortSignal, onBytes?: (bytes: number) => void } = {}): Promise<Tree> {
@@ -45,20 +45,27 @@ export async function hashFile (file: string, before: Fingerprint, { signal, onB
   const count = countOf(shape)
   const hashes = new Uint8Array(count * HASH_BYTES)
   const handle = await open(file, 'r')
-  let next = 0
-  const work = async (): Promise<void> => {
-    const buffer = Buffer.allocUnsafeSlow(Math.min(shape.chunkBytes, shape.bytes))
-    while (next < count) {
-      signal?.throwIfAborted()
-      const index = next++
-      const chunk = buffer.subarray(0, lengthOf(shape, index))
-      if (!await readFully(handle, chunk, index * shape.chunkBytes)) throw new A2aError({ code: 'CONTENT_CHANGED', hash: file, why: 'its file became shorter' })
-      hashes.set(await digest(chunk), index * HASH_BYTES)
-      onBytes(chunk.length)
-    }
+  // One is read while the other is hashed.
+  const buffers = [0, 1].map(() => Buffer.allocUnsafeSlow(Math.min(Math.max(READ_BYTES, shape.chunkBytes), Math.max(1, shape.bytes))))
+  const atOnce = Math.max(1, Math.floor(READ_BYTES / shape.chunkBytes))
+  const readFrom = async (first: number): Promise<Uint8Array> => {
+    const from = first * shape.chunkBytes
+    const target = (buffers[(first / atOnce) & 1] as Buffer).subarray(0, Math.min(atOnce * shape.chunkBytes, shape.bytes - from))
+    if (!await readFully(handle, target, from)) throw new A2aError({ code: 'CONTENT_CHANGED', hash: file, why: 'its file became shorter' })
+    return target
   }
   try {
-    await Promise.all(Array.from({ length: Math.min(AT_ONCE, count) }, work))
+    let reading = count > 0 ? readFrom(0) : undefined
+    for (let first = 0; reading !== undefined; first += atOnce) {
+      signal?.throwIfAborted()
+      const bytes = await reading
+      reading = first + atOnce < count ? readFrom(first + atOnce) : undefined
+      reading?.catch(() => {})
+      for (let index = first; index < Math.min(count, first + atOnce); index++) {
+        hashes.set(digest(bytes.subarray((index - first) * shape.chunkBytes, (index - first + 1) * shape.chunkBytes)), index * HASH_BYTES)
+      }
+      onBytes(bytes.length)
+    }
   } finally {
     await handle.close()
   }

@@ -35,8 +35,8 @@ export const FETCH = {
   known: 64,
   addresses: 8,
   /** Asked of one source ahead of what has come: enough for the way there and back, and little to lose. */
-  aheadBytes: 8 * MiB,
-  requestBytes: 2 * MiB,
+  aheadBytes: 4 * MiB,
+  requestBytes: MiB,
   /** A source is left when a chunk takes longer than this, not counting the time that we do not read; in ms. */
   chunkMs: 20_000,
   answerMs: 10_000,
@@ -44,7 +44,7 @@ export const FETCH = {
   /** Chunks being verified and written at once. */
   working: 8,
   /** Bytes of chunks that may wait for the reader of a stream. */
-  windowBytes: 8 * MiB,
+  windowBytes: 4 * MiB,
   /** Pause before a source is tried again, and the longest; and how long nothing may come from anybody, in ms. */
   retryMs: 100,
   retryMaxMs: 2_000,

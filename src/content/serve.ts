@@ -10,6 +10,7 @@ import { z } from 'zod'
 import { A2aError, messageOf, toFailure, type Failure } from '../core/errors.ts'
 import type { ContentSource } from '../core/content.ts'
 import type { Clock, Logger } from '../core/ports.ts'
+import { whenSent } from '../net/memory.ts'
 import type { ByteStream } from '../net/streams.ts'
 import { createBitmap } from './bitmap.ts'
 import type { Holding, Keeper } from './keep.ts'
@@ -29,9 +30,13 @@ export interface ServerParts {
 /** Those who fetch a content, and keep it for others. */
 interface Fetcher extends ContentSource { until: number }
 
+/** Buffers that are kept to read into. */
+const SPARE = 8
+
 /** Answers content streams. */
 export function createServer ({ keeper, clock, logger }: ServerParts): (stream: ByteStream) => void {
   const fetchers = new Map<string, Map<string, Fetcher>>()
+  const spare: Uint8Array[] = []
   let streams = 0
 
   async function serve (stream: ByteStream): Promise<void> {
@@ -80,7 +85,7 @@ export function createServer ({ keeper, clock, logger }: ServerParts): (stream: 
         let next = at
         for (; next < end && holding.has(next) && (length === 0 || length + lengthOf(tree, next) <= SERVE.runBytes); next++) length += lengthOf(tree, next)
         if (next === at) throw new A2aError({ code: 'CONTENT_UNAVAILABLE', hash: tree.hash, why: `chunk ${at} is not here yet` })
-        const bytes = Buffer.allocUnsafeSlow(length)
+        const bytes = take(length)
         await reading.fill(bytes, at * tree.chunkBytes)
         await writing
         const header = frameOf({ from: at, count: next - at })
@@ -96,6 +101,14 @@ export function createServer ({ keeper, clock, logger }: ServerParts): (stream: 
       if (failure.code === 'CONTENT_UNAVAILABLE') await write(stream, frameOf({ from, count, failure }))
       else throw error
     }
+  }
+
+  /** Memory that others have been sent from, where it can be used again. */
+  function take (length: number): Uint8Array {
+    if (length !== SERVE.runBytes) return Buffer.allocUnsafeSlow(length)
+    const bytes = spare.pop() ?? Buffer.allocUnsafeSlow(length)
+    whenSent(bytes.buffer, () => { if (spare.length < SPARE) spare.push(bytes) })
+    return bytes
   }
 
   const state = (holding: Holding, to: string): object => ({

@@ -35,6 +35,11 @@ export interface SendContentOptions {
 }
 
 export interface ReceiveOptions {
+  /**
+   * Of a stream: its pieces may be looked at only until the next one is asked for, for their memory is used again. Worth it
+   * for who computes over hundreds of megabytes. Default false.
+   */
+  lend?: boolean
   onProgress?: (progress: ContentProgress) => void
   signal?: AbortSignal
 }
