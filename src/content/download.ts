@@ -8,7 +8,7 @@ import type { Clock, Logger } from '../core/ports.ts'
 import type { Streams } from '../net/streams.ts'
 import type { Bitmap } from './bitmap.ts'
 import { FETCH } from './limits.ts'
-import { createPlan, type Plan } from './plan.ts'
+import { createPlan, type Plan, type Range } from './plan.ts'
 import { openSource, type Source } from './source.ts'
 import { countOf, digest, holds, lengthOf, type Tree } from './tree.ts'
 
@@ -150,35 +150,29 @@ export function startDownload (ref: ContentRef, sink: Sink, { self, streams, clo
   /** Keeps a source busy until nothing is left that it has. */
   async function fetchFrom (source: Source): Promise<void> {
     const active = plan as Plan<Source>
-    let looked = clock.now()
-    let open = 0
-    let refused: A2aError | undefined
     const ahead = Math.max(2, Math.floor(FETCH.aheadBytes / ref.chunkBytes))
     const atOnce = Math.max(1, Math.floor(FETCH.requestBytes / ref.chunkBytes))
+    const wrong = Promise.withResolvers<never>()
+    wrong.promise.catch(() => {})
+    let looked = clock.now()
+    let open = 0
 
-    while (refused === undefined && (active.left() > 0 || open > 0)) {
-      signal.throwIfAborted()
+    async function ask (): Promise<void> {
       while (open <= ahead - atOnce) {
         const range = active.take(source, source.has, atOnce) ?? (open === 0 ? takeOver(source) : undefined)
-        if (range === undefined) break
+        if (range === undefined) return
         open += range.count
         await source.ask(range)
       }
-      if (sources.size < FETCH.sources && clock.now() - looked > FETCH.lookMs) {
-        looked = clock.now()
-        await source.look()
-      } else if (open === 0) {
-        if (active.left() === 0) break
-        await wait(FETCH.lookMs)
-        if (source.whole() && clock.now() - looked < FETCH.lookMs) continue
-        looked = clock.now()
-        await source.look()
-      }
-      const range = await source.next()
-      if (range === 'news') {
-        learn(source.others())
-        continue
-      }
+    }
+
+    async function look (): Promise<void> {
+      looked = clock.now()
+      await source.look()
+    }
+
+    /** Reads the chunks of a range. Each is verified while the next is read. */
+    async function readRange (range: Range): Promise<void> {
       for (let index = range.from; index < range.from + range.count; index++) {
         if (index >= count || open === 0) throw new A2aError({ code: 'MESSAGE_MALFORMED', why: 'a source sent what nobody asked for' })
         const room = await sink.room()
@@ -189,15 +183,33 @@ export function startDownload (ref: ContentRef, sink: Sink, { self, streams, clo
           sink.free(room)
           throw error
         }
-        void take(source, index, room).catch((error: unknown) => {
-          refused = error instanceof A2aError ? error : new A2aError({ code: 'INTERNAL', why: messageOf(error) }, { cause: error })
-          if (refused.code === 'MESSAGE_MALFORMED') source.close('it sent a wrong chunk')
+        take(source, index, room).catch((error: unknown) => {
+          if (error instanceof A2aError && error.code === 'MESSAGE_MALFORMED') wrong.reject(error)
           else broken.reject(error)
-          change()
+          source.close('a chunk was not taken')
         })
       }
     }
-    if (refused !== undefined) throw refused
+
+    async function keepBusy (): Promise<void> {
+      while (active.left() > 0 || open > 0) {
+        signal.throwIfAborted()
+        await ask()
+        if (sources.size < FETCH.sources && clock.now() - looked > FETCH.lookMs) await look()
+        else if (open === 0) {
+          if (active.left() === 0) return
+          await wait(FETCH.lookMs)
+          if (clock.now() - looked < FETCH.lookMs) continue
+          await look()
+        }
+        const range = await source.next()
+        if (range === 'news') learn(source.others())
+        else await readRange(range)
+      }
+    }
+
+    // What is wrong comes before what came of it.
+    await Promise.race([wrong.promise, keepBusy().catch(async (error: unknown) => await Promise.race([wrong.promise, Promise.reject(error)]))])
   }
 
   /** One that is done helps one that would take much longer. */

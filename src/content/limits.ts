@@ -1,4 +1,6 @@
 /** Every bound of content, with what happens beyond it. */
+import { STREAMS } from '../net/limits.ts'
+
 const KiB = 1_024
 const MiB = KiB * KiB
 const GiB = KiB * MiB
@@ -21,6 +23,8 @@ export const SERVE = {
   chunksPerRequest: 256,
   /** Read from disk and written in one piece. */
   runBytes: MiB,
+  /** Handed to the stream at once: four of the pieces it makes. */
+  partBytes: 4 * STREAMS.pieceBytes,
   /** A peer that neither asks nor reads for so long is left, in ms. It comes back when it goes on. */
   idleMs: 60_000,
   /** Others who fetch the same content: remembered, told to a newcomer, and for how long after they left, in ms. */

@@ -89,7 +89,7 @@ export function createServer ({ keeper, clock, logger }: ServerParts): (stream: 
         await reading.fill(bytes, at * tree.chunkBytes)
         await writing
         const header = frameOf({ from: at, count: next - at })
-        writing = write(stream, header).then(() => write(stream, bytes)).then(() => { holding.servedBytes += length })
+        writing = write(stream, header).then(() => pour(stream, bytes, holding))
         // Awaited in the next turn; one that fails before is no accident.
         writing.catch(() => {})
         at = next
@@ -109,6 +109,15 @@ export function createServer ({ keeper, clock, logger }: ServerParts): (stream: 
     const bytes = spare.pop() ?? Buffer.allocUnsafeSlow(length)
     whenSent(bytes.buffer, () => { if (spare.length < SPARE) spare.push(bytes) })
     return bytes
+  }
+
+  /** In parts, so that what is counted as served is what has left. */
+  async function pour (stream: ByteStream, bytes: Uint8Array, holding: Holding): Promise<void> {
+    for (let from = 0; from < bytes.length; from += SERVE.partBytes) {
+      const part = bytes.subarray(from, from + SERVE.partBytes)
+      await write(stream, part)
+      holding.servedBytes += part.length
+    }
   }
 
   const state = (holding: Holding, to: string): object => ({
