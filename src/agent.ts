@@ -19,6 +19,7 @@ import type { Agent, DelegateOptions, Node, Offer, Provision } from './core/agen
 import type { Capability } from './core/capability.ts'
 import type { Clock, EventLog, Logger } from './core/ports.ts'
 import type { Net } from './net/net.ts'
+import type { Content } from './content/content.ts'
 
 
 /** What an agent shares with the others of its node. */
@@ -29,6 +30,7 @@ export interface AgentParts {
   node: Node
   net: Net
   log: EventLog
+  content: Content
   directory: Directory
   announcer: Announcer
   dialogues: Dialogues
@@ -63,7 +65,7 @@ const LOAD_PAUSE_MS = 1_000
 const MARGIN_MS = 50
 
 export function hostAgent (parts: AgentParts): HostedAgent {
-  const { key, name, net, log, directory, announcer, clock, logger } = parts
+  const { key, name, net, log, content, directory, announcer, clock, logger } = parts
   const signer = createSigner({ root: key, peerId: net.peerId, clock })
   const author: Author = { agentId: signer.agentId, newId, now: clock.now }
   const ledger = createLedger({ chain: log.chain, signer, clock })
@@ -85,7 +87,7 @@ export function hostAgent (parts: AgentParts): HostedAgent {
       run: async (input, context) => {
         tellLoad()
         try {
-          return (await runHandler(provision, input, context)).output
+          return (await runHandler(provision, input, { ...context, ...contentFor(context.signal) })).output
         } finally {
           queueMicrotask(tellLoad)
         }
@@ -170,6 +172,16 @@ export function hostAgent (parts: AgentParts): HostedAgent {
     await net.wire.request(peer, compose('ping', {}, author, { correlationId: newId() }), { addresses })
   }
 
+  /** Content in a handler: its transfers end with the task. */
+  function contentFor (signal: AbortSignal): Pick<Agent, 'send' | 'receive'> {
+    const within = <T extends { signal?: AbortSignal }>(options: T | undefined): T =>
+      ({ ...options, signal: options?.signal === undefined ? signal : AbortSignal.any([options.signal, signal]) }) as T
+    return {
+      send: (source, options) => content.send(source, within(options)),
+      receive: ((ref, options) => content.receive(ref, within(options))) as Agent['receive']
+    }
+  }
+
   function delegate (capability: string, input: unknown, options: DelegateOptions, lineage: Lineage): ReturnType<RequesterEnd['delegate']> {
     parseCapability(capability)
     return requester.delegate(capability, input, options, lineage)
@@ -206,6 +218,8 @@ export function hostAgent (parts: AgentParts): HostedAgent {
     tell: requests.tell,
     onDialogue: dialogues.onDialogue,
     dialogue: dialogues.dialogue,
+    send: content.send,
+    receive: content.receive,
     metrics: () => log.metrics(signer.agentId),
     interactions: limit => log.interactions(signer.agentId, limit),
     [Symbol.asyncDispose]: () => parts.node[Symbol.asyncDispose]()

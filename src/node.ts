@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path'
 import { hostAgent, type HostedAgent } from './agent.ts'
 import { admission } from './announce/admission.ts'
 import { announcementIntake, createAnnouncer } from './announce/announcer.ts'
+import { createContent, type Content } from './content/content.ts'
 import { homeOf, runtimeDir } from './control/home.ts'
 import { createDialogues, DIALOGUE_PROTOCOL } from './converse/dialogues.ts'
 import { systemClock } from './core/clock.ts'
@@ -42,6 +43,8 @@ export interface NodeOptions {
   /** Folder in which nodes of one user on one machine find each other. Default: in the user's runtime folder. */
   rendezvous?: string
   region?: string
+  /** How many bytes of streams that were sent may be kept in the home. Default 10 GiB. */
+  contentQuotaBytes?: number
   /** Default: warnings and errors go to stderr. */
   logger?: Logger
 }
@@ -50,6 +53,7 @@ export interface NodeOptions {
 export interface HostedNode extends Node {
   readonly hosted: readonly HostedAgent[]
   readonly log: EventLog
+  readonly content: Content
   /** New operational keys for every agent. */
   rotate: () => void
 }
@@ -76,6 +80,7 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
     await log.close()
     throw error
   })
+  const content = await createContent({ net, folder: join(home, 'content'), quotaBytes: options.contentQuotaBytes, clock, logger })
   const directory = createDirectory({ net, clock, logger, region, protocols: [CHANNEL_PROTOCOL, DIALOGUE_PROTOCOL] })
   const announcer = createAnnouncer({ net, logger })
   const count = (code: string): void => { net.refused[code] = (net.refused[code] ?? 0) + 1 }
@@ -120,7 +125,7 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
   }
 
   async function host (agentName: string, keyFile: string): Promise<Agent> {
-    const entry = hostAgent({ key: await loadOrCreateKey(keyFile), keyFile, name: agentName, node, net, log, directory, announcer, dialogues, clock, logger })
+    const entry = hostAgent({ key: await loadOrCreateKey(keyFile), keyFile, name: agentName, node, net, log, content, directory, announcer, dialogues, clock, logger })
     hosted.push(entry)
     entry.signer.onRotated(net.greet)
     net.greet()
@@ -132,6 +137,7 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
   let closing: Promise<void> | undefined
   const close = async (): Promise<void> => {
     const late = AbortSignal.timeout(SHUTDOWN_MS)
+    content.close()
     await Promise.all([directory.close(), ...hosted.map(agent => agent.close(late))])
     await net[Symbol.asyncDispose]()
     await log.close()
@@ -142,6 +148,7 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
     home,
     hosted,
     log,
+    content,
     get agents () { return hosted.map(({ agent }) => agent) },
     addresses: net.addresses,
     createAgent: async ({ name: agentName = `agent-${hosted.length + 1}` } = {}) => {

@@ -12,6 +12,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   store: ['core', 'wire'],
   settle: ['core', 'wire', 'identity'],
   net: ['core', 'wire', 'identity'],
+  content: ['core', 'wire', 'net', 'identity'],
   discover: ['core', 'wire', 'net', 'identity'],
   announce: ['core', 'wire', 'net', 'identity'],
   negotiate: ['core', 'wire', 'net', 'identity'],

@@ -23,7 +23,9 @@ export function exitCodeOf (failure: Failure): 1 | 2 | 3 | 4 | 5 | 6 {
     case 'HOME_UNUSABLE':
     case 'KEY_INVALID':
     case 'LOG_DAMAGED':
-    case 'LOG_WRITE_FAILED': return 6
+    case 'LOG_WRITE_FAILED':
+    case 'CONTENT_UNAVAILABLE':
+    case 'NO_SPACE': return 6
     default: return 1
   }
 }

@@ -1,5 +1,6 @@
 /** The library's face: what `createAgent` gives. Types only; agent.ts and node.ts make them true. */
 import type { Capability, JsonSchema } from './capability.ts'
+import type { ReceiveContent, SendContent } from './content.ts'
 import type { AgentMetrics, Interaction } from './ports.ts'
 import type { RankingPolicy } from './ranking.ts'
 import type { TaskEvent, ReceiptFacts } from './task.ts'
@@ -44,6 +45,10 @@ export interface Agent extends AsyncDisposable {
    *   BAD_USAGE and MESSAGE_TOO_LARGE about `data`; the signal's reason
    */
   dialogue: <Sends = unknown, Receives = unknown>(to: string, name: string, options?: DialogueOptions) => Promise<Dialogue<Receives, Sends>>
+  /** Offers bytes of any length to whoever gets the ref. */
+  send: SendContent
+  /** Fetches what a ref names. */
+  receive: ReceiveContent
   metrics: () => AgentMetrics[]
   /** The newest first; the last 1,000 at most. */
   interactions: (limit?: number) => Interaction[]
@@ -164,7 +169,15 @@ export interface Offer {
   confidence: number
 }
 
-export interface HandlerContext {
+/** What a handler gets. */
+export interface HandlerContext extends TaskContext {
+  /** Like `agent.send` and `agent.receive`, until the task is over. What was sent can still be fetched afterwards. */
+  send: SendContent
+  receive: ReceiveContent
+}
+
+/** A task, as its handler sees it. */
+export interface TaskContext {
   readonly taskId: string
   readonly capability: string
   readonly requester: string

@@ -35,6 +35,11 @@ export type Failure =
   | { code: 'SIGNATURE_INVALID', why: string }
   | { code: 'CREDENTIAL_INVALID', why: string }
   | { code: 'OVERLOADED', what: string, limit: number }
+  // content
+  | { code: 'CONTENT_UNKNOWN', hash: string, peer: string }
+  | { code: 'CONTENT_CHANGED', hash: string, why: string }
+  | { code: 'CONTENT_UNAVAILABLE', hash: string, why: string }
+  | { code: 'NO_SPACE', file: string, why: string }
   // the ground
   | { code: 'HOME_IN_USE', home: string, pid?: number }
   | { code: 'HOME_UNUSABLE', home: string, why: string }
@@ -78,6 +83,10 @@ export function explain (failure: Failure): string {
     case 'SIGNATURE_INVALID': return `the signature does not hold: ${failure.why}; the message was refused`
     case 'CREDENTIAL_INVALID': return `the credential does not hold: ${failure.why}; check the clocks of both machines`
     case 'OVERLOADED': return `too many ${failure.what} (limit ${failure.limit}); try again later`
+    case 'CONTENT_UNKNOWN': return `${failure.peer} has no content ${failure.hash}, or not for who holds this ref; ask its sender for a new one`
+    case 'CONTENT_CHANGED': return `the content ${failure.hash} is no longer there: ${failure.why}; send it again`
+    case 'CONTENT_UNAVAILABLE': return `the content ${failure.hash} could not be fetched: ${failure.why}; what has come is kept, so try again`
+    case 'NO_SPACE': return `no space at ${failure.file}: ${failure.why}; free some, then try again`
     case 'HOME_IN_USE': return `the home ${failure.home} is in use by ${failure.pid === undefined ? 'another command' : `process ${failure.pid}`}; ${failure.pid === undefined ? 'wait for it, run a2a-node start once for all commands to share' : 'stop that node'}, or choose another with --home DIR`
     case 'HOME_UNUSABLE': return `cannot use the home ${failure.home}: ${failure.why}; fix its permissions, or choose another with --home DIR`
     case 'KEY_INVALID': return `the key file ${failure.file} cannot be used: ${failure.why}; restore it from a backup, or move it away to get a new identity`

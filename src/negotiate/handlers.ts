@@ -6,7 +6,7 @@ import { encodeJson, JSON_TYPE, parseJson } from './content.ts'
 import { A2aError, messageOf, toFailure, type Failure } from '../core/errors.ts'
 import { epochOf, type ProviderTask, type Outcome } from '../core/provider.ts'
 import { MAX_CONTENT, type MessageName, type Payload } from '../wire/messages.ts'
-import type { HandlerContext } from '../core/agent.ts'
+import type { TaskContext } from '../core/agent.ts'
 import type { JsonSchema } from '../core/capability.ts'
 import type { Clock, Logger } from '../core/ports.ts'
 
@@ -25,13 +25,13 @@ export interface HandlersParts {
   /** Sends to the task's requester, under the contract as it stands. */
   tell: <T extends MessageName>(taskId: string, type: T, payload: Payload<T>, extra?: Extra) => Promise<void>
   /** The `delegate` of a handler, with what the task leaves it. */
-  delegate: (task: ProviderTask, remainingMs: () => number, signal: AbortSignal) => HandlerContext['delegate']
+  delegate: (task: ProviderTask, remainingMs: () => number, signal: AbortSignal) => TaskContext['delegate']
   /** A handler has ended by itself. */
   onEnded: (taskId: string, outcome: Outcome) => void
 }
 
 export interface Handlers {
-  start: (taskId: string, task: ProviderTask & { stage: 'working' }, input: Uint8Array, run: (input: unknown, context: HandlerContext) => Promise<unknown>) => void
+  start: (taskId: string, task: ProviderTask & { stage: 'working' }, input: Uint8Array, run: (input: unknown, context: TaskContext) => Promise<unknown>) => void
   abort: (taskId: string, failure: Failure) => void
   /** Answers the question that was asked first. False: nothing was asked. */
   answer: (taskId: string, value: unknown) => boolean
@@ -83,7 +83,7 @@ export function createHandlers ({ clock, logger, tell, delegate, onEnded }: Hand
     return () => { stop() }
   }
 
-  function contextFor (taskId: string, task: ProviderTask & { stage: 'working' }, entry: Running): HandlerContext {
+  function contextFor (taskId: string, task: ProviderTask & { stage: 'working' }, entry: Running): TaskContext {
     const { signal } = entry.abort
     const remainingMs = (): number => Math.max(0, task.deadlineAt - clock.now())
     return {

@@ -13,7 +13,7 @@ import { epochOf, openOffer, providerWakeAt, stepProvider, type ContractFacts, t
 import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
 import { decodeEnvelope, signEnvelope } from '../wire/envelope.ts'
 import { hashOf } from '../wire/hash.ts'
-import type { Call, HandlerContext, Offer } from '../core/agent.ts'
+import type { Call, TaskContext, Offer } from '../core/agent.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Clock, EventLog, LogEvent, Logger, Origin, Signer, Wire } from '../core/ports.ts'
 import type { Settlement } from '../core/task.ts'
@@ -28,7 +28,7 @@ export interface Service {
   maxConcurrent: number
   bid: (call: Call, load: number) => Promise<Offer | undefined>
   /** Checks the input, runs the handler, checks the output. Rejects with an A2aError. */
-  run: (input: unknown, context: HandlerContext) => Promise<unknown>
+  run: (input: unknown, context: TaskContext) => Promise<unknown>
 }
 
 export interface ProviderParts {
@@ -44,7 +44,7 @@ export interface ProviderParts {
   /** 0 to 1, for bids and adverts: how busy this agent is. */
   load: () => number
   /** The delegation of a handler, with what the task leaves it. */
-  delegate: (task: { taskId: string, depth: number, visited: string[], remainingMs: () => number, budget?: number, signal: AbortSignal }) => HandlerContext['delegate']
+  delegate: (task: { taskId: string, depth: number, visited: string[], remainingMs: () => number, budget?: number, signal: AbortSignal }) => TaskContext['delegate']
   /** Signs the outcome and keeps the receipt. The same contract gives the same statement. */
   settle: (facts: Settlement) => Promise<Envelope>
   /** Keeps the requester's countersignature with the receipt. */

@@ -9,11 +9,12 @@ import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p } from 'libp2p'
-import type { ComponentLogger, Logger as Libp2pLogger, StreamMuxerFactory } from '@libp2p/interface'
+import type { ComponentLogger, Logger as Libp2pLogger } from '@libp2p/interface'
 import { A2aError, messageOf } from '../core/errors.ts'
 import { boundedDatastore } from './datastore.ts'
 import { CONNECTIONS, GOSSIP, STREAMS } from './limits.ts'
 import { fastNoise } from './noise.ts'
+import { windowed } from './windows.ts'
 
 export type Host = Libp2p<{ identify: Identify, ping: Ping, dht: KadDHT, gossip: GossipSub }>
 
@@ -27,20 +28,6 @@ const silent: ComponentLogger = { forComponent: () => log }
 /** A longer queue before the socket, so that it takes a burst of records before it says stop. net.Socket knows the option, @libp2p/tcp's type does not. */
 const socketOptions: object = { highWaterMark: CONNECTIONS.socketBytes }
 const sockets = { dialOpts: socketOptions, listenOpts: socketOptions }
-
-/** Asks for the round trip once: without it yamux never lets a window grow. */
-const measured = (create: ReturnType<typeof yamux>) => (): StreamMuxerFactory => {
-  const factory = create()
-  return {
-    protocol: factory.protocol,
-    createStreamMuxer (connection) {
-      const muxer = factory.createStreamMuxer(connection)
-      // Without a deadline: yamux ends the connection when an answer comes after one.
-      muxer.ping().catch(() => {})
-      return muxer
-    }
-  }
-}
 
 /** Between half and one and a half of it: nodes started together must not act together. */
 const spread = (ms: number): number => ms * (0.5 + Math.random())
@@ -62,7 +49,7 @@ export async function createHost (seed: Uint8Array, listen: string[], scoreOf: (
       datastore: boundedDatastore(),
       transports: [tcp(sockets), ...websockets],
       connectionEncrypters: [fastNoise()],
-      streamMuxers: [measured(yamux({
+      streamMuxers: [windowed(yamux({
         // Channels have their own liveness. This and the monitor's pings are most of what an idle node costs.
         enableKeepAlive: false,
         maxInboundStreams: STREAMS.inbound,

@@ -25,3 +25,22 @@ export function releaseReceived (bytes: Uint8Array | Uint8ArrayList): void {
     if (isAlone && byteLength >= LARGE_BYTES && buffer instanceof ArrayBuffer) buffer.transfer(0)
   }
 }
+
+const waiting = new WeakMap<ArrayBufferLike, () => void>()
+
+/**
+ * Calls back when a buffer that was written to a stream, up to its last byte, may be used again. That may never come: at the
+ * end of the stream, or where its connection is no TCP.
+ */
+export function whenSent (buffer: ArrayBufferLike, use: () => void): void {
+  waiting.set(buffer, use)
+}
+
+/** A piece has been encrypted. Those before it in its buffer have been already. */
+export function sent ({ buffer, byteOffset, byteLength }: Uint8Array): void {
+  if (byteOffset + byteLength !== buffer.byteLength) return
+  const use = waiting.get(buffer)
+  if (use === undefined) return
+  waiting.delete(buffer)
+  use()
+}

@@ -6,7 +6,7 @@
 import { Socket } from 'node:net'
 import type { MessageStream } from '@libp2p/interface'
 import type { Uint8ArrayList } from 'uint8arraylist'
-import { LARGE_BYTES, release } from './memory.ts'
+import { LARGE_BYTES, release, sent } from './memory.ts'
 
 type Bytes = Uint8Array | Uint8ArrayList
 
@@ -114,6 +114,7 @@ function writeRecords (raw: SocketStream, encrypted: NoiseStream): void {
           from += part.length
           if (filled === RECORD_BYTES) seal(isLarge)
         }
+        sent(piece)
       }
     }
     seal(isLarge)

@@ -9,7 +9,7 @@ import { createRequesterEnd, requesterMachine, type Candidate, type RequesterEnd
 import { createSeal, createSealedLedger, openSealed } from './seals.ts'
 import { decodeEnvelope } from '../wire/envelope.ts'
 import type { Machine } from '../negotiate/book.ts'
-import type { DelegateOptions, HandlerContext } from '../core/agent.ts'
+import type { DelegateOptions, TaskContext } from '../core/agent.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Clock, EventLog, Logger } from '../core/ports.ts'
 import type { ProviderEffect, ProviderEvent, ProviderTask } from '../core/provider.ts'
@@ -39,7 +39,7 @@ export interface World {
   /** Chance that a process dies right after an event was persisted, before anything follows from it. */
   fatalWrites: () => number
   /** What handlers do. Resolves to the output. */
-  work: (host: string, input: unknown, context: HandlerContext, clock: Clock) => Promise<unknown>
+  work: (host: string, input: unknown, context: TaskContext, clock: Clock) => Promise<unknown>
 }
 
 export interface Host extends Candidate {

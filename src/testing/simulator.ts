@@ -13,7 +13,7 @@ import { createLiar } from './liar.ts'
 import { createNetwork, QUIET } from './network.ts'
 import { createRandom, type Random } from './random.ts'
 import { createTimeline } from './timeline.ts'
-import type { HandlerContext } from '../core/agent.ts'
+import type { TaskContext } from '../core/agent.ts'
 import type { Clock } from '../core/ports.ts'
 import type { TaskSpec } from '../core/task.ts'
 import type { Candidate } from '../negotiate/requester.ts'
@@ -117,7 +117,7 @@ function ask (host: Host, random: Random, must: boolean): void {
 }
 
 /** A handler: works for a while and tells of it; with faults it may as well do what handlers should not. */
-async function work (by: string, context: HandlerContext, clock: Clock, random: Random, faulty: boolean): Promise<unknown> {
+async function work (by: string, context: TaskContext, clock: Clock, random: Random, faulty: boolean): Promise<unknown> {
   const { taskId, epoch, signal } = context
   const pause = async (ms: number): Promise<void> => { await new Promise<void>(resolve => { clock.after(ms, resolve) }) }
   const mood = faulty ? random.pick(['well', 'well', 'well', 'talks', 'talks', 'asks', 'wrong', 'fails', 'hangs', 'deaf']) : 'well'

@@ -21,6 +21,8 @@ export function contextOf (facts: Partial<HandlerContext> = {}): Told {
     artifact: async () => {},
     requireInput: async () => undefined,
     delegate: () => { throw new Error('delegates nothing') },
+    send: () => { throw new Error('sends nothing') },
+    receive: () => { throw new Error('receives nothing') },
     ...facts
   }
   return { context, abort: reason => controller.abort(reason), progress }
