@@ -30,7 +30,7 @@ export interface Holding {
 
 export interface Reading {
   /** Fills `target` with the bytes from `position` on. @throws A2aError CONTENT_CHANGED */
-  fill: (target: Uint8Array, position: number) => Promise<void>
+  take: (target: Uint8Array, position: number) => Promise<void>
   close: () => Promise<void>
 }
 
@@ -195,7 +195,7 @@ export function createKeeper ({ folder, quotaBytes = KEEP.quotaBytes, clock, log
       read: async () => {
         const handle = await open(file, 'r')
         return {
-          fill: async (target, position) => {
+          take: async (target, position) => {
             const isRead = await readFully(handle, target, position)
             // After the reading: what was read before a change is good, and what was read after it is noticed.
             await assertUnchanged(file, fingerprint, hash)
