@@ -224,6 +224,8 @@ export function createKeeper ({ folder, quotaBytes = KEEP.quotaBytes, clock, log
     addFile,
     addStream,
     offer: holding => {
+      // What is whole is not given up for what has only begun.
+      if (offered.get(holding.tree.hash)?.whole() === true) return
       const oldest = offered.size >= KEEP.entries ? [...offered.values()].find(({ whole }) => whole()) : undefined
       if (oldest !== undefined) offered.delete(oldest.tree.hash)
       offered.set(holding.tree.hash, holding)
