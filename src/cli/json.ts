@@ -3,7 +3,7 @@ import { explain, type Failure } from '../core/errors.ts'
 import type { TaskEvent } from '../core/task.ts'
 
 /** Below these keys is what users wrote, or failure codes: nothing in it is renamed. */
-const FOREIGN = new Set(['refused', 'input', 'output', 'data', 'schema'])
+const FOREIGN = new Set(['refused', 'input', 'output', 'data', 'schema', 'ref'])
 
 /** Renames keys, at every depth, to snake_case. */
 export function snakeCase (value: unknown): unknown {

@@ -106,6 +106,15 @@ Examples:
   add(contract, 'ls', 'List contracts, the newest first.', 'a2a-node contract ls', async () => (await import('./commands/contract.ts')).ls).option('--limit <n>', 'at most so many', amount, 50)
   add(contract, 'show <id>', 'Show the contracts of a task, and check every signature in them.', 'a2a-node contract show 01JD4Q --json', async () => (await import('./commands/contract.ts')).show)
 
+  const content = program.command('content').description('Hand files from node to node.')
+  add(content, 'send <file>', 'Offer a file to whoever gets the ref that this prints.', 'a2a-node content send sales.csv > sales.ref', async () => (await import('./commands/content.ts')).send)
+    .option('--name <name>', 'what to call it')
+    .option('--type <type>', 'its media type, as text/csv')
+  add(content, 'get <ref>', 'Fetch what a ref names into a file. Stopped, it goes on where it was.', 'a2a-node content get @sales.ref --out sales.csv', async () => (await import('./commands/content.ts')).get)
+    .option('--out <file>', 'where to')
+  add(content, 'ls', 'List the contents that this node has.', 'a2a-node content ls', async () => (await import('./commands/content.ts')).ls)
+  add(content, 'drop <hash>', 'Offer a content no more. The beginning of its hash will do.', 'a2a-node content drop iE0yrLdt', async () => (await import('./commands/content.ts')).drop)
+
   const id = program.command('id').description('Look at who this is.')
   add(id, 'show', 'Show the agents of this home and their credentials.', 'a2a-node id show', async () => (await import('./commands/id.ts')).show)
   add(id, 'rotate', 'Give the running node new operational keys.', 'a2a-node id rotate', async () => (await import('./commands/id.ts')).rotate)

@@ -178,7 +178,7 @@ export function startDownload (ref: ContentRef, sink: Sink, { self, streams, clo
         const room = await sink.room()
         open--
         try {
-          await source.fill(room.subarray(0, lengthOf(ref, index)))
+          await source.take(room.subarray(0, lengthOf(ref, index)))
         } catch (error) {
           sink.free(room)
           throw error

@@ -30,7 +30,7 @@ export interface Holding {
 
 export interface Reading {
   /** Fills `target` with the bytes from `position` on. @throws A2aError CONTENT_CHANGED */
-  fill: (target: Uint8Array, position: number) => Promise<void>
+  take: (target: Uint8Array, position: number) => Promise<void>
   close: () => Promise<void>
 }
 
@@ -195,7 +195,7 @@ export function createKeeper ({ folder, quotaBytes = KEEP.quotaBytes, clock, log
       read: async () => {
         const handle = await open(file, 'r')
         return {
-          fill: async (target, position) => {
+          take: async (target, position) => {
             const isRead = await readFully(handle, target, position)
             // After the reading: what was read before a change is good, and what was read after it is noticed.
             await assertUnchanged(file, fingerprint, hash)
@@ -224,6 +224,8 @@ export function createKeeper ({ folder, quotaBytes = KEEP.quotaBytes, clock, log
     addFile,
     addStream,
     offer: holding => {
+      // What is whole is not given up for what has only begun.
+      if (offered.get(holding.tree.hash)?.whole() === true) return
       const oldest = offered.size >= KEEP.entries ? [...offered.values()].find(({ whole }) => whole()) : undefined
       if (oldest !== undefined) offered.delete(oldest.tree.hash)
       offered.set(holding.tree.hash, holding)

@@ -8,7 +8,7 @@ export interface ContentReader {
   /** The next frame; `undefined` at a clean end. @throws A2aError MESSAGE_MALFORMED, MESSAGE_TOO_LARGE, NO_REPLY when it is late */
   frame: (withinMs: number) => Promise<Record<string, unknown> | undefined>
   /** Fills `target` with raw bytes. Only the time spent waiting for the other side counts. @throws A2aError NO_REPLY, MESSAGE_MALFORMED at an end */
-  fill: (target: Uint8Array, withinMs: number) => Promise<void>
+  take: (target: Uint8Array, withinMs: number) => Promise<void>
 }
 
 export function createReader (stream: ByteStream, clock: Clock): ContentReader {
@@ -66,7 +66,7 @@ export function createReader (stream: ByteStream, clock: Clock): ContentReader {
       if (read < 4 || await fill(body, withinMs) < length) throw malformed('a frame was cut off')
       return parse(body)
     },
-    async fill (target, withinMs) {
+    async take (target, withinMs) {
       if (await fill(target, withinMs) < target.length) throw malformed('the bytes of a chunk were cut off')
     }
   }

@@ -86,7 +86,7 @@ export function createServer ({ keeper, clock, logger }: ServerParts): (stream: 
         for (; next < end && holding.has(next) && (length === 0 || length + lengthOf(tree, next) <= SERVE.runBytes); next++) length += lengthOf(tree, next)
         if (next === at) throw new A2aError({ code: 'CONTENT_UNAVAILABLE', hash: tree.hash, why: `chunk ${at} is not here yet` })
         const bytes = take(length)
-        await reading.fill(bytes, at * tree.chunkBytes)
+        await reading.take(bytes, at * tree.chunkBytes)
         await writing
         const header = frameOf({ from: at, count: next - at })
         writing = write(stream, header).then(() => pour(stream, bytes, holding))

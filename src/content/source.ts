@@ -20,9 +20,9 @@ export interface Source {
   ask: (range: Range) => Promise<void>
   /** Asks what it has by now, and who else. */
   look: () => Promise<void>
-  /** What comes next: chunks, whose bytes must then be taken with `fill`; or news. @throws the failure that it states; PEER_UNREACHABLE at its end */
+  /** What comes next: chunks, whose bytes must then be taken with `take`; or news. @throws the failure that it states; PEER_UNREACHABLE at its end */
   next: () => Promise<Range | 'news'>
-  fill: (target: Uint8Array) => Promise<void>
+  take: (target: Uint8Array) => Promise<void>
   close: (why: string) => void
 }
 
@@ -62,7 +62,7 @@ export async function openSource ({ peer, addresses }: ContentSource, { streams,
   async function readTree (): Promise<Tree> {
     const { hash, bytes, chunkBytes } = ref
     const hashes = new Uint8Array(count * HASH_BYTES)
-    if (count > 0) await reader.fill(hashes, FETCH.chunkMs)
+    if (count > 0) await reader.take(hashes, FETCH.chunkMs)
     if (rootOf({ bytes, chunkBytes, hashes }) !== hash) throw new A2aError({ code: 'MESSAGE_MALFORMED', why: 'its list of hashes is not that of the content' })
     return { hash, bytes, chunkBytes, hashes }
   }
@@ -87,7 +87,7 @@ export async function openSource ({ peer, addresses }: ContentSource, { streams,
         hear(value)
         return 'news'
       },
-      fill: target => reader.fill(target, FETCH.chunkMs),
+      take: target => reader.take(target, FETCH.chunkMs),
       close: why => { stream.abort(why) }
     }
   } catch (error) {

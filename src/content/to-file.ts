@@ -102,7 +102,7 @@ export async function createFileSink (file: string, ref: ContentRef, { keeper, a
       read: async () => {
         const reading = await open(finished === undefined ? partial : file, 'r')
         return {
-          fill: async (target, position) => {
+          take: async (target, position) => {
             if (!await readFully(reading, target, position)) throw new A2aError({ code: 'CONTENT_CHANGED', hash: tree.hash, why: 'its file became shorter' })
             if (finished !== undefined) await assertUnchanged(file, finished, tree.hash)
           },

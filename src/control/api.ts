@@ -3,6 +3,7 @@
  * (control/server.ts, control/client.ts), so a command does not know whether the node is this process or another.
  * All results are JSON.
  */
+import type { ContentProgress, ContentRef, ContentRow, ReceivedFile, SendContentOptions } from '../core/content.ts'
 import type { FindOptions, FoundAgent, NodeStatus, PeerRow } from '../core/agent.ts'
 import type { TaskRow } from '../core/ports.ts'
 import type { ReceiptFacts, TaskEvent } from '../core/task.ts'
@@ -27,7 +28,30 @@ export interface NodeApi {
   /** New operational keys and a new credential for every agent of the node. */
   rotate: () => Promise<IdentityView[]>
   doctor: () => Promise<Check[]>
+  /** Offers a file of this machine to whoever gets the ref. The last event is `sent`. Ending the iteration early ends the hashing. */
+  sendContent: (request: SendContentRequest) => AsyncIterable<ContentEvent>
+  /** Fetches content into a file of this machine. The last event is `received`. Ending the iteration early keeps what has come. */
+  receiveContent: (request: ReceiveContentRequest) => AsyncIterable<ContentEvent>
+  contents: () => Promise<ContentRow[]>
+  /** Resolves to the whole hash. `hash` may be an unambiguous prefix. Rejects with CONTENT_UNKNOWN. */
+  dropContent: (hash: string) => Promise<string>
 }
+
+export interface SendContentRequest extends Pick<SendContentOptions, 'name' | 'mediaType'> {
+  /** A whole path. */
+  file: string
+}
+
+export interface ReceiveContentRequest {
+  ref: ContentRef
+  /** A whole path. */
+  file: string
+}
+
+export type ContentEvent =
+  | { event: 'progress' } & ContentProgress
+  | { event: 'sent', ref: ContentRef }
+  | { event: 'received' } & ReceivedFile
 
 export interface RunRequest {
   capability: string

@@ -1,8 +1,7 @@
 /** A client command's end of the control socket: a NodeApi that another process implements. Only `node:` builtins. */
 import { connect, type Socket } from 'node:net'
 import { A2aError, explain, messageOf, type Failure } from '../core/errors.ts'
-import type { TaskEvent } from '../core/task.ts'
-import type { NodeApi } from './api.ts'
+import type { ContentEvent, NodeApi } from './api.ts'
 import { CONTROL_PROTOCOL, MAX_LINE_BYTES, fromJson, lineReader, type ClientFrame, type Hello, type ServerFrame } from './frames.ts'
 import { readNodeRecord } from './home.ts'
 
@@ -35,8 +34,12 @@ export async function connectControl (home: string): Promise<ControlClient | und
     identity: () => ask('identity'),
     rotate: () => ask('rotate'),
     doctor: () => ask('doctor', [], 20_000),
-    run: request => events(record.socket, home, 'run', request),
-    resume: taskId => events(record.socket, home, 'resume', taskId),
+    contents: () => ask('contents'),
+    dropContent: hash => ask('dropContent', [hash]),
+    run: request => events(record.socket, home, 'run', request, fromJson),
+    resume: taskId => events(record.socket, home, 'resume', taskId, fromJson),
+    sendContent: request => events(record.socket, home, 'sendContent', request, json => json as ContentEvent),
+    receiveContent: request => events(record.socket, home, 'receiveContent', request, json => json as ContentEvent),
     close: () => link.socket.destroy()
   }
 }
@@ -114,7 +117,7 @@ async function open (path: string): Promise<Link | undefined> {
 }
 
 /** A stream has a connection of its own: a reader that is slow holds back only its own task, and leaving is closing. */
-async function * events (path: string, home: string, method: 'run' | 'resume', param: unknown): AsyncGenerator<TaskEvent> {
+async function * events<T> (path: string, home: string, method: string, param: unknown, read: (json: unknown) => T): AsyncGenerator<T> {
   const link = await open(path)
   if (link === undefined) throw new A2aError({ code: 'NODE_NOT_RUNNING', home })
   const queue: Array<ServerFrame | undefined> = []
@@ -132,7 +135,7 @@ async function * events (path: string, home: string, method: 'run' | 'resume', p
         continue
       }
       const frame = queue.shift()
-      if (frame !== undefined && 'event' in frame) yield fromJson(frame.event)
+      if (frame !== undefined && 'event' in frame) yield read(frame.event)
       else if (frame !== undefined && 'result' in frame) return
       else throw errorOf(frame, path)
     }

@@ -4,7 +4,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { A2aError, messageOf, toFailure, type Failure } from '../core/errors.ts'
 import type { Logger } from '../core/ports.ts'
 import type { TaskEvent } from '../core/task.ts'
-import type { NodeApi, RunRequest } from './api.ts'
+import type { ContentEvent, NodeApi, RunRequest } from './api.ts'
 import { CONTROL_PROTOCOL, MAX_LINE_BYTES, lineReader, toJson, type ClientFrame, type ServerFrame } from './frames.ts'
 import { readNodeRecord, removeNodeRecord, socketPathOf, writeNodeRecord } from './home.ts'
 
@@ -13,8 +13,8 @@ const MAX_CLIENTS = 64
 /** More open requests than this of one client are answered with OVERLOADED. */
 const MAX_OPEN = 256
 
-const UNARY = ['status', 'find', 'peers', 'giveInput', 'cancel', 'tasks', 'task', 'contracts', 'contract', 'identity', 'rotate', 'doctor'] as const
-const STREAMS = ['run', 'resume'] as const
+const UNARY = ['status', 'find', 'peers', 'giveInput', 'cancel', 'tasks', 'task', 'contracts', 'contract', 'identity', 'rotate', 'doctor', 'contents', 'dropContent'] as const
+const STREAMS = ['run', 'resume', 'sendContent', 'receiveContent'] as const
 
 export interface ControlServer extends AsyncDisposable {
   /** Path of the socket. */
@@ -75,7 +75,7 @@ function converse (api: NodeApi, socket: Socket, logger: Logger | undefined): vo
       if (open.size >= MAX_OPEN) throw new A2aError({ code: 'OVERLOADED', what: 'open control requests', limit: MAX_OPEN })
       if (open.has(id)) throw new A2aError({ code: 'MESSAGE_MALFORMED', why: `request ${id} is open already` })
       if (isOneOf(STREAMS, method)) {
-        await stream(api, method, params, { opened: cancel => open.set(id, cancel), event: event => answer({ id, event: toJson(event) }) })
+        await stream(api, method, params, { opened: cancel => open.set(id, cancel), event: event => answer({ id, event: 'taskId' in event ? toJson(event) : event }) })
         await answer({ id, result: null })
       } else if (isOneOf(UNARY, method)) {
         open.set(id, () => undefined)
@@ -108,14 +108,14 @@ function converse (api: NodeApi, socket: Socket, logger: Logger | undefined): vo
 
 interface StreamSink {
   opened: (cancel: () => void) => void
-  event: (event: TaskEvent) => Promise<void>
+  event: (event: TaskEvent | ContentEvent) => Promise<void>
 }
 
-/** Passes the events of a task on. Cancelling a run that is not detached cancels its task; a resumed one is only left. */
+/** Passes events on. Cancelling a run that is not detached cancels its task; a resumed one is only left; a transfer ends. */
 async function stream (api: NodeApi, method: (typeof STREAMS)[number], params: unknown[], sink: StreamSink): Promise<void> {
   const request = params[0]
-  const events = method === 'run' ? api.run(request as RunRequest) : api.resume(request as string)
-  const iterator = events[Symbol.asyncIterator]()
+  const open = api[method] as (request: unknown) => AsyncIterable<TaskEvent | ContentEvent>
+  const iterator = open.call(api, request)[Symbol.asyncIterator]()
   const owned = method === 'run' && (request as RunRequest | undefined)?.detach !== true
   const left = Promise.withResolvers<undefined>()
   let taskId: string | undefined
@@ -130,7 +130,7 @@ async function stream (api: NodeApi, method: (typeof STREAMS)[number], params: u
     next.catch(() => undefined)
     const step = await Promise.race([next, left.promise])
     if (step === undefined || step.done === true) return
-    taskId = step.value.taskId
+    if ('taskId' in step.value) taskId = step.value.taskId
     await sink.event(step.value)
   }
 }

@@ -73,7 +73,7 @@ export interface SendContent {
 
 export interface ReceiveContent {
   /**
-   * Fetches content into a file. What is there goes by the name `<file>.partial` until it is whole and verified, and a later
+   * Fetches content into a file, in the place of one that is there. What has come goes by the name `<file>.partial` until it is whole and verified, and a later
    * attempt goes on from there. Meanwhile, and until this node ends, others may fetch it from here too.
    * @throws A2aError CONTENT_UNAVAILABLE, CONTENT_UNKNOWN, CONTENT_CHANGED, NO_SPACE
    */

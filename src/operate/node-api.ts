@@ -1,6 +1,7 @@
 /** The NodeApi of a node in this process, and of a home in which no node runs. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { contentApi } from './content-api.ts'
 import { checkNode } from './doctor.ts'
 import { recordsOf, resolveTask } from './records.ts'
 import { systemClock } from '../core/clock.ts'
@@ -28,6 +29,7 @@ export function nodeApi (node: HostedNode): NodeApi {
   }
   return {
     ...recordsOf(log),
+    ...contentApi(node),
     identity,
     status: async () => node.status(),
     find: (pattern, options) => node.find(pattern, options),
@@ -94,6 +96,10 @@ export async function openHome (home: string): Promise<NodeApi & AsyncDisposable
     cancel: async () => absent(),
     rotate: async () => absent(),
     doctor: async () => absent(),
+    sendContent: absent,
+    receiveContent: absent,
+    contents: async () => absent(),
+    dropContent: async () => absent(),
     [Symbol.asyncDispose]: () => log.close()
   }
 }

@@ -8,7 +8,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import type { ContentRef, ReceivedFile } from '../../src/core/content.ts'
-import { at, CHUNK, digestOfFile, fileOf, folderFor, MB } from './support.ts'
+import { CHUNK, digestOfFile, fileOf, folderFor, MB } from './support.ts'
 import type { Order } from './peer.ts'
 
 interface Process {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { serveControl } from '../../src/control/server.ts'
-import type { NodeApi, RunRequest } from '../../src/control/api.ts'
+import type { ContentEvent, NodeApi, RunRequest } from '../../src/control/api.ts'
 import type { NodeStatus } from '../../src/core/agent.ts'
 import type { TaskEvent } from '../../src/core/task.ts'
 
@@ -35,6 +35,7 @@ export async function fakeNode (api: Partial<NodeApi> = {}): Promise<FakeNode> {
   const whole: NodeApi = {
     status: async () => status, find: async () => [], peers: async () => [], giveInput: async () => undefined, cancel: async taskId => taskId,
     tasks: async () => [], task: async () => [], contracts: async () => [], contract: async () => [], identity: async () => [], rotate: async () => [], doctor: async () => [],
+    contents: async () => [], dropContent: async hash => hash, sendContent: () => noContent(), receiveContent: () => noContent(),
     run: () => eventsOf(result(null)), resume: () => eventsOf(result(null)),
     ...api
   }
@@ -51,6 +52,8 @@ export async function fakeNode (api: Partial<NodeApi> = {}): Promise<FakeNode> {
     }
   }
 }
+
+async function * noContent (): AsyncGenerator<ContentEvent> {}
 
 export async function * eventsOf (...events: TaskEvent[]): AsyncGenerator<TaskEvent> {
   yield * events

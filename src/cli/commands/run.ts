@@ -1,12 +1,11 @@
-import { readFileSync } from 'node:fs'
-import { text } from 'node:stream/consumers'
 import { artifactFolder } from '../artifacts.ts'
 import type { Console } from '../console.ts'
 import { follow } from '../follow.ts'
+import { parseJson, readJson } from '../input.ts'
 import { anyNode, runningNode, type NetworkOptions } from '../session.ts'
 import { leftOr, onStop } from '../signals.ts'
 import { parseCapability } from '../../core/capability.ts'
-import { A2aError, messageOf } from '../../core/errors.ts'
+import { A2aError } from '../../core/errors.ts'
 
 export interface RunOptions extends NetworkOptions {
   input?: string
@@ -22,7 +21,7 @@ export interface RunOptions extends NetworkOptions {
 export async function run (console: Console, options: RunOptions, capability: string): Promise<number> {
   const { maxDuration, maxCost, to, detach = false, answer, artifacts } = options
   parseCapability(capability)
-  const input = await readInput(options.input)
+  const input = options.input === undefined ? null : await readJson(options.input, '--input')
   const request = { capability, input, maxDurationMs: maxDuration, maxCostTokens: maxCost, to, detach }
   const parsedAnswer = answer === undefined ? undefined : { value: parseJson(answer, '--answer') }
   using stop = onStop()
@@ -42,27 +41,4 @@ export async function run (console: Console, options: RunOptions, capability: st
   }
   const saveArtifact = artifacts === undefined ? undefined : artifactFolder(artifacts)
   return await follow(console, session.api, events, { stop, owned: true, answer: parsedAnswer, saveArtifact })
-}
-
-/** JSON itself, `@FILE`, or `-` for stdin. */
-async function readInput (given: string | undefined): Promise<unknown> {
-  if (given === undefined) return null
-  if (given === '-') return parseJson(await text(process.stdin), 'stdin')
-  if (!given.startsWith('@')) return parseJson(given, '--input')
-  const file = given.slice(1)
-  let content: string
-  try {
-    content = readFileSync(file, 'utf8')
-  } catch (error) {
-    throw new A2aError({ code: 'BAD_USAGE', why: `cannot read the input: ${messageOf(error)}` })
-  }
-  return parseJson(content, file)
-}
-
-function parseJson (json: string, what: string): unknown {
-  try {
-    return JSON.parse(json)
-  } catch (error) {
-    throw new A2aError({ code: 'BAD_USAGE', why: `${what} is no JSON: ${messageOf(error)}`, hint: "a text needs quotes of its own: --input '\"hello\"'" })
-  }
 }
