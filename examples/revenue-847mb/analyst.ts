@@ -49,7 +49,7 @@ await startAgent('analyst', agent => agent.provide<unknown, Answer>('data.sales.
     if (remembered !== undefined) return answer(remembered)
 
     const moved = { bytes: 0, firstAt: 0, lastAt: 0 }
-    const revenue = await sumRevenue(counted(receive(dataset), moved))
+    const revenue = await sumRevenue(counted(receive(dataset, { signal: context.signal }), moved))
     known.set(dataset.hash, revenue)
     return answer(revenue, moved)
   }

@@ -31,37 +31,43 @@ export async function * readColumns<C extends string> (bytes: AsyncIterable<Uint
   const dictionaries = new Map<number, string[]>()
   let columns: Array<[C, Column]> = []
   const words = (name: C): string[] => dictionaries.get(columns.find(([column]) => column === name)?.[1].dictionary ?? -1) ?? []
-
-  for (let message = await nextMessage(pieces); message !== undefined; message = await nextMessage(pieces)) {
-    if (message.isSchema()) {
-      const { fields } = message.header()
-      if (fields.some(({ type }) => !isFixed(type))) throw new Error('the dataset has a column whose values are not all of one width')
-      columns = wanted.map(name => [name, findColumn(fields, name)])
-    } else if (message.isDictionaryBatch()) {
-      const { id, isDelta } = message.header()
-      if (isDelta || dictionaries.has(id)) throw new Error('the dataset changes a dictionary on its way')
-      dictionaries.set(id, await readWords(pieces, message))
-    } else if (message.isRecordBatch()) {
-      const { length: rows, nodes, buffers } = message.header()
-      const values = {} as Batch<C>['values']
-      let at = 0
-      // In the order of the stream, since there is no way back.
-      for (const [name, column] of columns.toSorted(([, a], [, b]) => a.index - b.index)) {
-        const { offset, length } = buffers[2 * column.index + 1] ?? { offset: -1, length: 0 }
-        const width = column.values.BYTES_PER_ELEMENT
-        if (offset < at || length < rows * width || rows * width > MAX_BODY || nodes[column.index]?.nullCount !== 0) throw new Error(`the dataset's column ${name} has gaps`)
-        if (column.values.length < rows) column.values = width === 1 ? new Int8Array(rows) : new Int32Array(rows)
-        values[name] = column.values.subarray(0, rows)
-        await pieces.skip(offset - at)
-        await pieces.read(new Uint8Array(column.values.buffer, 0, rows * width))
-        at = offset + rows * width
+  try {
+    for (let message = await nextMessage(pieces); message !== undefined; message = await nextMessage(pieces)) {
+      if (message.isSchema()) {
+        const { fields } = message.header()
+        if (!fields.every(({ type }) => isFixed(type))) throw new Error('the dataset has a column whose values are not all of one width')
+        // In the order of the stream, since there is no way back.
+        columns = wanted.map((name): [C, Column] => [name, findColumn(fields, name)]).sort(([, a], [, b]) => a.index - b.index)
+      } else if (message.isDictionaryBatch()) {
+        const { id, isDelta } = message.header()
+        if (isDelta || dictionaries.has(id)) throw new Error('the dataset changes a dictionary on its way')
+        dictionaries.set(id, await readWords(pieces, message))
+      } else if (message.isRecordBatch()) {
+        yield { rows: message.header().length, values: await readValues(pieces, message, columns), words }
       }
-      if (at > message.bodyLength) throw new Error('a batch of the dataset is longer than it says')
-      await pieces.skip(message.bodyLength - at)
-      yield { rows, values, words }
     }
+    await pieces.drain()
+  } finally {
+    await pieces.close()
   }
-  await pieces.drain()
+}
+
+async function readValues<C extends string> (pieces: Pieces, message: Message<MessageHeader.RecordBatch>, columns: Array<[C, Column]>): Promise<Batch<C>['values']> {
+  const { length: rows, nodes, buffers } = message.header()
+  const values = {} as Batch<C>['values']
+  let at = 0
+  for (const [name, column] of columns) {
+    const { offset, length } = buffers[2 * column.index + 1] ?? { offset: -1, length: 0 }
+    const bytes = rows * column.values.BYTES_PER_ELEMENT
+    if (offset < at || length < bytes || bytes > MAX_BODY || nodes[column.index]?.nullCount !== 0) throw new Error(`the dataset's column ${name} has gaps`)
+    if (column.values.length < rows) column.values = column.dictionary === undefined ? new Int32Array(rows) : new Int8Array(rows)
+    values[name] = column.values.subarray(0, rows)
+    await pieces.skip(offset - at)
+    await pieces.read(new Uint8Array(column.values.buffer, 0, bytes))
+    at = offset + bytes
+  }
+  await pieces.skip(message.bodyLength - at)
+  return values
 }
 
 /** The next description: of the schema, or of a body that follows. Nothing at the end of the stream. */

@@ -4,8 +4,10 @@ export interface Pieces {
   read: (target: Uint8Array) => Promise<void>
   /** Goes on `count` bytes further without a copy. @throws Error when they end before */
   skip: (count: number) => Promise<void>
-  /** Takes what is left, so that the sender may end in good order. */
+  /** Takes what is left, so that the sender ends in good order. */
   drain: () => Promise<void>
+  /** Lets go of the sender, wherever it is. */
+  close: () => Promise<void>
 }
 
 export function readPieces (bytes: AsyncIterable<Uint8Array>): Pieces {
@@ -39,6 +41,7 @@ export function readPieces (bytes: AsyncIterable<Uint8Array>): Pieces {
     },
     drain: async () => {
       while ((await iterator.next()).done !== true);
-    }
+    },
+    close: async () => { await iterator.return?.() }
   }
 }

@@ -54,9 +54,16 @@ const cubeOf = (categories: string[], regions: string[]): Cube =>
 /** Sums are whole cents below 2⁵³, so none is rounded. */
 function addSales ({ rows, values }: Sales, { categories: { length: categories }, regions: { length: regions }, cents }: Cube): void {
   const { sold_on: days, category, region, units, price_cents: prices, discount_cents: discounts } = values
-  for (let row = 0; row < rows; row++) {
-    const cell = (monthOfDay[days[row]!]! * categories + category[row]!) * regions + region[row]!
-    if (!(cell < cents.length)) throw new Error(`the dataset has a sale on a day, of a category or in a region that is none: row ${row} of a batch`)
-    cents[cell]! += units[row]! * prices[row]! - discounts[row]!
+  const perMonth = categories * regions
+  // Sales come day by day, so the month is looked up once a day.
+  for (let row = 0; row < rows;) {
+    const day = days[row]!
+    const month = monthOfDay[day]
+    if (month === undefined) throw new Error(`the dataset has a sale on a day that is none: ${day}`)
+    for (; row < rows && days[row] === day; row++) {
+      const cell = category[row]! * regions + region[row]!
+      if (!(cell < perMonth)) throw new Error('the dataset has a sale of a category or in a region that is none')
+      cents[month * perMonth + cell]! += units[row]! * prices[row]! - discounts[row]!
+    }
   }
 }

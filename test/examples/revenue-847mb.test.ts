@@ -31,6 +31,14 @@ async function * inPieces (whole: Uint8Array, ...sizes: number[]): AsyncGenerato
   for (let at = 0, i = 0; at < whole.length; i++) yield whole.subarray(at, at += sizes[i % sizes.length] ?? 1)
 }
 
+/** The dataset with another day in its first line. */
+function withDay (day: number): Uint8Array {
+  const table = tableFromIPC(bytes)
+  const days = table.getChild('sold_on')?.data[0]?.values as Int32Array
+  days[0] = day
+  return tableToIPC(table, 'stream')
+}
+
 describe('the dataset', () => {
   test('is the same on every machine, and as large as was asked for', () => {
     assert.deepEqual({ rows: dataset.rows, bytes: dataset.bytes, crc32: dataset.crc32 }, { rows: 46_864, bytes: 3_002_408, crc32: 4_232_979_528 })
@@ -142,10 +150,18 @@ describe('the sums', () => {
     ['is empty', () => new Uint8Array(), /ends too early/],
     ['is something else', () => Buffer.from('order_id,category\n1,Books\n'), /no stream of Arrow batches/],
     ['lacks a column', () => tableToIPC(tableFromArrays({ sold_on: new Int32Array(3) }), 'stream'), /no column category as it should be/],
+    ['has a day that is none', () => withDay(40_000), /a day that is none: 40000/],
+    ['has a day before 1970', () => withDay(-1), /a day that is none: -1/],
     ['has text of any length', () => tableToIPC(new Table({ note: vectorFromArray(['a', 'bcd'], new Utf8()) }), 'stream'), /not all of one width/]
   ] as const) {
     test(`are refused of a stream that ${what}`, () => assert.rejects(sumRevenue(inPieces(stream(), 1_000)), says))
   }
+})
+
+test('a stream that is refused is let go', async () => {
+  const source = inPieces(Buffer.alloc(100_000, 7), 1_000)
+  await assert.rejects(sumRevenue(source), /no stream of Arrow batches/)
+  assert.equal((await source.next()).done, true)
 })
 
 describe('four processes', () => {
