@@ -1,7 +1,7 @@
 /** Knows the revenue of the datasets it has seen, by their hashes. What it does not know it fetches and sums as it arrives. */
 import { LRUCache } from 'lru-cache'
+import type { ContentRef } from 'a2a-node'
 import { ask, startAgent } from '../agent.ts'
-import { receive, type ContentRef } from './content.ts'
 import { sumRevenue, type Revenue } from './revenue.ts'
 
 /** What was asked for, and what it took. Times are milliseconds since the epoch. */
@@ -49,7 +49,7 @@ await startAgent('analyst', agent => agent.provide<unknown, Answer>('data.sales.
     if (remembered !== undefined) return answer(remembered)
 
     const moved = { bytes: 0, firstAt: 0, lastAt: 0 }
-    const revenue = await sumRevenue(counted(receive(dataset, { signal: context.signal }), moved))
+    const revenue = await sumRevenue(counted(context.receive(dataset, { lend: true }), moved))
     known.set(dataset.hash, revenue)
     return answer(revenue, moved)
   }

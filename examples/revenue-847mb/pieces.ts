@@ -1,4 +1,4 @@
-/** Bytes that come in pieces of any size, read as if they were one. */
+/** Bytes that come in pieces of any size, read as if they were one. None is looked at once the next is asked for: they may be lent. */
 export interface Pieces {
   /** Fills the target. @throws Error when they end before it is full */
   read: (target: Uint8Array) => Promise<void>

@@ -137,6 +137,17 @@ describe('the sums', () => {
     for (const sizes of [[bytes.length], [1_048_575], [7, 65_537, 1, 3], [61]]) assert.deepEqual(await sumRevenue(inPieces(bytes, ...sizes)), revenue, String(sizes))
   })
 
+  test('need no piece once the next one is asked for', async () => {
+    async function * lent (): AsyncGenerator<Uint8Array> {
+      for await (const piece of inPieces(bytes, 1 << 20)) {
+        const copy = new Uint8Array(piece)
+        yield copy
+        copy.fill(0xff)
+      }
+    }
+    assert.deepEqual(await sumRevenue(lent()), revenue)
+  })
+
   test('are those that the generator counted, and a figure that is not is found', () => {
     check(revenue, dataset)
     assert.equal(revenue.months.length, 36)
