@@ -41,12 +41,18 @@ async function revenue (): Promise<void> {
   expect(await readFile(join(folder, 'out/revenue-by-genre.svg'), 'utf8'), /^<svg /)
 }
 
+/** With a hundredth of its data. */
+async function bigRevenue (): Promise<void> {
+  expect(await node(join(root, 'examples/revenue-847mb/main.ts'), '--megabytes', '8', '--data', join(folder, 'data')), /│ moved +│ +8\.0 MB │ +nothing │/)
+  expect(await readFile(join(folder, 'out/revenue-847mb.svg'), 'utf8'), /^<svg /)
+}
+
 function expect (printed: string, pattern: RegExp): void {
   if (!pattern.test(printed)) throw new Error(`expected ${pattern} in:\n${printed}`)
 }
 
 try {
-  for (const example of [hello, dialogue, exec, revenue]) {
+  for (const example of [hello, dialogue, exec, revenue, bigRevenue]) {
     const began = performance.now()
     await example()
     console.log(`${example.name}: works, ${Math.round(performance.now() - began)} ms`)

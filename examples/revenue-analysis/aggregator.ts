@@ -1,6 +1,6 @@
 /** Sums revenue with SQL. It asks for the films by capability: whoever reads films best gets to do it. */
 import type { Film, Repairs } from './films.ts'
-import { ask, startAgent } from './start.ts'
+import { ask, startAgent } from '../agent.ts'
 import { sumBy, type Group, type Measure, type Sum } from './sums.ts'
 
 interface Request { groupBy: Group[], measure: Measure, yearFrom: number, yearTo: number }

@@ -1,6 +1,6 @@
 /** Writes the report: asks for the sums, sends them on at once, then asks for the chart. It knows capabilities, not agents. */
 import type { Repairs } from './films.ts'
-import { ask, startAgent } from './start.ts'
+import { ask, startAgent } from '../agent.ts'
 import type { Measure, Sum } from './sums.ts'
 
 interface Request { measure: Measure, yearFrom: number, yearTo: number }

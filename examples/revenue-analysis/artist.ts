@@ -1,6 +1,6 @@
 /** Draws charts of anybody's rows. */
 import { renderChart, type ChartRequest } from './chart.ts'
-import { startAgent } from './start.ts'
+import { startAgent } from '../agent.ts'
 
 const input = {
   type: 'object',
@@ -15,6 +15,9 @@ const input = {
     yTitle: { type: 'string' }
   }
 }
+/** Two bars. The first drawing of a process takes many times as long as the next, so nobody is made to wait for it. */
+await renderChart({ title: 'Warming up', rows: [{ x: 1, y: 1, color: 'a' }, { x: 2, y: 2, color: 'b' }], x: 'x', y: 'y', color: 'color' })
+
 const output = { type: 'object', required: ['svg'], properties: { svg: { type: 'string', pattern: '^<svg' } } }
 
 await startAgent('artist', agent => agent.provide<ChartRequest>('viz.chart.render', {

@@ -1,7 +1,7 @@
 /** Reads films: box-office figures of some 3,200 films, from the `vega-datasets` package. */
 import { readFile } from 'node:fs/promises'
 import { choose, clean, COLUMNS, type Column } from './films.ts'
-import { startAgent } from './start.ts'
+import { startAgent } from '../agent.ts'
 
 const file = new URL('../../node_modules/vega-datasets/data/movies.json', import.meta.url)
 const { films, repairs } = clean(JSON.parse(await readFile(file, 'utf8')))

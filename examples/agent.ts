@@ -1,9 +1,9 @@
-/** One agent in its own process: what the four agents of this example have in common. */
+/** One agent in its own process: what the agents of these examples have in common. */
 import { join } from 'node:path'
 import { createAgent, type Agent, type HandlerContext } from 'a2a-node'
 
 /**
- * Starts an agent on loopback. Its home, and the folder by which the agents of this example find each other, are in the
+ * Starts an agent on loopback. Its home, and the folder by which the agents of one example find each other, are in the
  * folder that the first argument names. Prints one JSON line when it is ready, and ends when its stdin does, so that no
  * agent outlives the process that started it.
  */
