@@ -7,7 +7,8 @@ import { newId as freshId } from '../wire/id.ts'
 import { A2aError } from '../core/errors.ts'
 import { decodeEnvelope } from '../wire/envelope.ts'
 import { sha256 } from '../wire/hash.ts'
-import { countersign, issueReceipt, openCountersignature, openReceipt } from './receipt.ts'
+import { parsePayload } from '../wire/messages.ts'
+import { countersign, issueReceipt, openAnswer, openReceipt } from './receipt.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Settlement } from '../core/task.ts'
 import type { Clock, ReceiptChain, ReceiptEntry, Signer } from '../core/ports.ts'
@@ -62,8 +63,8 @@ export function createLedger ({ chain, signer, clock, newId = freshId }: LedgerP
     }),
 
     settleAsRequester: async (statement, accepted) => {
-      const { receipt } = openReceipt(statement)
-      const { task_id: taskId, epoch } = receipt
+      const opened = openReceipt(statement)
+      const { task_id: taskId, epoch } = opened.receipt
       return once(`requester ${taskId} ${epoch}`, async () => {
         const before = kept(taskId, epoch, 'requester')
         if (before?.countersignature !== undefined) {
@@ -71,7 +72,7 @@ export function createLedger ({ chain, signer, clock, newId = freshId }: LedgerP
           throw new A2aError({ code: 'REFUSED', why: `task ${taskId} was settled by another receipt in epoch ${epoch}` })
         }
         return link(previous => {
-          const envelope = countersign(statement, { accepted, previous }, signer, stamp)
+          const envelope = countersign(opened, { accepted, previous }, signer, stamp)
           const countersignature = statementOf(envelope)
           return { envelope, entry: { agent, taskId, epoch, at: stamp.now(), previous, hash: sha256(countersignature), statement, countersignature } }
         })
@@ -80,10 +81,11 @@ export function createLedger ({ chain, signer, clock, newId = freshId }: LedgerP
 
     async attachCountersignature (taskId, countersignature) {
       const { receipt_hash: wanted } = decodeEnvelope(countersignature).payload as { receipt_hash?: unknown }
-      const entry = chain.list(agent, { taskId }).find(entry => isProviders(entry) && Buffer.from(entry.hash).toString('base64url') === wanted)
+      const entry = chain.list(agent, { taskId }).find(entry => isProviders(entry) && toText(entry.hash) === wanted)
       if (entry === undefined) throw new A2aError({ code: 'TASK_UNKNOWN', taskId })
       if (entry.countersignature !== undefined && same(entry.countersignature, countersignature)) return
-      openCountersignature(countersignature, entry.statement)
+      // Our own receipt needs no check by us, only its answer.
+      openAnswer(countersignature, { hash: toText(entry.hash), receipt: parsePayload('task.receipt', decodeEnvelope(entry.statement).payload) })
       if (entry.countersignature !== undefined) throw new A2aError({ code: 'REFUSED', why: `the receipt of task ${taskId} has been answered otherwise` })
       await chain.append({ ...entry, countersignature })
     }
@@ -128,6 +130,7 @@ function createLinker (agent: string, chain: ReceiptChain): (make: Make) => Prom
 
 /** A provider's entry is named by its receipt, a requester's by its countersignature. */
 const isProviders = (entry: ReceiptEntry): boolean => same(entry.hash, sha256(entry.statement))
+const toText = (hash: Uint8Array): string => Buffer.from(hash).toString('base64url')
 const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
 
 function statementOf ({ auth }: Envelope): Uint8Array {
