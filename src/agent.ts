@@ -128,7 +128,7 @@ export function hostAgent (parts: AgentParts): HostedAgent {
     announce: (envelope, to, { gossip, unreachable }) => {
       const domain = domainOf((envelope.task ?? '').split('.'))
       announcer.announce(envelope, to, {
-        topic: gossip ? topicOf(domain) : undefined,
+        gossip: gossip && { topic: topicOf(domain), ...gossip },
         unreachable: (agentId, why) => {
           directory.unreachable(agentId)
           unreachable(agentId, why)

@@ -41,8 +41,11 @@ export interface RequesterParts {
   addresses: () => string[]
   /** Who might do it. Looks for `timeoutMs` when nobody is known. */
   candidates: (capability: string, options: { to?: string, timeoutMs: number }) => Promise<Candidate[]>
-  /** Announces to the capability's domain by gossip, if wanted, and straight to the candidates. Tells which of them cannot be reached. */
-  announce: (envelope: Envelope, candidates: Candidate[], options: { gossip: boolean, unreachable: (agentId: string, why: string) => void }) => void
+  /**
+   * Announces straight to the candidates, and to the capability's domain by gossip when `wanted` still says so `afterMs`
+   * later. Tells which candidates cannot be reached.
+   */
+  announce: (envelope: Envelope, candidates: Candidate[], options: { gossip?: { afterMs: number, wanted: () => boolean }, unreachable: (agentId: string, why: string) => void }) => void
   /** What is wrong with an output, by the schema that the requester asked for. */
   checkOutput: (schema: JsonSchema, output: unknown) => Promise<string | undefined>
   /** Checks the provider's signature on its receipt. Throws when it does not hold. */
@@ -78,6 +81,8 @@ const DEFAULTS = { maxDurationMs: 60_000, leaseMs: 5_000, bidWindowMs: 500, maxR
 /** How long to look for candidates when nobody is known, in ms: in the first round, and in later ones. */
 const LOOK_MS = 1_000
 const LOOK_AGAIN_MS = 250
+/** The share of the window for bids that those already known have to themselves: one part of so many. */
+const KNOWN_FIRST = 10
 
 /** What leaves a trace in the log. */
 const LASTING: ReadonlySet<string> = new Set<MessageName>(['task.artifact', 'task.input-required', 'task.result'])
@@ -220,9 +225,15 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     const envelope = composeCall(spec, round, { inputBytes: live.get(taskId)?.input.length ?? 0, excluded }, sender())
     happen(taskId, { type: 'called', at: now(), round, asked: candidates.map(({ agentId }) => agentId) })
     parts.announce(envelope, candidates, {
-      gossip: to === undefined,
+      gossip: to === undefined ? { afterMs: spec.bidWindowMs / KNOWN_FIRST, wanted: () => isOpen(taskId, round) } : undefined,
       unreachable: (provider, why) => { happen(taskId, { type: 'passed', at: now(), provider, round, reason: why }) }
     })
+  }
+
+  /** Whether bids of this round are taken. */
+  function isOpen (taskId: string, round: number): boolean {
+    const task = book.get(taskId)
+    return task?.stage === 'announced' && task.round === round
   }
 
   async function award (spec: TaskSpec, bid: Bid, epoch: number): Promise<void> {

@@ -107,7 +107,7 @@ export function createHost (name: string, skewMs: number, world: World): Host {
     const { wire, publish } = network.plug(plug)
     const consider = announcementIntake((envelope, origin) => mine.provider.receive(envelope, origin))
     const gossip = { publish: async (_topic: string, envelope: Envelope) => { publish(envelope) } }
-    const announcer = createAnnouncer({ net: { wire, gossip } as unknown as Parameters<typeof createAnnouncer>[0]['net'], logger: SILENT })
+    const announcer = createAnnouncer({ net: { wire, gossip } as unknown as Parameters<typeof createAnnouncer>[0]['net'], clock, logger: SILENT })
     const common = { author, signer, log, clock, logger: SILENT }
 
     mine.requester = createRequesterEnd({
@@ -115,7 +115,7 @@ export function createHost (name: string, skewMs: number, world: World): Host {
       wire: { ...wire, request: async (to, envelope, options) => { observeAward(envelope); return await wire.request(to, envelope, options) } },
       addresses: () => [],
       candidates: async (_capability, { to }) => world.candidates().filter(({ agentId: id }) => id !== agentId && (to === undefined || to === id)),
-      announce: (envelope, to, { gossip: wide, unreachable }) => { announcer.announce(envelope, to, { topic: wide ? 'sim' : undefined, unreachable }) },
+      announce: (envelope, to, { gossip, unreachable }) => { announcer.announce(envelope, to, { gossip: gossip && { topic: 'sim', ...gossip }, unreachable }) },
       checkOutput: async (_schema, output) => (output as { right?: boolean }).right === true ? undefined : 'it is wrong',
       openReceipt: openSealed,
       settle: ledger.settleAsRequester,
