@@ -114,6 +114,8 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     policy: RankingPolicy
     onInputRequired?: DelegateOptions['onInputRequired']
     output?: JsonSchema
+    /** The first call, prepared while the task is being written. */
+    call?: Promise<Call>
     /** Hash of the newest award, which its receipt must name. */
     contractHash?: string
     /** The epoch it was in when this process came back: its award from before, signed likewise, may be the one that was accepted. */
@@ -121,9 +123,14 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     /** The countersignature under way: the result is told when it is kept. */
     settling?: Promise<unknown>
   }
+  /** A call for proposals, and who is to be called directly. */
+  interface Call { envelope: Envelope, candidates: Candidate[] }
   const live = new Map<string, Live>()
   const isStray = createStrays()
-  const book: Book<RequesterTask, RequesterEvent, RequesterEffect> = createBook(machine, { agentId: author.agentId, log, clock, logger, perform })
+  const book: Book<RequesterTask, RequesterEvent, RequesterEffect> = createBook(machine, {
+    agentId: author.agentId, log, clock, logger, perform,
+    decide: (taskId, effect, { spec }) => effect.type === 'choose' ? choose(taskId, effect, spec) : undefined
+  })
 
   const now = (): number => clock.now()
   const sender = (): Sender => ({ author, signer, peerId: wire.peerId, addresses: parts.addresses() })
@@ -148,10 +155,15 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     }
     const { taskId } = spec
     const feed = createFeed()
-    live.set(taskId, { input: bytes, feed, policy: options.policy ?? rankByValue, onInputRequired: options.onInputRequired, output: options.output })
+    const entry: Live = { input: bytes, feed, policy: options.policy ?? rankByValue, onInputRequired: options.onInputRequired, output: options.output }
+    live.set(taskId, entry)
     const { signal } = options
     const onAbort = (): void => { kept(taskId, cancel(taskId, messageOf(signal?.reason))) }
-    book.open(taskId, openTask(spec), { type: 'opened', at: createdAt, spec, input: bytes.toString('base64'), output: options.output }).then(() => {
+    const opened = book.open(taskId, openTask(spec), { type: 'opened', at: createdAt, spec, input: bytes.toString('base64'), output: options.output })
+    entry.call = prepare(spec, 1, [])
+    // Whoever announces is told of its failure.
+    entry.call.catch(() => {})
+    opened.then(() => {
       if (signal?.aborted === true) onAbort()
       else signal?.addEventListener('abort', onAbort, { once: true })
     }, error => {
@@ -170,11 +182,8 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
 
   function perform (taskId: string, effect: RequesterEffect, task: RequesterTask): void {
     switch (effect.type) {
-      case 'announce': return kept(taskId, announce(task.spec, effect.round, task.excluded))
-      case 'choose': {
-        const order = rank(live.get(taskId)?.policy ?? rankByValue, effect.bids, task.spec)
-        return happen(taskId, { type: 'chosen', at: now(), round: effect.round, order })
-      }
+      case 'announce': return kept(taskId, announce(task, effect.round))
+      case 'choose': return happen(taskId, choose(taskId, effect, task.spec))
       case 'award': return kept(taskId, award(task.spec, effect.bid, effect.epoch))
       case 'standby': return tell(effect.bid, compose('task.standby', { rank: effect.rank }, author, { correlationId: taskId, to: effect.bid.provider }))
       case 'decline': return tell(effect.bid, compose('task.decline', { reason: effect.reason }, author, { correlationId: taskId, causationId: effect.bid.id, to: effect.bid.provider }))
@@ -184,6 +193,10 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
       case 'take':
       case 'fence':
     }
+  }
+
+  function choose (taskId: string, { round, bids }: Extract<RequesterEffect, { type: 'choose' }>, spec: TaskSpec): RequesterEvent {
+    return { type: 'chosen', at: now(), round, order: rank(live.get(taskId)?.policy ?? rankByValue, bids, spec) }
   }
 
   /** A policy that throws or forgets a bid must not lose the task. */
@@ -215,7 +228,8 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     }
   }
 
-  async function announce (spec: TaskSpec, round: number, excluded: string[]): Promise<void> {
+  /** Looks for whom to call, and writes down who they are: with the opening of the task, when they are known. */
+  async function prepare (spec: TaskSpec, round: number, excluded: string[]): Promise<Call> {
     const { taskId, capability, to, deadlineAt } = spec
     const found = await parts.candidates(capability, { to, timeoutMs: Math.min(round === 1 ? LOOK_MS : LOOK_AGAIN_MS, deadlineAt - now()) }).catch(error => {
       logger.warn('looking for candidates failed', { taskId, why: messageOf(error) })
@@ -224,8 +238,18 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     const candidates = found.filter(({ agentId }) => !excluded.includes(agentId))
     const envelope = composeCall(spec, round, { inputBytes: live.get(taskId)?.input.length ?? 0, excluded }, sender())
     happen(taskId, { type: 'called', at: now(), round, asked: candidates.map(({ agentId }) => agentId) })
+    return { envelope, candidates }
+  }
+
+  async function announce ({ spec, excluded }: RequesterTask, round: number): Promise<void> {
+    const { taskId, to, bidWindowMs } = spec
+    const entry = live.get(taskId)
+    const { envelope, candidates } = await (round === 1 && entry?.call !== undefined ? entry.call : prepare(spec, round, excluded))
+    if (entry !== undefined) entry.call = undefined
+    const open = (): boolean => isOpen(taskId, round)
+    if (!open()) return
     parts.announce(envelope, candidates, {
-      gossip: to === undefined ? { afterMs: spec.bidWindowMs / KNOWN_FIRST, wanted: () => isOpen(taskId, round) } : undefined,
+      gossip: to === undefined ? { afterMs: bidWindowMs / KNOWN_FIRST, wanted: open } : undefined,
       unreachable: (provider, why) => { happen(taskId, { type: 'passed', at: now(), provider, round, reason: why }) }
     })
   }
