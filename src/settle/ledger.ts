@@ -30,8 +30,11 @@ export interface Ledger {
    * with REFUSED when the receipt is not for this agent, or the contract was settled by another receipt.
    */
   settleAsRequester: (receiptStatement: Uint8Array, accepted: boolean) => Promise<Envelope>
-  /** Keeps the requester's answer beside the receipt. Rejects with TASK_UNKNOWN when there is no such receipt, and when it does not hold. */
-  attachCountersignature: (taskId: string, countersignature: Uint8Array) => Promise<void>
+  /**
+   * Keeps the requester's answer beside the receipt; `done` resolves when it is kept.
+   * @throws A2aError TASK_UNKNOWN when there is no such receipt, REFUSED when it was answered otherwise, and what openCountersignature throws
+   */
+  attachCountersignature: (taskId: string, countersignature: Uint8Array) => { done: Promise<void> }
 }
 
 export function createLedger ({ chain, signer, clock, newId = freshId }: LedgerParts): Ledger {
@@ -79,15 +82,15 @@ export function createLedger ({ chain, signer, clock, newId = freshId }: LedgerP
       })
     },
 
-    async attachCountersignature (taskId, countersignature) {
+    attachCountersignature: (taskId, countersignature) => {
       const { receipt_hash: wanted } = decodeEnvelope(countersignature).payload as { receipt_hash?: unknown }
       const entry = chain.list(agent, { taskId }).find(entry => isProviders(entry) && toText(entry.hash) === wanted)
       if (entry === undefined) throw new A2aError({ code: 'TASK_UNKNOWN', taskId })
-      if (entry.countersignature !== undefined && same(entry.countersignature, countersignature)) return
+      if (entry.countersignature !== undefined && same(entry.countersignature, countersignature)) return { done: Promise.resolve() }
       // Our own receipt needs no check by us, only its answer.
       openAnswer(countersignature, { hash: toText(entry.hash), receipt: parsePayload('task.receipt', decodeEnvelope(entry.statement).payload) })
       if (entry.countersignature !== undefined) throw new A2aError({ code: 'REFUSED', why: `the receipt of task ${taskId} has been answered otherwise` })
-      await chain.append({ ...entry, countersignature })
+      return { done: chain.append({ ...entry, countersignature }) }
     }
   }
 }
@@ -96,36 +99,33 @@ export function createLedger ({ chain, signer, clock, newId = freshId }: LedgerP
 type Make = (previous: Uint8Array) => { entry: ReceiptEntry, envelope: Envelope }
 
 /**
- * Links entries to the head of an agent's chain, one round at a time. All that came during a round form the next and
- * share its fsync; should one of them fail, those linked to it fail too.
+ * Links entries to the head of an agent's chain, each to the one before it, though that one may still be on its way to the
+ * disk: those that come at once share an fsync. Should one of them fail, those linked to it fail too, and whoever comes next
+ * waits for the last of them and begins at what was kept.
  */
 function createLinker (agent: string, chain: ReceiptChain): (make: Make) => Promise<Envelope> {
-  let waiting: Array<{ make: Make, resolve: (envelope: Envelope) => void, reject: (error: unknown) => void }> = []
-  let running = false
+  /** The newest entry made, while any is on its way. */
+  let newest: Uint8Array = new Uint8Array()
+  const underWay = new Set<Promise<void>>()
+  let broken: unknown
 
-  async function run (): Promise<void> {
-    running = true
-    while (waiting.length > 0) {
-      const round = waiting
-      waiting = []
-      let previous = chain.head(agent)
-      await Promise.all(round.map(({ make, resolve, reject }) => {
-        try {
-          const { entry, envelope } = make(previous)
-          previous = entry.hash
-          return chain.append(entry).then(() => resolve(envelope), reject)
-        } catch (error) {
-          reject(error)
-        }
-      }))
+  return async make => {
+    while (broken !== undefined && underWay.size > 0) await Promise.allSettled(underWay)
+    if (underWay.size === 0) {
+      newest = chain.head(agent)
+      broken = undefined
     }
-    running = false
+    const { entry, envelope } = make(newest)
+    newest = entry.hash
+    const written = chain.append(entry).catch((error: unknown) => {
+      broken ??= error
+      // What follows from one that is not there is refused for that, which is no fault of its own.
+      throw broken
+    }).finally(() => { underWay.delete(written) })
+    underWay.add(written)
+    await written
+    return envelope
   }
-
-  return make => new Promise((resolve, reject) => {
-    waiting.push({ make, resolve, reject })
-    if (!running) void run()
-  })
 }
 
 /** A provider's entry is named by its receipt, a requester's by its countersignature. */

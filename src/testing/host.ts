@@ -130,7 +130,10 @@ export function createHost (name: string, skewMs: number, world: World): Host {
       load: () => Math.min(1, mine.provider.running() / 4),
       delegate: () => () => { throw new Error('nothing is delegated here') },
       settle: ledger.settleAsProvider,
-      countersigned: async taskId => { see({ what: 'settled', taskId }) }
+      countersigned: taskId => {
+        see({ what: 'settled', taskId })
+        return { done: Promise.resolve() }
+      }
     }, world.plants.provider ?? providerMachine)
 
     see({ what: 'up' })

@@ -24,7 +24,7 @@ describe('a ledger', () => {
     for (const taskId of ['t1', 't2']) {
       const receipt = statementOf(await provider.settleAsProvider(outcomeOf(taskId)))
       const answer = statementOf(await requester.settleAsRequester(receipt, true))
-      await provider.attachCountersignature(taskId, answer)
+      await provider.attachCountersignature(taskId, answer).done
     }
     for (const entries of [ofProvider(), ofRequester()]) {
       assert.deepEqual(entries.map(({ taskId }) => taskId), ['t1', 't2'])
@@ -48,7 +48,7 @@ describe('a ledger', () => {
     const { provider: ledger, ofProvider } = start()
     const receipt = await ledger.settleAsProvider(outcomeOf('t1', { requester: provider.agentId }))
     const answer = await ledger.settleAsRequester(statementOf(receipt), true)
-    await ledger.attachCountersignature('t1', statementOf(answer))
+    await ledger.attachCountersignature('t1', statementOf(answer)).done
     assert.equal(ofProvider().length, 2)
     assert.deepEqual(verifyChain(ofProvider()), { ok: true })
   })
@@ -90,13 +90,13 @@ describe('a ledger', () => {
     const { provider, requester, ofProvider } = start()
     const receipt = statementOf(await provider.settleAsProvider(outcomeOf('t1')))
     const answer = statementOf(await requester.settleAsRequester(receipt, true))
-    await assert.rejects(provider.attachCountersignature('t2', answer), withCode('TASK_UNKNOWN'))
-    await assert.rejects(provider.attachCountersignature('t1', flipped(answer)), withCode('SIGNATURE_INVALID'))
+    assert.throws(() => provider.attachCountersignature('t2', answer), withCode('TASK_UNKNOWN'))
+    assert.throws(() => provider.attachCountersignature('t1', flipped(answer)), withCode('SIGNATURE_INVALID'))
     assert.equal(ofProvider()[0]?.countersignature, undefined)
-    await provider.attachCountersignature('t1', answer)
-    await provider.attachCountersignature('t1', answer)
+    await provider.attachCountersignature('t1', answer).done
+    await provider.attachCountersignature('t1', answer).done
     const otherwise = statementOf(await start().requester.settleAsRequester(receipt, false))
-    await assert.rejects(provider.attachCountersignature('t1', otherwise), withCode('REFUSED', /otherwise/))
+    assert.throws(() => provider.attachCountersignature('t1', otherwise), withCode('REFUSED', /otherwise/))
     assert.equal(checkReceipt(ofProvider()[0]!).accepted, true)
   })
 
@@ -124,7 +124,7 @@ describe('a chain', () => {
     const { provider, requester, ofProvider, ofRequester } = start()
     for (const taskId of ['t0', 't1', 't2']) {
       const receipt = statementOf(await provider.settleAsProvider(outcomeOf(taskId)))
-      await provider.attachCountersignature(taskId, statementOf(await requester.settleAsRequester(receipt, true)))
+      await provider.attachCountersignature(taskId, statementOf(await requester.settleAsRequester(receipt, true))).done
     }
     return { provided: ofProvider(), requested: ofRequester() }
   }
