@@ -82,7 +82,7 @@ const DEFAULTS = { maxDurationMs: 60_000, leaseMs: 5_000, bidWindowMs: 500, maxR
 const LOOK_MS = 1_000
 const LOOK_AGAIN_MS = 250
 /** The share of the window for bids that those already known have to themselves: one part of so many. */
-const KNOWN_FIRST = 10
+const KNOWN_FIRST = 4
 
 /** What leaves a trace in the log. */
 const LASTING: ReadonlySet<string> = new Set<MessageName>(['task.artifact', 'task.input-required', 'task.result'])

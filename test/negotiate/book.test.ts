@@ -5,7 +5,7 @@ import { createBook, type Machine } from '../../src/negotiate/book.ts'
 import type { EventLog } from '../../src/core/ports.ts'
 
 type Count = { n: number }
-type Event = { at: number, type: 'begin' | 'next' }
+type Event = { at: number, type: string }
 type Effect = { type: 'decide' | 'say', n: number }
 
 const machine: Machine<Count, Event, Effect> = {
