@@ -75,6 +75,7 @@ export const providerMachine: Machine<ProviderTask, ProviderEvent, ProviderEffec
   wakeAt: providerWakeAt,
   tick: at => ({ type: 'tick', at }),
   passing: (_event, changed) => !changed,
+  patient: ({ type }) => type === 'declined' || type === 'delivered',
   summarise: task => ({
     capability: task.capability,
     stage: task.stage === 'closed' ? task.reason : task.stage,

@@ -93,6 +93,7 @@ export const requesterMachine: Machine<RequesterTask, RequesterEvent, RequesterE
   wakeAt,
   tick: (at, task) => tickOf(task, at),
   passing: (event, changed, effects) => event.type === 'heard' || (!changed && !effects.some(({ type }) => type === 'publish')),
+  patient: ({ type }) => type === 'bid' || type === 'passed' || type === 'accepted',
   summarise: task => ({
     capability: task.spec.capability,
     stage: task.stage,

@@ -90,7 +90,7 @@ export function createLedger ({ chain, signer, clock, newId = freshId }: LedgerP
       // Our own receipt needs no check by us, only its answer.
       openAnswer(countersignature, { hash: toText(entry.hash), receipt: parsePayload('task.receipt', decodeEnvelope(entry.statement).payload) })
       if (entry.countersignature !== undefined) throw new A2aError({ code: 'REFUSED', why: `the receipt of task ${taskId} has been answered otherwise` })
-      return { done: chain.append({ ...entry, countersignature }) }
+      return { done: chain.append({ ...entry, countersignature }, { patient: true }) }
     }
   }
 }

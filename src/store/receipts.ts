@@ -9,7 +9,7 @@ export function receiptChain ({ sql, read, write }: Table): ReceiptChain {
 
   return {
     head: agent => read(() => headOf(agent)),
-    append: async given => {
+    append: async (given, options) => {
       const { agent, taskId, epoch, at, previous, hash, statement, countersignature = null } = structuredClone(given)
       return write(() => {
         // Inside the transaction, so that receipts queued together see each other.
@@ -19,7 +19,7 @@ export function receiptChain ({ sql, read, write }: Table): ReceiptChain {
         } else {
           sql('INSERT INTO receipts (agent, task_id, epoch, at, previous, hash, statement, countersignature) VALUES (?, ?, ?, ?, ?, ?, ?, ?)').run(agent, taskId, epoch, at, previous, hash, statement, countersignature)
         }
-      })
+      }, options)
     },
     list: (agent, { taskId, limit = -1 } = {}) => read(() => taskId === undefined
       ? sql('SELECT * FROM receipts WHERE agent = ? ORDER BY number LIMIT ?').all(agent, limit)

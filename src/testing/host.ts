@@ -153,9 +153,9 @@ export function createHost (name: string, skewMs: number, world: World): Host {
     const { plants: { log: worse }, fatalWrites } = world
     const plain: EventLog = {
       ...log,
-      append: async (event, summary) => {
+      append: async (event, summary, options) => {
         if (!mine.alive) return await new Promise<never>(() => {})
-        const kept = await log.append(event, summary)
+        const kept = await log.append(event, summary, options)
         if (event.type === 'opened' && mine.alive) see({ what: 'acknowledged', taskId: event.taskId })
         if (mine.alive && random.chance(fatalWrites())) {
           crash()
