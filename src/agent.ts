@@ -61,6 +61,8 @@ const MAX_ADDRESSEES = 32
 const LOAD_STEP = 0.25
 /** and no more often than this, in ms. */
 const LOAD_PAUSE_MS = 1_000
+/** Own addresses are looked up again after this, in ms. */
+const ADDRESSES_MS = 1_000
 /** What a delegation leaves its own caller of the deadline, in ms. */
 const MARGIN_MS = 50
 
@@ -121,10 +123,18 @@ export function hostAgent (parts: AgentParts): HostedAgent {
       .map(({ agentId, peerId, endpoints }) => ({ agentId, peer: peerId, addresses: endpoints }))
   }
 
+  let known = { addresses: [] as string[], until: -Infinity }
+  /** Asking the system for each of them is much work for what two messages of every task carry. */
+  const addresses = (): string[] => {
+    const now = clock.now()
+    if (now >= known.until || now < known.until - ADDRESSES_MS) known = { addresses: net.addresses(), until: now + ADDRESSES_MS }
+    return known.addresses
+  }
+
   const requester: RequesterEnd = createRequesterEnd({
     author, signer, log, clock, logger, candidates,
     wire: net.wire,
-    addresses: net.addresses,
+    addresses,
     announce: (envelope, to, { gossip, unreachable }) => {
       const domain = domainOf((envelope.task ?? '').split('.'))
       announcer.announce(envelope, to, {
@@ -138,7 +148,7 @@ export function hostAgent (parts: AgentParts): HostedAgent {
     checkOutput: async (schema, output) => (await compileSchema(schema))(output),
     openReceipt: statement => openReceipt(statement, clock.now()),
     settle: ledger.settleAsRequester,
-    rttMs: peer => net.peers().find(row => row.peerId === peer)?.rttMs
+    rttMs: net.rttMs
   })
 
   const provider: ProviderEnd = createProviderEnd({

@@ -51,7 +51,7 @@ export interface RequesterParts {
   /** Checks the provider's signature on its receipt. Throws when it does not hold. */
   openReceipt: (statement: Uint8Array) => SignedReceipt
   /** Countersigns, and keeps both. The same receipt gives the same answer. */
-  settle: (receiptStatement: Uint8Array, accepted: boolean) => Promise<Envelope>
+  settle: (receipt: SignedReceipt, accepted: boolean) => Promise<Envelope>
   rttMs: (peer: string) => number | undefined
 }
 
@@ -351,8 +351,8 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     const task = book.get(taskId)
     if (task === undefined) throw new A2aError({ code: 'TASK_UNKNOWN', taskId })
     const entry = live.get(taskId)
-    const statement = Buffer.from(payloadOf(envelope, 'task.result').receipt, 'base64url')
-    const { event, accepted } = await judgeResult(envelope, parts.openReceipt(statement), {
+    const receipt = parts.openReceipt(Buffer.from(payloadOf(envelope, 'task.result').receipt, 'base64url'))
+    const { event, accepted } = await judgeResult(envelope, receipt, {
       spec: task.spec,
       contractHash: task.epoch === epoch ? entry?.contractHash : undefined,
       cost: winnerOf(task)?.provider === provider ? winnerOf(task)?.cost : undefined,
@@ -363,7 +363,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     const current = winnerOf(book.get(taskId) ?? task)?.provider === provider && book.get(taskId)?.epoch === epoch
     const { effects, done } = book.apply(taskId, event)
     const taken = effects.some(({ type }) => type === 'take') || (current && event.type === 'broke')
-    const countersigned = taken ? parts.settle(statement, accepted) : undefined
+    const countersigned = taken ? parts.settle(receipt, accepted) : undefined
     if (entry !== undefined) entry.settling = countersigned
     // It may fail while we still wait for the disk; who awaits it below is told.
     countersigned?.catch(() => {})

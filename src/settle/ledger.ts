@@ -3,12 +3,13 @@
  * agent has one ledger, so its chain never forks; settlements that come at once are linked to each other and written
  * together. A contract is settled once: asked again, the ledger gives what it gave.
  */
+import { LRUCache } from 'lru-cache'
 import { newId as freshId } from '../wire/id.ts'
 import { A2aError } from '../core/errors.ts'
 import { decodeEnvelope } from '../wire/envelope.ts'
 import { sha256 } from '../wire/hash.ts'
 import { parsePayload } from '../wire/messages.ts'
-import { countersign, issueReceipt, openAnswer, openReceipt } from './receipt.ts'
+import { countersign, issueReceipt, openAnswer, type OpenReceipt } from './receipt.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Settlement } from '../core/task.ts'
 import type { Clock, ReceiptChain, ReceiptEntry, Signer } from '../core/ports.ts'
@@ -26,10 +27,10 @@ export interface Ledger {
   /** The receipt of a contract that this agent carried out. Resolves when it is kept. */
   settleAsProvider: (outcome: Settlement) => Promise<Envelope>
   /**
-   * The countersignature to a provider's receipt. Resolves when both are kept. Rejects with what openReceipt throws, and
-   * with REFUSED when the receipt is not for this agent, or the contract was settled by another receipt.
+   * The countersignature to a provider's receipt. Resolves when both are kept. Rejects with REFUSED when the receipt is not
+   * for this agent, or the contract was settled by another receipt.
    */
-  settleAsRequester: (receiptStatement: Uint8Array, accepted: boolean) => Promise<Envelope>
+  settleAsRequester: (receipt: OpenReceipt, accepted: boolean) => Promise<Envelope>
   /**
    * Keeps the requester's answer beside the receipt; `done` resolves when it is kept.
    * @throws A2aError TASK_UNKNOWN when there is no such receipt, REFUSED when it was answered otherwise, and what openCountersignature throws
@@ -42,6 +43,8 @@ export function createLedger ({ chain, signer, clock, newId = freshId }: LedgerP
   const stamp = { newId, now: clock.now }
   const link = createLinker(agent, chain)
   const underWay = new Map<string, Promise<Envelope>>()
+  /** Receipts by their hash, until they are answered. Those answered later than so many others are looked up. */
+  const unanswered = new LRUCache<string, ReceiptEntry>({ max: 1_024 })
 
   /** One settlement of a contract at a time, so that the second finds what the first has kept. */
   async function once (contract: string, settle: () => Promise<Envelope>): Promise<Envelope> {
@@ -61,13 +64,14 @@ export function createLedger ({ chain, signer, clock, newId = freshId }: LedgerP
       return link(previous => {
         const envelope = issueReceipt({ ...outcome, previous }, signer, stamp)
         const statement = statementOf(envelope)
-        return { envelope, entry: { agent, taskId: outcome.taskId, epoch: outcome.epoch, at: stamp.now(), previous, hash: sha256(statement), statement } }
+        const entry = { agent, taskId: outcome.taskId, epoch: outcome.epoch, at: stamp.now(), previous, hash: sha256(statement), statement }
+        unanswered.set(toText(entry.hash), entry)
+        return { envelope, entry }
       })
     }),
 
-    settleAsRequester: async (statement, accepted) => {
-      const opened = openReceipt(statement)
-      const { task_id: taskId, epoch } = opened.receipt
+    settleAsRequester: async (opened, accepted) => {
+      const { statement, receipt: { task_id: taskId, epoch } } = opened
       return once(`requester ${taskId} ${epoch}`, async () => {
         const before = kept(taskId, epoch, 'requester')
         if (before?.countersignature !== undefined) {
@@ -84,13 +88,16 @@ export function createLedger ({ chain, signer, clock, newId = freshId }: LedgerP
 
     attachCountersignature: (taskId, countersignature) => {
       const { receipt_hash: wanted } = decodeEnvelope(countersignature).payload as { receipt_hash?: unknown }
-      const entry = chain.list(agent, { taskId }).find(entry => isProviders(entry) && toText(entry.hash) === wanted)
+      const fresh = unanswered.get(String(wanted))
+      const entry = fresh?.taskId === taskId ? fresh : chain.list(agent, { taskId }).find(entry => isProviders(entry) && toText(entry.hash) === wanted)
       if (entry === undefined) throw new A2aError({ code: 'TASK_UNKNOWN', taskId })
       if (entry.countersignature !== undefined && same(entry.countersignature, countersignature)) return { done: Promise.resolve() }
       // Our own receipt needs no check by us, only its answer.
       openAnswer(countersignature, { hash: toText(entry.hash), receipt: parsePayload('task.receipt', decodeEnvelope(entry.statement).payload) })
       if (entry.countersignature !== undefined) throw new A2aError({ code: 'REFUSED', why: `the receipt of task ${taskId} has been answered otherwise` })
-      return { done: chain.append({ ...entry, countersignature }, { patient: true }) }
+      const done = chain.append({ ...entry, countersignature }, { patient: true })
+      unanswered.delete(toText(entry.hash))
+      return { done }
     }
   }
 }

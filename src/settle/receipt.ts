@@ -21,6 +21,8 @@ export interface Stamp {
 export interface OpenReceipt {
   /** SHA-256 of the statement, base64url. */
   hash: string
+  /** The signed bytes. */
+  statement: Uint8Array
   envelope: Envelope
   receipt: Payload<'task.receipt'>
 }
@@ -101,7 +103,7 @@ export function openReceipt (statement: Uint8Array, now?: number): OpenReceipt {
   const receipt = expectType(envelope, 'task.receipt').payload as Payload<'task.receipt'>
   if (receipt.provider !== speaker.agentId) throw invalid(`the receipt names ${receipt.provider} as provider, and ${speaker.agentId} signed it`)
   if (receipt.task_id !== envelope.correlationId || receipt.epoch !== envelope.epoch || receipt.requester !== envelope.to) throw invalid('the receipt is of another task, epoch or requester than its envelope')
-  return { hash: hashOf(statement), envelope, receipt }
+  return { hash: hashOf(statement), statement, envelope, receipt }
 }
 
 /**
