@@ -48,8 +48,8 @@ export interface Book<T, E, F> {
   close: () => void
 }
 
-/** Ended tasks kept in memory, so that late messages meet their end state. */
-const KEEP_ENDED = 10_000
+/** Ended tasks kept in memory, so that late messages meet their end state without a look into the log: about 1 KB each. */
+const KEEP_ENDED = 1_000
 /** When the disk refused a timer's event, it is tried again after this. */
 const RETRY_MS = 500
 

@@ -296,7 +296,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     const { correlationId: taskId, from: provider, epoch = 0, sequence = 0 } = envelope
     const at = now()
     const heard = { at, provider, epoch }
-    const known = book.get(taskId)
+    const known = LASTING.has(envelope.type) ? recall(taskId) : book.get(taskId)
     if (LASTING.has(envelope.type) && known !== undefined && isStray(known, provider, epoch)) throw new A2aError({ code: 'STALE_EPOCH', taskId, epoch, current: known.epoch })
     switch (envelope.type) {
       case 'task.bid': {
@@ -339,6 +339,16 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     }
   }
 
+  /** A task as it stands; one that ended before a restart, or long ago, is in the log, and its result is answered as it was. */
+  function recall (taskId: string): RequesterTask | undefined {
+    const task = book.get(taskId)
+    if (task !== undefined) return task
+    const past = replay(taskId)?.task
+    if (past === undefined || !hasEnded(past)) return undefined
+    book.restore(taskId, past, [])
+    return past
+  }
+
   function refuseFenced (taskId: string, epoch: number, effects: RequesterEffect[]): void {
     if (!effects.some(({ type }) => type === 'fence')) return
     logger.warn('a message of an award that is over was refused', { taskId, epoch, current: book.get(taskId)?.epoch })
@@ -348,7 +358,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   /** Taken only from the holder of the contract, with a receipt that says what we know to be true. */
   async function receiveResult (envelope: Envelope): Promise<Envelope> {
     const { correlationId: taskId, from: provider, epoch = 0 } = envelope
-    const task = book.get(taskId)
+    const task = recall(taskId)
     if (task === undefined) throw new A2aError({ code: 'TASK_UNKNOWN', taskId })
     const entry = live.get(taskId)
     const receipt = parts.openReceipt(Buffer.from(payloadOf(envelope, 'task.result').receipt, 'base64url'))
