@@ -5,7 +5,9 @@
  */
 import { createBook, type Book, type Machine } from './book.ts'
 import { encodeJson, JSON_TYPE, toBase64 } from './content.ts'
-import { composeAward, composeCall, type Sender } from './offers.ts'
+import { createCalls, type Call, type CallParts } from './calls.ts'
+import { rankBids } from './choice.ts'
+import { composeAward, type Sender } from './offers.ts'
 import { judgeResult, type SignedReceipt } from './verdict.ts'
 import { replayTask, type Past } from './replay.ts'
 import { createStrays } from './strays.ts'
@@ -23,14 +25,7 @@ import type { Envelope } from '../core/envelope.ts'
 import type { Clock, EventLog, Logger, Origin, Signer, Wire } from '../core/ports.ts'
 import type { Bid, TaskEvent, TaskSpec } from '../core/task.ts'
 
-/** Somebody who offers the capability, as far as is known. */
-export interface Candidate {
-  agentId: string
-  peer: string
-  addresses: string[]
-}
-
-export interface RequesterParts {
+export interface RequesterParts extends Pick<CallParts, 'candidates' | 'announce'> {
   author: Author
   signer: Signer
   wire: Wire
@@ -39,13 +34,6 @@ export interface RequesterParts {
   logger: Logger
   /** Own addresses, for whoever hears of the task by gossip. */
   addresses: () => string[]
-  /** Who might do it. Looks for `timeoutMs` when nobody is known. */
-  candidates: (capability: string, options: { to?: string, timeoutMs: number }) => Promise<Candidate[]>
-  /**
-   * Announces straight to the candidates, and to the capability's domain by gossip when `wanted` still says so `afterMs`
-   * later. Tells which candidates cannot be reached.
-   */
-  announce: (envelope: Envelope, candidates: Candidate[], options: { gossip?: { afterMs: number, wanted: () => boolean }, unreachable: (agentId: string, why: string) => void }) => void
   /** What is wrong with an output, by the schema that the requester asked for. */
   checkOutput: (schema: JsonSchema, output: unknown) => Promise<string | undefined>
   /** Checks the provider's signature on its receipt. Throws when it does not hold. */
@@ -78,12 +66,6 @@ export interface RequesterEnd {
 }
 
 const DEFAULTS = { maxDurationMs: 60_000, leaseMs: 5_000, bidWindowMs: 500, maxRounds: 3 }
-/** How long to look for candidates when nobody is known, in ms: in the first round, and in later ones. */
-const LOOK_MS = 1_000
-const LOOK_AGAIN_MS = 250
-/** The share of the window for bids that those already known have to themselves: one part of so many. */
-const KNOWN_FIRST = 4
-
 /** What leaves a trace in the log. */
 const LASTING: ReadonlySet<string> = new Set<MessageName>(['task.artifact', 'task.input-required', 'task.result'])
 
@@ -124,8 +106,6 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     /** The countersignature under way: the result is told when it is kept. */
     settling?: Promise<unknown>
   }
-  /** A call for proposals, and who is to be called directly. */
-  interface Call { envelope: Envelope, candidates: Candidate[] }
   const live = new Map<string, Live>()
   const isStray = createStrays()
   const book: Book<RequesterTask, RequesterEvent, RequesterEffect> = createBook(machine, {
@@ -144,6 +124,13 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     done.catch(error => { logger.error('a task could not be kept going', { taskId, why: messageOf(error) }) })
   }
 
+  const calls = createCalls({
+    ...parts, sender,
+    stateOf: taskId => book.get(taskId),
+    happen,
+    inputBytes: taskId => live.get(taskId)?.input.length ?? 0
+  })
+
   function delegate (capability: string, input: unknown, options: DelegateOptions, lineage: Lineage): Work {
     const bytes = encodeJson(input)
     if (bytes.length > MAX_CONTENT) throw new A2aError({ code: 'MESSAGE_TOO_LARGE', bytes: bytes.length, limit: MAX_CONTENT })
@@ -161,7 +148,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     const { signal } = options
     const onAbort = (): void => { kept(taskId, cancel(taskId, messageOf(signal?.reason))) }
     const opened = book.open(taskId, openTask(spec), { type: 'opened', at: createdAt, spec, input: bytes.toString('base64'), output: options.output })
-    entry.call = prepare(spec, 1, [])
+    entry.call = calls.prepare(spec, 1, [])
     // Whoever announces is told of its failure.
     entry.call.catch(() => {})
     opened.then(() => {
@@ -183,7 +170,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
 
   function perform (taskId: string, effect: RequesterEffect, task: RequesterTask): void {
     switch (effect.type) {
-      case 'announce': return kept(taskId, announce(task, effect.round))
+      case 'announce': return kept(taskId, calls.announce(task, effect.round, effect.round === 1 ? live.get(taskId)?.call : undefined))
       case 'choose': return happen(taskId, choose(taskId, effect, task.spec))
       case 'award': return kept(taskId, award(task.spec, effect.bid, effect.epoch))
       case 'standby': return tell(effect.bid, compose('task.standby', { rank: effect.rank }, author, { correlationId: taskId, to: effect.bid.provider }))
@@ -197,19 +184,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   }
 
   function choose (taskId: string, { round, bids }: Extract<RequesterEffect, { type: 'choose' }>, spec: TaskSpec): RequesterEvent {
-    return { type: 'chosen', at: now(), round, order: rank(live.get(taskId)?.policy ?? rankByValue, bids, spec) }
-  }
-
-  /** A policy that throws or forgets a bid must not lose the task. */
-  function rank (policy: RankingPolicy, bids: Bid[], spec: TaskSpec): ReturnType<RankingPolicy> {
-    try {
-      const order = policy(bids, spec)
-      if (order.length === bids.length) return order
-      logger.warn('the ranking policy left bids out; the default one decides', { taskId: spec.taskId })
-    } catch (error) {
-      logger.warn('the ranking policy failed; the default one decides', { taskId: spec.taskId, why: messageOf(error) })
-    }
-    return rankByValue(bids, spec)
+    return { type: 'chosen', at: now(), round, order: rankBids(live.get(taskId)?.policy ?? rankByValue, bids, spec, logger) }
   }
 
   async function publish (taskId: string, event: TaskEvent): Promise<void> {
@@ -227,38 +202,6 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     } catch (error) {
       await cancel(taskId, `the question "${prompt}" was not answered: ${messageOf(error)}`)
     }
-  }
-
-  /** Looks for whom to call, and writes down who they are: with the opening of the task, when they are known. */
-  async function prepare (spec: TaskSpec, round: number, excluded: string[]): Promise<Call> {
-    const { taskId, capability, to, deadlineAt } = spec
-    const found = await parts.candidates(capability, { to, timeoutMs: Math.min(round === 1 ? LOOK_MS : LOOK_AGAIN_MS, deadlineAt - now()) }).catch(error => {
-      logger.warn('looking for candidates failed', { taskId, why: messageOf(error) })
-      return []
-    })
-    const candidates = found.filter(({ agentId }) => !excluded.includes(agentId))
-    const envelope = composeCall(spec, round, { inputBytes: live.get(taskId)?.input.length ?? 0, excluded }, sender())
-    happen(taskId, { type: 'called', at: now(), round, asked: candidates.map(({ agentId }) => agentId) })
-    return { envelope, candidates }
-  }
-
-  async function announce ({ spec, excluded }: RequesterTask, round: number): Promise<void> {
-    const { taskId, to, bidWindowMs } = spec
-    const entry = live.get(taskId)
-    const { envelope, candidates } = await (round === 1 && entry?.call !== undefined ? entry.call : prepare(spec, round, excluded))
-    if (entry !== undefined) entry.call = undefined
-    const open = (): boolean => isOpen(taskId, round)
-    if (!open()) return
-    parts.announce(envelope, candidates, {
-      gossip: to === undefined ? { afterMs: bidWindowMs / KNOWN_FIRST, wanted: open } : undefined,
-      unreachable: (provider, why) => { happen(taskId, { type: 'passed', at: now(), provider, round, reason: why }) }
-    })
-  }
-
-  /** Whether bids of this round are taken. */
-  function isOpen (taskId: string, round: number): boolean {
-    const task = book.get(taskId)
-    return task?.stage === 'announced' && task.round === round
   }
 
   async function award (spec: TaskSpec, bid: Bid, epoch: number): Promise<void> {

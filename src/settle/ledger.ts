@@ -114,10 +114,11 @@ function createLinker (agent: string, chain: ReceiptChain): (make: Make) => Prom
   /** The newest entry made, while any is on its way. */
   let newest: Uint8Array = new Uint8Array()
   const underWay = new Set<Promise<void>>()
+  /** Why one of those on their way could not be written. */
   let broken: unknown
 
   return async make => {
-    while (broken !== undefined && underWay.size > 0) await Promise.allSettled(underWay)
+    for (const isBroken = () => broken !== undefined; isBroken() && underWay.size > 0;) await Promise.allSettled(underWay)
     if (underWay.size === 0) {
       newest = chain.head(agent)
       broken = undefined
