@@ -69,6 +69,9 @@ const DEFAULTS = { maxDurationMs: 60_000, leaseMs: 5_000, bidWindowMs: 500, maxR
 /** What leaves a trace in the log. */
 const LASTING: ReadonlySet<string> = new Set<MessageName>(['task.artifact', 'task.input-required', 'task.result'])
 
+/** What is said under a contract: its owner is told of the acceptance first. */
+const FROM_WORK: ReadonlySet<string> = new Set<MessageName>(['task.progress', 'task.artifact', 'task.input-required', 'task.result'])
+
 export const requesterMachine: Machine<RequesterTask, RequesterEvent, RequesterEffect> = {
   role: 'requester',
   step: stepRequester,
@@ -118,6 +121,8 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   const happen = (taskId: string, event: RequesterEvent): void => {
     book.apply(taskId, event).done.catch(error => { logger.error('an event could not be kept', { taskId, event: event.type, why: messageOf(error) }) })
   }
+
+  const nextTurn = (): Promise<void> => new Promise(resolve => { clock.after(0, resolve) })
 
   /** What nobody waits for may fail all the same: with a full disk, or in a handler of the owner's. */
   function kept (taskId: string, done: Promise<unknown>): void {
@@ -241,6 +246,8 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     const heard = { at, provider, epoch }
     const known = LASTING.has(envelope.type) ? recall(taskId) : book.get(taskId)
     if (LASTING.has(envelope.type) && known !== undefined && isStray(known, provider, epoch)) throw new A2aError({ code: 'STALE_EPOCH', taskId, epoch, current: known.epoch })
+    // The acceptance, which came just before it, may still be on its way to whoever waits for that reply.
+    if (FROM_WORK.has(envelope.type) && known?.stage === 'awarded') await nextTurn()
     switch (envelope.type) {
       case 'task.bid': {
         const { round, cost, duration_ms: durationMs, confidence, load, valid_ms: validMs } = payloadOf(envelope, 'task.bid')
