@@ -125,7 +125,7 @@ export function createHost (name: string, skewMs: number, world: World): Host {
 
     mine.provider = createProviderEnd({
       ...common,
-      wire,
+      wire: { ...wire, request: async (to, envelope, options) => { observeResult(envelope); return await wire.request(to, envelope, options) } },
       service: capability => capability === CAPABILITY ? service(mine, clock) : undefined,
       trusts: async () => true,
       load: () => Math.min(1, mine.provider.running() / 4),
@@ -171,6 +171,12 @@ export function createHost (name: string, skewMs: number, world: World): Host {
   function observeAward ({ type, correlationId: taskId, to, epoch = 0 }: Envelope): void {
     if (life === undefined || type !== 'task.award') return
     see({ what: 'awarding', taskId, epoch, provider: to ?? '', persisted: (row('requester', taskId)?.epoch ?? 0) >= epoch })
+  }
+
+  function observeResult ({ type, correlationId: taskId, epoch = 0 }: Envelope): void {
+    if (life === undefined || type !== 'task.result') return
+    const kept = row('provider', taskId)
+    see({ what: 'delivering', taskId, epoch, persisted: kept?.stage !== 'working' || (kept.epoch ?? 0) > epoch })
   }
 
   function observeAnswer (result: Envelope, { payload }: Envelope): void {
