@@ -4,7 +4,6 @@ import { messageOf } from '../core/errors.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Clock, Logger } from '../core/ports.ts'
 import type { RequesterEvent, RequesterTask } from '../core/requester.ts'
-import type { TaskSpec } from '../core/task.ts'
 
 /** Somebody who offers the capability, as far as is known. */
 export interface Candidate {
@@ -12,9 +11,6 @@ export interface Candidate {
   peer: string
   addresses: string[]
 }
-
-/** A call for proposals, and who is to be called directly. */
-export interface Call { envelope: Envelope, candidates: Candidate[] }
 
 export interface CallParts {
   /** Who might do it. Looks for `timeoutMs` when nobody is known. */
@@ -33,12 +29,8 @@ export interface CallParts {
   logger: Logger
 }
 
-export interface Calls {
-  /** Looks for whom to call, and writes down who they are: with the opening of the task, when they are known. */
-  prepare: (spec: TaskSpec, round: number, excluded: string[]) => Promise<Call>
-  /** Sends the call that was prepared, or prepares one, unless bids are not taken any more. */
-  announce: (task: RequesterTask, round: number, prepared?: Promise<Call>) => Promise<void>
-}
+/** Looks for whom to call, writes down who they are, and sends the call, unless bids are not taken any more. */
+export type Announce = (task: RequesterTask, round: number) => Promise<void>
 
 /** How long to look for candidates when nobody is known, in ms: in the first round, and in later ones. */
 const LOOK_MS = 1_000
@@ -46,34 +38,25 @@ const LOOK_AGAIN_MS = 250
 /** The share of the window for bids that those already known have to themselves: one part of so many. */
 const KNOWN_FIRST = 4
 
-export function createCalls (parts: CallParts): Calls {
-  const { sender, stateOf, happen, inputBytes, clock, logger } = parts
+export function createCalls ({ candidates: look, announce, sender, stateOf, happen, inputBytes, clock, logger }: CallParts): Announce {
+  const isOpen = (taskId: string, round: number): boolean => {
+    const task = stateOf(taskId)
+    return task?.stage === 'announced' && task.round === round
+  }
 
-  async function prepare (spec: TaskSpec, round: number, excluded: string[]): Promise<Call> {
-    const { taskId, capability, to, deadlineAt } = spec
-    const found = await parts.candidates(capability, { to, timeoutMs: Math.min(round === 1 ? LOOK_MS : LOOK_AGAIN_MS, deadlineAt - clock.now()) }).catch(error => {
+  return async ({ spec, excluded }, round) => {
+    const { taskId, capability, to, deadlineAt, bidWindowMs } = spec
+    const found = await look(capability, { to, timeoutMs: Math.min(round === 1 ? LOOK_MS : LOOK_AGAIN_MS, deadlineAt - clock.now()) }).catch(error => {
       logger.warn('looking for candidates failed', { taskId, why: messageOf(error) })
       return []
     })
+    if (!isOpen(taskId, round)) return
     const candidates = found.filter(({ agentId }) => !excluded.includes(agentId))
     const envelope = composeCall(spec, round, { inputBytes: inputBytes(taskId), excluded }, sender())
     happen(taskId, { type: 'called', at: clock.now(), round, asked: candidates.map(({ agentId }) => agentId) })
-    return { envelope, candidates }
-  }
-
-  async function announce ({ spec, excluded }: RequesterTask, round: number, prepared = prepare(spec, round, excluded)): Promise<void> {
-    const { taskId, to, bidWindowMs } = spec
-    const { envelope, candidates } = await prepared
-    const isOpen = (): boolean => {
-      const task = stateOf(taskId)
-      return task?.stage === 'announced' && task.round === round
-    }
-    if (!isOpen()) return
-    parts.announce(envelope, candidates, {
-      gossip: to === undefined ? { afterMs: bidWindowMs / KNOWN_FIRST, wanted: isOpen } : undefined,
+    announce(envelope, candidates, {
+      gossip: to === undefined ? { afterMs: bidWindowMs / KNOWN_FIRST, wanted: () => isOpen(taskId, round) } : undefined,
       unreachable: (provider, why) => { happen(taskId, { type: 'passed', at: clock.now(), provider, round, reason: why }) }
     })
   }
-
-  return { prepare, announce }
 }

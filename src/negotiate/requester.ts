@@ -5,7 +5,7 @@
  */
 import { createBook, type Book, type Machine } from './book.ts'
 import { encodeJson, JSON_TYPE, toBase64 } from './content.ts'
-import { createCalls, type Call, type CallParts } from './calls.ts'
+import { createCalls, type CallParts } from './calls.ts'
 import { rankBids } from './choice.ts'
 import { composeAward, type Sender } from './offers.ts'
 import { judgeResult, type SignedReceipt } from './verdict.ts'
@@ -78,7 +78,7 @@ export const requesterMachine: Machine<RequesterTask, RequesterEvent, RequesterE
   wakeAt,
   tick: (at, task) => tickOf(task, at),
   passing: (event, changed, effects) => event.type === 'heard' || (!changed && !effects.some(({ type }) => type === 'publish')),
-  patient: ({ type }) => type === 'bid' || type === 'passed' || type === 'accepted',
+  patient: ({ type }) => type === 'called' || type === 'bid' || type === 'passed' || type === 'accepted',
   summarise: task => ({
     capability: task.spec.capability,
     stage: task.stage,
@@ -100,8 +100,6 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     policy: RankingPolicy
     onInputRequired?: DelegateOptions['onInputRequired']
     output?: JsonSchema
-    /** The first call, prepared while the task is being written. */
-    call?: Promise<Call>
     /** Hash of the newest award, which its receipt must name. */
     contractHash?: string
     /** The epoch it was in when this process came back: its award from before, signed likewise, may be the one that was accepted. */
@@ -129,7 +127,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     done.catch(error => { logger.error('a task could not be kept going', { taskId, why: messageOf(error) }) })
   }
 
-  const calls = createCalls({
+  const announce = createCalls({
     ...parts, sender,
     stateOf: taskId => book.get(taskId),
     happen,
@@ -148,15 +146,10 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     }
     const { taskId } = spec
     const feed = createFeed()
-    const entry: Live = { input: bytes, feed, policy: options.policy ?? rankByValue, onInputRequired: options.onInputRequired, output: options.output }
-    live.set(taskId, entry)
+    live.set(taskId, { input: bytes, feed, policy: options.policy ?? rankByValue, onInputRequired: options.onInputRequired, output: options.output })
     const { signal } = options
     const onAbort = (): void => { kept(taskId, cancel(taskId, messageOf(signal?.reason))) }
-    const opened = book.open(taskId, openTask(spec), { type: 'opened', at: createdAt, spec, input: bytes.toString('base64'), output: options.output })
-    entry.call = calls.prepare(spec, 1, [])
-    // Whoever announces is told of its failure.
-    entry.call.catch(() => {})
-    opened.then(() => {
+    book.open(taskId, openTask(spec), { type: 'opened', at: createdAt, spec, input: bytes.toString('base64'), output: options.output }).then(() => {
       if (signal?.aborted === true) onAbort()
       else signal?.addEventListener('abort', onAbort, { once: true })
     }, error => {
@@ -175,7 +168,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
 
   function perform (taskId: string, effect: RequesterEffect, task: RequesterTask): void {
     switch (effect.type) {
-      case 'announce': return kept(taskId, calls.announce(task, effect.round, effect.round === 1 ? live.get(taskId)?.call : undefined))
+      case 'announce': return kept(taskId, announce(task, effect.round))
       case 'choose': return happen(taskId, choose(taskId, effect, task.spec))
       case 'award': return kept(taskId, award(task.spec, effect.bid, effect.epoch))
       case 'standby': return tell(effect.bid, compose('task.standby', { rank: effect.rank }, author, { correlationId: taskId, to: effect.bid.provider }))
