@@ -8,13 +8,14 @@ import { compileProvision, runHandler } from './execute/runner.ts'
 import { compileSchema } from './execute/schema.ts'
 import { createSigner, type RotatingSigner } from './identity/signer.ts'
 import { createProviderEnd, type ProviderEnd, type Service } from './negotiate/provider.ts'
-import { createRequesterEnd, type Candidate, type Lineage, type RequesterEnd } from './negotiate/requester.ts'
+import { createRequesterEnd, type Lineage, type RequesterEnd } from './negotiate/requester.ts'
 import { createLedger } from './settle/ledger.ts'
 import { openReceipt } from './settle/receipt.ts'
 import { compose, type Author } from './wire/compose.ts'
 import { newId } from './wire/id.ts'
 import type { Announcer } from './announce/announcer.ts'
 import type { Dialogues } from './converse/dialogues.ts'
+import type { Candidate } from './negotiate/calls.ts'
 import type { Agent, DelegateOptions, Node, Offer, Provision } from './core/agent.ts'
 import type { Capability } from './core/capability.ts'
 import type { Clock, EventLog, Logger } from './core/ports.ts'
@@ -61,6 +62,8 @@ const MAX_ADDRESSEES = 32
 const LOAD_STEP = 0.25
 /** and no more often than this, in ms. */
 const LOAD_PAUSE_MS = 1_000
+/** Own addresses are looked up again after this, in ms. */
+const ADDRESSES_MS = 1_000
 /** What a delegation leaves its own caller of the deadline, in ms. */
 const MARGIN_MS = 50
 
@@ -121,14 +124,22 @@ export function hostAgent (parts: AgentParts): HostedAgent {
       .map(({ agentId, peerId, endpoints }) => ({ agentId, peer: peerId, addresses: endpoints }))
   }
 
+  let known = { addresses: [] as string[], until: -Infinity }
+  /** Asking the system for each of them is much work for what two messages of every task carry. */
+  const addresses = (): string[] => {
+    const now = clock.now()
+    if (now >= known.until || now < known.until - ADDRESSES_MS) known = { addresses: net.addresses(), until: now + ADDRESSES_MS }
+    return known.addresses
+  }
+
   const requester: RequesterEnd = createRequesterEnd({
     author, signer, log, clock, logger, candidates,
     wire: net.wire,
-    addresses: net.addresses,
+    addresses,
     announce: (envelope, to, { gossip, unreachable }) => {
       const domain = domainOf((envelope.task ?? '').split('.'))
       announcer.announce(envelope, to, {
-        topic: gossip ? topicOf(domain) : undefined,
+        gossip: gossip && { topic: topicOf(domain), ...gossip },
         unreachable: (agentId, why) => {
           directory.unreachable(agentId)
           unreachable(agentId, why)
@@ -138,7 +149,7 @@ export function hostAgent (parts: AgentParts): HostedAgent {
     checkOutput: async (schema, output) => (await compileSchema(schema))(output),
     openReceipt: statement => openReceipt(statement, clock.now()),
     settle: ledger.settleAsRequester,
-    rttMs: peer => net.peers().find(row => row.peerId === peer)?.rttMs
+    rttMs: net.rttMs
   })
 
   const provider: ProviderEnd = createProviderEnd({

@@ -82,7 +82,7 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
   })
   const content = await createContent({ net, folder: join(home, 'content'), quotaBytes: options.contentQuotaBytes, clock, logger })
   const directory = createDirectory({ net, clock, logger, region, protocols: [CHANNEL_PROTOCOL, DIALOGUE_PROTOCOL] })
-  const announcer = createAnnouncer({ net, logger })
+  const announcer = createAnnouncer({ net, clock, logger })
   const count = (code: string): void => { net.refused[code] = (net.refused[code] ?? 0) + 1 }
   const dialogues = await createDialogues({ net, locate: directory.locate, compileSchema, clock, logger, count })
 

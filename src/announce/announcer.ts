@@ -1,11 +1,12 @@
 /**
- * Gets a call for proposals to whoever might answer: by gossip to the capability's domain, and straight to the agents
- * already known, since a small net or a late joiner has no grown gossip mesh. Receivers take it once.
+ * Gets a call for proposals to whoever might answer: straight to the agents already known, since a small net or a late
+ * joiner has no grown gossip mesh, and by gossip to the capability's domain when those known have not all answered soon.
+ * Receivers take it once.
  */
 import { LRUCache } from 'lru-cache'
 import { messageOf } from '../core/errors.ts'
 import type { Envelope } from '../core/envelope.ts'
-import type { EnvelopeHandler, Logger } from '../core/ports.ts'
+import type { Clock, EnvelopeHandler, Logger } from '../core/ports.ts'
 import type { Net } from '../net/net.ts'
 
 /** Somebody to be asked directly. */
@@ -15,9 +16,20 @@ export interface Addressee {
   addresses: string[]
 }
 
+/**
+ * When to tell the whole domain: every node in it checks two signatures for it, and who hears of a task whose bids are all in
+ * bids for nothing.
+ */
+export interface Gossiping {
+  /** How long those called directly are given to answer first, in ms. When there are none it is published at once. */
+  afterMs: number
+  /** Whether bids are still taken by then. */
+  wanted: () => boolean
+}
+
 export interface AnnounceOptions {
-  /** Gossip topic to publish in; none for a task that is for one agent only. */
-  topic?: string
+  /** The topic to publish in, and when. Absent for a task that is for one agent only. */
+  gossip?: Gossiping & { topic: string }
   /** An addressee's node cannot be reached. */
   unreachable: (agentId: string, why: string) => void
 }
@@ -29,10 +41,16 @@ export interface Announcer {
 /** Announcements remembered, so that one heard twice is considered once. */
 const REMEMBERED = 10_000
 
-export const createAnnouncer = ({ net, logger }: { net: Pick<Net, 'wire' | 'gossip'>, logger: Logger }): Announcer => ({
-  announce: (envelope, to, { topic, unreachable }) => {
-    if (topic !== undefined) {
-      net.gossip.publish(topic, envelope).catch(error => { logger.debug('an announcement was not published', { topic, why: messageOf(error) }) })
+export const createAnnouncer = ({ net, clock, logger }: { net: Pick<Net, 'wire' | 'gossip'>, clock: Pick<Clock, 'after'>, logger: Logger }): Announcer => ({
+  announce: (envelope, to, { gossip, unreachable }) => {
+    if (gossip !== undefined) {
+      const { topic, afterMs, wanted } = gossip
+      const publish = (): void => {
+        if (!wanted()) return
+        net.gossip.publish(topic, envelope).catch(error => { logger.debug('an announcement was not published', { topic, why: messageOf(error) }) })
+      }
+      if (to.length === 0) publish()
+      else clock.after(afterMs, publish)
     }
     // Agents of one node are called with one message; its node hands it to all of them.
     const byPeer = Map.groupBy(to, ({ peer }) => peer)

@@ -4,13 +4,18 @@ import type { Clock } from './ports.ts'
 /** The longest wait that setTimeout knows, in ms (about 24.8 days): anything longer would run at once. */
 const LONGEST_MS = 2 ** 31 - 1
 
-/** Wall time, and timers that never keep the process alive. */
+/** Wall time, and timers that never keep the process alive. After 0 ms is in the next turn of the event loop. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   after: (ms, run) => {
+    // setTimeout knows no less than 1 ms.
+    if (ms <= 0) {
+      const turn = setImmediate(run).unref()
+      return () => { clearImmediate(turn) }
+    }
     let timer: ReturnType<typeof setTimeout>
     const wait = (left: number) => {
-      const step = Math.min(Math.max(0, left), LONGEST_MS)
+      const step = Math.min(left, LONGEST_MS)
       timer = setTimeout(() => left > step ? wait(left - step) : run(), step).unref()
     }
     wait(ms)

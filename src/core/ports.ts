@@ -127,7 +127,7 @@ export interface AgentMetrics {
  * Rejects with LOG_WRITE_FAILED, and then nothing of that append is in the log.
  */
 export interface EventLog {
-  append: (event: Omit<LogEvent, 'position'>, summary: TaskSummary) => Promise<LogEvent>
+  append: (event: Omit<LogEvent, 'position'>, summary: TaskSummary, options?: WriteOptions) => Promise<LogEvent>
   /** All events of one task, oldest first. */
   eventsOf: (role: 'requester' | 'provider', taskId: string) => LogEvent[]
   /** The newest first. */
@@ -144,6 +144,11 @@ export interface EventLog {
   close: () => Promise<void>
 }
 
+export interface WriteOptions {
+  /** Nothing waits for it: it may take some 10 ms longer, to share an fsync with what comes. */
+  patient?: boolean
+}
+
 export interface ReceiptChain {
   /** The hash of the agent's newest receipt, or 32 zero bytes. */
   head: (agent: string) => Uint8Array
@@ -151,7 +156,7 @@ export interface ReceiptChain {
    * Adds a receipt. Appends happen in the order of the calls, so one may follow another that is not yet resolved. Rejects
    * when `previous` is not the head by then. One whose hash is there already only adds its countersignature.
    */
-  append: (entry: ReceiptEntry) => Promise<void>
+  append: (entry: ReceiptEntry, options?: WriteOptions) => Promise<void>
   /** Oldest first. */
   list: (agent: string, query?: { taskId?: string, limit?: number }) => ReceiptEntry[]
 }

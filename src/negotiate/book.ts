@@ -13,15 +13,22 @@ export interface Machine<T, E extends { type: string, at: number }, F> {
   summarise: (task: T) => TaskSummary
   /** Events that are not worth a write: they can be lost with the process. `changed`: whether the task is another after it. */
   passing: (event: E, changed: boolean, effects: F[]) => boolean
+  /** Events that lead to nothing but themselves: they may be kept with the next one. */
+  patient: (event: E) => boolean
 }
 
-export interface BookParts<T, F> {
+export interface BookParts<T, E, F> {
   agentId: string
   log: EventLog
   clock: Clock
   logger: Logger
   /** Acts on an effect, once its event is on disk. */
   perform: (taskId: string, effect: F, task: T) => void
+  /**
+   * An effect that is only a decision of our own, as the event that it comes to. That event is not performed but stepped at
+   * once: both are written in one commit, and what follows from them is acted on after it.
+   */
+  decide?: (taskId: string, effect: F, task: T) => E | undefined
   /** Told of each state a task enters, at once. */
   entered?: (taskId: string, task: T) => void
   /** A task has ended, and its end is kept: what was needed for it beside the book can go. It may be told more than once. */
@@ -41,25 +48,51 @@ export interface Book<T, E, F> {
   close: () => void
 }
 
-/** Ended tasks kept in memory, so that late messages meet their end state. */
-const KEEP_ENDED = 10_000
+/** Ended tasks kept in memory, so that late messages meet their end state without a look into the log: about 1 KB each. */
+const KEEP_ENDED = 1_000
 /** When the disk refused a timer's event, it is tried again after this. */
 const RETRY_MS = 500
 
-export function createBook<T, E extends { type: string, at: number }, F> (machine: Machine<T, E, F>, { agentId, log, clock, logger, perform, entered, onEnd }: BookParts<T, F>): Book<T, E, F> {
+export function createBook<T, E extends { type: string, at: number }, F> (machine: Machine<T, E, F>, { agentId, log, clock, logger, perform, decide, entered, onEnd }: BookParts<T, E, F>): Book<T, E, F> {
   const tasks = new Map<string, T>()
   const ended: string[] = []
   const timers = new Map<string, () => void>()
   let closed = false
 
-  const persist = async (taskId: string, event: E, task: T, effects: F[], changed = true): Promise<void> => {
-    if (!machine.passing(event, changed, effects)) {
+  /** One event, and where it led. */
+  interface Stepped { event: E, task: T, effects: F[], changed: boolean }
+
+  const persist = async (taskId: string, steps: Stepped[]): Promise<void> => {
+    const patient = steps.every(({ event }) => machine.patient(event))
+    const written = steps.filter(({ event, changed, effects }) => !machine.passing(event, changed, effects)).map(({ event, task }) => {
       const { type, at, ...data } = event
-      await log.append({ at, agent: agentId, role: machine.role, taskId, type, data }, machine.summarise(task))
-    }
-    if (machine.wakeAt(tasks.get(taskId) ?? task) === undefined) onEnd?.(taskId)
+      return log.append({ at, agent: agentId, role: machine.role, taskId, type, data }, machine.summarise(task), { patient })
+    })
+    if (written.length > 0) await Promise.all(written)
+    const now = tasks.get(taskId) ?? steps.at(-1)?.task
+    if (now !== undefined && machine.wakeAt(now) === undefined) onEnd?.(taskId)
     if (closed) return
-    for (const effect of effects) perform(taskId, effect, task)
+    for (const { effects, task } of steps) for (const effect of effects) perform(taskId, effect, task)
+  }
+
+  /** An event, and the decisions that it leads to. */
+  const stepAll = (taskId: string, before: T, first: E): Stepped[] => {
+    const steps: Stepped[] = []
+    let task = before
+    for (const events = [first]; events.length > 0;) {
+      const event = events.shift() as E
+      const next = machine.step(task, event)
+      const changed = next.task !== task
+      if (!changed && next.effects.length === 0) continue
+      task = next.task
+      const effects = next.effects.filter(effect => {
+        const decision = decide?.(taskId, effect, task)
+        if (decision !== undefined) events.push(decision)
+        return decision === undefined
+      })
+      steps.push({ event, task, effects, changed })
+    }
+    return steps
   }
 
   const enter = (taskId: string, task: T): void => {
@@ -100,14 +133,13 @@ export function createBook<T, E extends { type: string, at: number }, F> (machin
   const apply = (taskId: string, event: E): { effects: F[], done: Promise<void> } => {
     const before = tasks.get(taskId)
     if (before === undefined || closed) return { effects: [], done: Promise.resolve() }
-    const { task, effects } = machine.step(before, event)
-    if (task === before && effects.length === 0) return { effects, done: Promise.resolve() }
+    const steps = stepAll(taskId, before, event)
+    const task = steps.at(-1)?.task ?? before
     // An ended task that answers once more has not ended once more.
     if (task !== before) enter(taskId, task)
-    const done = persist(taskId, event, task, effects, task !== before)
     return {
-      effects,
-      done: done.catch(error => {
+      effects: steps.flatMap(({ effects }) => effects),
+      done: steps.length === 0 ? Promise.resolve() : persist(taskId, steps).catch(error => {
         // What is not on disk has not happened, unless something was built on it since.
         if (task !== before && tasks.get(taskId) === task) enter(taskId, before)
         throw error
@@ -120,7 +152,7 @@ export function createBook<T, E extends { type: string, at: number }, F> (machin
     open: async (taskId, { task, effects }, event) => {
       enter(taskId, task)
       try {
-        await persist(taskId, event, task, effects)
+        await persist(taskId, [{ event, task, effects, changed: true }])
       } catch (error) {
         timers.get(taskId)?.()
         timers.delete(taskId)

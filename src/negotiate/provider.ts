@@ -47,8 +47,8 @@ export interface ProviderParts {
   delegate: (task: { taskId: string, depth: number, visited: string[], remainingMs: () => number, budget?: number, signal: AbortSignal }) => TaskContext['delegate']
   /** Signs the outcome and keeps the receipt. The same contract gives the same statement. */
   settle: (facts: Settlement) => Promise<Envelope>
-  /** Keeps the requester's countersignature with the receipt. */
-  countersigned: (taskId: string, countersignature: Uint8Array) => Promise<void>
+  /** Keeps the requester's countersignature with the receipt. Throws when it does not hold; `done` resolves when it is kept. */
+  countersigned: (taskId: string, countersignature: Uint8Array) => { done: Promise<void> }
 }
 
 export interface ProviderEnd {
@@ -75,6 +75,7 @@ export const providerMachine: Machine<ProviderTask, ProviderEvent, ProviderEffec
   wakeAt: providerWakeAt,
   tick: at => ({ type: 'tick', at }),
   passing: (_event, changed) => !changed,
+  patient: ({ type }) => type === 'declined' || type === 'delivered',
   summarise: task => ({
     capability: task.capability,
     stage: task.stage === 'closed' ? task.reason : task.stage,
@@ -114,8 +115,40 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     clock, logger, tell,
     delegate: ({ taskId, call: { depth, visited, maxCost: budget } }, remainingMs, signal) =>
       parts.delegate({ taskId, depth: depth + 1, visited: [...visited, author.agentId], remainingMs, budget, signal }),
-    onEnded: (taskId, outcome) => { happen(taskId, { type: 'handled', at: now(), outcome }) }
+    onEnded: (taskId, outcome) => {
+      handled(taskId, outcome).catch(error => { logger.error('an outcome could not be kept', { taskId, why: messageOf(error) }) })
+    }
   })
+
+  /** What a delivery carries, under way: its receipt is written in one commit with the event that led to it. */
+  interface Parcel { content?: Uint8Array, outputHash?: string, receipt: Uint8Array }
+  const parcels = new WeakMap<ProviderEffect, Promise<Parcel>>()
+
+  async function handled (taskId: string, outcome: Outcome): Promise<void> {
+    const { effects, done } = book.apply(taskId, { type: 'handled', at: now(), outcome })
+    const task = book.get(taskId)
+    for (const effect of effects) {
+      if (effect.type !== 'deliver' || task === undefined) continue
+      const parcel = pack(task, effect.contract, outcome)
+      parcel.catch(() => {})
+      parcels.set(effect, parcel)
+    }
+    await done
+  }
+
+  async function pack (task: ProviderTask, { epoch, contractHash, inputHash }: ContractFacts, outcome: Outcome): Promise<Parcel> {
+    const { taskId, capability, requester, bid: { cost } } = task
+    const content = outcome.outcome === 'completed' ? encodeJson(outcome.output) : undefined
+    const outputHash = content === undefined ? undefined : hashOf(content)
+    const { auth } = await parts.settle({
+      taskId, capability, epoch, requester, contractHash, inputHash, outputHash, cost,
+      outcome: outcome.outcome,
+      failure: outcome.outcome === 'failed' ? outcome.failure.code : undefined,
+      durationMs: task.stage === 'delivering' ? now() - task.startedAt : 0,
+      endedAt: now()
+    })
+    return { content, outputHash, receipt: auth?.statement as Uint8Array }
+  }
 
   async function receive (envelope: Envelope, origin: Origin): Promise<Envelope | undefined> {
     const { correlationId: taskId, epoch = 0 } = envelope
@@ -215,7 +248,8 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
       case 'run': clock.after(0, () => { run(taskId) }); return
       case 'abort': return handlers.abort(taskId, effect.failure)
       case 'deliver': {
-        const delivery = deliver(taskId, task, effect.contract, effect.outcome).finally(() => { deliveries.delete(delivery) })
+        const { contract, outcome } = effect
+        const delivery = deliver(task, contract, outcome, parcels.get(effect) ?? pack(task, contract, outcome)).finally(() => { deliveries.delete(delivery) })
         deliveries.add(delivery)
         return
       }
@@ -255,26 +289,23 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     }
   }
 
-  async function deliver (taskId: string, task: ProviderTask, contract: ContractFacts, outcome: Outcome): Promise<void> {
-    const { epoch, contractHash, inputHash } = contract
+  async function deliver (task: ProviderTask, { epoch }: ContractFacts, outcome: Outcome, parcel: Promise<Parcel>): Promise<void> {
+    const { taskId } = task
     try {
-      const content = outcome.outcome === 'completed' ? encodeJson(outcome.output) : undefined
-      const outputHash = content === undefined ? undefined : hashOf(content)
-      const failure = outcome.outcome === 'failed' ? outcome.failure : undefined
-      const { auth } = await parts.settle({
-        taskId, capability: task.capability, epoch, requester: task.requester, outcome: outcome.outcome, failure: failure?.code,
-        contractHash, inputHash, outputHash, cost: task.bid.cost, durationMs: task.stage === 'delivering' ? now() - task.startedAt : 0, endedAt: now()
-      })
-      const receipt = auth?.statement as Uint8Array
+      const { content, outputHash, receipt } = await parcel
       const to = requesters.get(taskId)
       if (to === undefined) throw new A2aError({ code: 'PEER_UNREACHABLE', peer: task.requester, why: 'its address was lost with a restart' })
       const envelope = signEnvelope(compose('task.result', {
-        outcome: outcome.outcome, failure, output_hash: outputHash, receipt: Buffer.from(receipt).toString('base64url')
+        outcome: outcome.outcome,
+        failure: outcome.outcome === 'failed' ? outcome.failure : undefined,
+        output_hash: outputHash,
+        receipt: Buffer.from(receipt).toString('base64url')
       }, author, { correlationId: taskId, to: task.requester, epoch, task: task.capability, mediaType: JSON_TYPE }), signer)
       const reply = await wire.request(to.peer, content === undefined ? envelope : { ...envelope, content }, { timeoutMs: COUNTERSIGN_MS, addresses: to.addresses })
       if (reply.type !== 'task.settled') throw new A2aError({ code: 'MESSAGE_MALFORMED', why: `the result was answered with ${reply.type}` })
-      await parts.countersigned(taskId, Buffer.from(payloadOf(reply, 'task.settled').countersignature, 'base64url'))
-      happen(taskId, { type: 'delivered', at: now(), epoch })
+      // Before the task is closed, and in one commit with it.
+      const { done } = parts.countersigned(taskId, Buffer.from(payloadOf(reply, 'task.settled').countersignature, 'base64url'))
+      await Promise.all([done, book.apply(taskId, { type: 'delivered', at: now(), epoch }).done])
     } catch (error) {
       const { code } = toFailure(error)
       if (code === 'STALE_EPOCH' || code === 'TASK_UNKNOWN') {
@@ -305,7 +336,7 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
       closing = true
       const ends = handlers.endAll(
         capability => ({ code: 'HANDLER_LOST', capability, why: 'its node was shut down' }),
-        (taskId, failure) => book.apply(taskId, { type: 'handled', at: now(), outcome: { outcome: 'failed', failure } }).done
+        (taskId, failure) => handled(taskId, { outcome: 'failed', failure })
       )
       const late = Promise.withResolvers<void>()
       signal.addEventListener('abort', () => { late.resolve() }, { once: true })

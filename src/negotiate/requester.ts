@@ -5,7 +5,9 @@
  */
 import { createBook, type Book, type Machine } from './book.ts'
 import { encodeJson, JSON_TYPE, toBase64 } from './content.ts'
-import { composeAward, composeCall, type Sender } from './offers.ts'
+import { createCalls, type CallParts } from './calls.ts'
+import { rankBids } from './choice.ts'
+import { composeAward, type Sender } from './offers.ts'
 import { judgeResult, type SignedReceipt } from './verdict.ts'
 import { replayTask, type Past } from './replay.ts'
 import { createStrays } from './strays.ts'
@@ -23,14 +25,7 @@ import type { Envelope } from '../core/envelope.ts'
 import type { Clock, EventLog, Logger, Origin, Signer, Wire } from '../core/ports.ts'
 import type { Bid, TaskEvent, TaskSpec } from '../core/task.ts'
 
-/** Somebody who offers the capability, as far as is known. */
-export interface Candidate {
-  agentId: string
-  peer: string
-  addresses: string[]
-}
-
-export interface RequesterParts {
+export interface RequesterParts extends Pick<CallParts, 'candidates' | 'announce'> {
   author: Author
   signer: Signer
   wire: Wire
@@ -39,16 +34,12 @@ export interface RequesterParts {
   logger: Logger
   /** Own addresses, for whoever hears of the task by gossip. */
   addresses: () => string[]
-  /** Who might do it. Looks for `timeoutMs` when nobody is known. */
-  candidates: (capability: string, options: { to?: string, timeoutMs: number }) => Promise<Candidate[]>
-  /** Announces to the capability's domain by gossip, if wanted, and straight to the candidates. Tells which of them cannot be reached. */
-  announce: (envelope: Envelope, candidates: Candidate[], options: { gossip: boolean, unreachable: (agentId: string, why: string) => void }) => void
   /** What is wrong with an output, by the schema that the requester asked for. */
   checkOutput: (schema: JsonSchema, output: unknown) => Promise<string | undefined>
   /** Checks the provider's signature on its receipt. Throws when it does not hold. */
   openReceipt: (statement: Uint8Array) => SignedReceipt
   /** Countersigns, and keeps both. The same receipt gives the same answer. */
-  settle: (receiptStatement: Uint8Array, accepted: boolean) => Promise<Envelope>
+  settle: (receipt: SignedReceipt, accepted: boolean) => Promise<Envelope>
   rttMs: (peer: string) => number | undefined
 }
 
@@ -75,12 +66,11 @@ export interface RequesterEnd {
 }
 
 const DEFAULTS = { maxDurationMs: 60_000, leaseMs: 5_000, bidWindowMs: 500, maxRounds: 3 }
-/** How long to look for candidates when nobody is known, in ms: in the first round, and in later ones. */
-const LOOK_MS = 1_000
-const LOOK_AGAIN_MS = 250
-
 /** What leaves a trace in the log. */
 const LASTING: ReadonlySet<string> = new Set<MessageName>(['task.artifact', 'task.input-required', 'task.result'])
+
+/** What is said under a contract: its owner is told of the acceptance first. */
+const FROM_WORK: ReadonlySet<string> = new Set<MessageName>(['task.progress', 'task.artifact', 'task.input-required', 'task.result'])
 
 export const requesterMachine: Machine<RequesterTask, RequesterEvent, RequesterEffect> = {
   role: 'requester',
@@ -88,6 +78,7 @@ export const requesterMachine: Machine<RequesterTask, RequesterEvent, RequesterE
   wakeAt,
   tick: (at, task) => tickOf(task, at),
   passing: (event, changed, effects) => event.type === 'heard' || (!changed && !effects.some(({ type }) => type === 'publish')),
+  patient: ({ type }) => type === 'called' || type === 'bid' || type === 'passed' || type === 'accepted',
   summarise: task => ({
     capability: task.spec.capability,
     stage: task.stage,
@@ -118,7 +109,10 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   }
   const live = new Map<string, Live>()
   const isStray = createStrays()
-  const book: Book<RequesterTask, RequesterEvent, RequesterEffect> = createBook(machine, { agentId: author.agentId, log, clock, logger, perform })
+  const book: Book<RequesterTask, RequesterEvent, RequesterEffect> = createBook(machine, {
+    agentId: author.agentId, log, clock, logger, perform,
+    decide: (taskId, effect, { spec }) => effect.type === 'choose' ? choose(taskId, effect, spec) : undefined
+  })
 
   const now = (): number => clock.now()
   const sender = (): Sender => ({ author, signer, peerId: wire.peerId, addresses: parts.addresses() })
@@ -126,10 +120,19 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     book.apply(taskId, event).done.catch(error => { logger.error('an event could not be kept', { taskId, event: event.type, why: messageOf(error) }) })
   }
 
+  const nextTurn = (): Promise<void> => new Promise(resolve => { clock.after(0, resolve) })
+
   /** What nobody waits for may fail all the same: with a full disk, or in a handler of the owner's. */
   function kept (taskId: string, done: Promise<unknown>): void {
     done.catch(error => { logger.error('a task could not be kept going', { taskId, why: messageOf(error) }) })
   }
+
+  const announce = createCalls({
+    ...parts, sender,
+    stateOf: taskId => book.get(taskId),
+    happen,
+    inputBytes: taskId => live.get(taskId)?.input.length ?? 0
+  })
 
   function delegate (capability: string, input: unknown, options: DelegateOptions, lineage: Lineage): Work {
     const bytes = encodeJson(input)
@@ -165,11 +168,8 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
 
   function perform (taskId: string, effect: RequesterEffect, task: RequesterTask): void {
     switch (effect.type) {
-      case 'announce': return kept(taskId, announce(task.spec, effect.round, task.excluded))
-      case 'choose': {
-        const order = rank(live.get(taskId)?.policy ?? rankByValue, effect.bids, task.spec)
-        return happen(taskId, { type: 'chosen', at: now(), round: effect.round, order })
-      }
+      case 'announce': return kept(taskId, announce(task, effect.round))
+      case 'choose': return happen(taskId, choose(taskId, effect, task.spec))
       case 'award': return kept(taskId, award(task.spec, effect.bid, effect.epoch))
       case 'standby': return tell(effect.bid, compose('task.standby', { rank: effect.rank }, author, { correlationId: taskId, to: effect.bid.provider }))
       case 'decline': return tell(effect.bid, compose('task.decline', { reason: effect.reason }, author, { correlationId: taskId, causationId: effect.bid.id, to: effect.bid.provider }))
@@ -181,16 +181,8 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     }
   }
 
-  /** A policy that throws or forgets a bid must not lose the task. */
-  function rank (policy: RankingPolicy, bids: Bid[], spec: TaskSpec): ReturnType<RankingPolicy> {
-    try {
-      const order = policy(bids, spec)
-      if (order.length === bids.length) return order
-      logger.warn('the ranking policy left bids out; the default one decides', { taskId: spec.taskId })
-    } catch (error) {
-      logger.warn('the ranking policy failed; the default one decides', { taskId: spec.taskId, why: messageOf(error) })
-    }
-    return rankByValue(bids, spec)
+  function choose (taskId: string, { round, bids }: Extract<RequesterEffect, { type: 'choose' }>, spec: TaskSpec): RequesterEvent {
+    return { type: 'chosen', at: now(), round, order: rankBids(live.get(taskId)?.policy ?? rankByValue, bids, spec, logger) }
   }
 
   async function publish (taskId: string, event: TaskEvent): Promise<void> {
@@ -208,21 +200,6 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     } catch (error) {
       await cancel(taskId, `the question "${prompt}" was not answered: ${messageOf(error)}`)
     }
-  }
-
-  async function announce (spec: TaskSpec, round: number, excluded: string[]): Promise<void> {
-    const { taskId, capability, to, deadlineAt } = spec
-    const found = await parts.candidates(capability, { to, timeoutMs: Math.min(round === 1 ? LOOK_MS : LOOK_AGAIN_MS, deadlineAt - now()) }).catch(error => {
-      logger.warn('looking for candidates failed', { taskId, why: messageOf(error) })
-      return []
-    })
-    const candidates = found.filter(({ agentId }) => !excluded.includes(agentId))
-    const envelope = composeCall(spec, round, { inputBytes: live.get(taskId)?.input.length ?? 0, excluded }, sender())
-    happen(taskId, { type: 'called', at: now(), round, asked: candidates.map(({ agentId }) => agentId) })
-    parts.announce(envelope, candidates, {
-      gossip: to === undefined,
-      unreachable: (provider, why) => { happen(taskId, { type: 'passed', at: now(), provider, round, reason: why }) }
-    })
   }
 
   async function award (spec: TaskSpec, bid: Bid, epoch: number): Promise<void> {
@@ -260,8 +237,10 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     const { correlationId: taskId, from: provider, epoch = 0, sequence = 0 } = envelope
     const at = now()
     const heard = { at, provider, epoch }
-    const known = book.get(taskId)
+    const known = LASTING.has(envelope.type) ? recall(taskId) : book.get(taskId)
     if (LASTING.has(envelope.type) && known !== undefined && isStray(known, provider, epoch)) throw new A2aError({ code: 'STALE_EPOCH', taskId, epoch, current: known.epoch })
+    // The acceptance, which came just before it, may still be on its way to whoever waits for that reply.
+    if (FROM_WORK.has(envelope.type) && known?.stage === 'awarded') await nextTurn()
     switch (envelope.type) {
       case 'task.bid': {
         const { round, cost, duration_ms: durationMs, confidence, load, valid_ms: validMs } = payloadOf(envelope, 'task.bid')
@@ -303,6 +282,16 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     }
   }
 
+  /** A task as it stands; one that ended before a restart, or long ago, is in the log, and its result is answered as it was. */
+  function recall (taskId: string): RequesterTask | undefined {
+    const task = book.get(taskId)
+    if (task !== undefined) return task
+    const past = replay(taskId)?.task
+    if (past === undefined || !hasEnded(past)) return undefined
+    book.restore(taskId, past, [])
+    return past
+  }
+
   function refuseFenced (taskId: string, epoch: number, effects: RequesterEffect[]): void {
     if (!effects.some(({ type }) => type === 'fence')) return
     logger.warn('a message of an award that is over was refused', { taskId, epoch, current: book.get(taskId)?.epoch })
@@ -312,11 +301,11 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   /** Taken only from the holder of the contract, with a receipt that says what we know to be true. */
   async function receiveResult (envelope: Envelope): Promise<Envelope> {
     const { correlationId: taskId, from: provider, epoch = 0 } = envelope
-    const task = book.get(taskId)
+    const task = recall(taskId)
     if (task === undefined) throw new A2aError({ code: 'TASK_UNKNOWN', taskId })
     const entry = live.get(taskId)
-    const statement = Buffer.from(payloadOf(envelope, 'task.result').receipt, 'base64url')
-    const { event, accepted } = await judgeResult(envelope, parts.openReceipt(statement), {
+    const receipt = parts.openReceipt(Buffer.from(payloadOf(envelope, 'task.result').receipt, 'base64url'))
+    const { event, accepted } = await judgeResult(envelope, receipt, {
       spec: task.spec,
       contractHash: task.epoch === epoch ? entry?.contractHash : undefined,
       cost: winnerOf(task)?.provider === provider ? winnerOf(task)?.cost : undefined,
@@ -327,7 +316,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     const current = winnerOf(book.get(taskId) ?? task)?.provider === provider && book.get(taskId)?.epoch === epoch
     const { effects, done } = book.apply(taskId, event)
     const taken = effects.some(({ type }) => type === 'take') || (current && event.type === 'broke')
-    const countersigned = taken ? parts.settle(statement, accepted) : undefined
+    const countersigned = taken ? parts.settle(receipt, accepted) : undefined
     if (entry !== undefined) entry.settling = countersigned
     // It may fail while we still wait for the disk; who awaits it below is told.
     countersigned?.catch(() => {})

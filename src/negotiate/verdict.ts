@@ -9,7 +9,7 @@ import type { ReceiptFacts, TaskSpec } from '../core/task.ts'
 import type { Payload } from '../wire/messages.ts'
 
 /** A receipt whose signature holds, and the hash it is known by. */
-export interface SignedReceipt { hash: string, receipt: Payload<'task.receipt'> }
+export interface SignedReceipt { hash: string, statement: Uint8Array, envelope: Envelope, receipt: Payload<'task.receipt'> }
 
 export interface Expected {
   spec: TaskSpec
@@ -31,7 +31,7 @@ export interface Verdict {
 const MAX_WHY = 1_024
 
 /** Judges a `task.result` by its receipt, whose provider's signature has been checked. */
-export async function judgeResult (envelope: Envelope, { hash, receipt }: SignedReceipt, { spec, contractHash, cost = Infinity, check, at }: Expected): Promise<Verdict> {
+export async function judgeResult (envelope: Envelope, { hash, receipt }: Pick<SignedReceipt, 'hash' | 'receipt'>, { spec, contractHash, cost = Infinity, check, at }: Expected): Promise<Verdict> {
   const { from: provider, epoch = 0, content = new Uint8Array() } = envelope
   const { outcome, failure } = payloadOf(envelope, 'task.result')
   const { taskId, capability, requester, inputHash } = spec

@@ -67,6 +67,7 @@ export async function createNet ({ seed, listen = DEFAULT_LISTEN, bootstrap = []
             connectedForMs: clock.now() - first.timeline.open
           }]
     }),
+    rttMs: peer => channels.get(peer)?.rttMs(),
     handle: router.handle,
     onPeer: channels.onPeer,
     speakers: peer => peer === self ? speakersHere() : channels.get(peer)?.speakers() ?? [],

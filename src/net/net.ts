@@ -29,6 +29,8 @@ export interface Net extends AsyncDisposable {
   /** Multiaddrs with the peer id; loopback ones too. */
   addresses: () => string[]
   peers: () => PeerRow[]
+  /** Round trip to a peer over its channel, in ms, where it was measured. */
+  rttMs: (peer: string) => number | undefined
   /** Who takes messages of a type: they have been decoded, bounded, checked against their schema, and authenticated. One handler a type. */
   handle: (type: MessageName, handler: EnvelopeHandler) => void
   /** `opened`: a peer's hello has arrived, its agents are known; again when they have changed. `closed`: its last channel is gone. Returns the way to stop listening. */

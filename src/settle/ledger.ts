@@ -3,11 +3,13 @@
  * agent has one ledger, so its chain never forks; settlements that come at once are linked to each other and written
  * together. A contract is settled once: asked again, the ledger gives what it gave.
  */
+import { LRUCache } from 'lru-cache'
 import { newId as freshId } from '../wire/id.ts'
 import { A2aError } from '../core/errors.ts'
 import { decodeEnvelope } from '../wire/envelope.ts'
 import { sha256 } from '../wire/hash.ts'
-import { countersign, issueReceipt, openCountersignature, openReceipt } from './receipt.ts'
+import { parsePayload } from '../wire/messages.ts'
+import { countersign, issueReceipt, openAnswer, type OpenReceipt } from './receipt.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Settlement } from '../core/task.ts'
 import type { Clock, ReceiptChain, ReceiptEntry, Signer } from '../core/ports.ts'
@@ -25,12 +27,15 @@ export interface Ledger {
   /** The receipt of a contract that this agent carried out. Resolves when it is kept. */
   settleAsProvider: (outcome: Settlement) => Promise<Envelope>
   /**
-   * The countersignature to a provider's receipt. Resolves when both are kept. Rejects with what openReceipt throws, and
-   * with REFUSED when the receipt is not for this agent, or the contract was settled by another receipt.
+   * The countersignature to a provider's receipt. Resolves when both are kept. Rejects with REFUSED when the receipt is not
+   * for this agent, or the contract was settled by another receipt.
    */
-  settleAsRequester: (receiptStatement: Uint8Array, accepted: boolean) => Promise<Envelope>
-  /** Keeps the requester's answer beside the receipt. Rejects with TASK_UNKNOWN when there is no such receipt, and when it does not hold. */
-  attachCountersignature: (taskId: string, countersignature: Uint8Array) => Promise<void>
+  settleAsRequester: (receipt: OpenReceipt, accepted: boolean) => Promise<Envelope>
+  /**
+   * Keeps the requester's answer beside the receipt; `done` resolves when it is kept.
+   * @throws A2aError TASK_UNKNOWN when there is no such receipt, REFUSED when it was answered otherwise, and what openCountersignature throws
+   */
+  attachCountersignature: (taskId: string, countersignature: Uint8Array) => { done: Promise<void> }
 }
 
 export function createLedger ({ chain, signer, clock, newId = freshId }: LedgerParts): Ledger {
@@ -38,6 +43,8 @@ export function createLedger ({ chain, signer, clock, newId = freshId }: LedgerP
   const stamp = { newId, now: clock.now }
   const link = createLinker(agent, chain)
   const underWay = new Map<string, Promise<Envelope>>()
+  /** Receipts by their hash, until they are answered. Those answered later than so many others are looked up. */
+  const unanswered = new LRUCache<string, ReceiptEntry>({ max: 1_024 })
 
   /** One settlement of a contract at a time, so that the second finds what the first has kept. */
   async function once (contract: string, settle: () => Promise<Envelope>): Promise<Envelope> {
@@ -57,13 +64,14 @@ export function createLedger ({ chain, signer, clock, newId = freshId }: LedgerP
       return link(previous => {
         const envelope = issueReceipt({ ...outcome, previous }, signer, stamp)
         const statement = statementOf(envelope)
-        return { envelope, entry: { agent, taskId: outcome.taskId, epoch: outcome.epoch, at: stamp.now(), previous, hash: sha256(statement), statement } }
+        const entry = { agent, taskId: outcome.taskId, epoch: outcome.epoch, at: stamp.now(), previous, hash: sha256(statement), statement }
+        unanswered.set(toText(entry.hash), entry)
+        return { envelope, entry }
       })
     }),
 
-    settleAsRequester: async (statement, accepted) => {
-      const { receipt } = openReceipt(statement)
-      const { task_id: taskId, epoch } = receipt
+    settleAsRequester: async (opened, accepted) => {
+      const { statement, receipt: { task_id: taskId, epoch } } = opened
       return once(`requester ${taskId} ${epoch}`, async () => {
         const before = kept(taskId, epoch, 'requester')
         if (before?.countersignature !== undefined) {
@@ -71,21 +79,25 @@ export function createLedger ({ chain, signer, clock, newId = freshId }: LedgerP
           throw new A2aError({ code: 'REFUSED', why: `task ${taskId} was settled by another receipt in epoch ${epoch}` })
         }
         return link(previous => {
-          const envelope = countersign(statement, { accepted, previous }, signer, stamp)
+          const envelope = countersign(opened, { accepted, previous }, signer, stamp)
           const countersignature = statementOf(envelope)
           return { envelope, entry: { agent, taskId, epoch, at: stamp.now(), previous, hash: sha256(countersignature), statement, countersignature } }
         })
       })
     },
 
-    async attachCountersignature (taskId, countersignature) {
+    attachCountersignature: (taskId, countersignature) => {
       const { receipt_hash: wanted } = decodeEnvelope(countersignature).payload as { receipt_hash?: unknown }
-      const entry = chain.list(agent, { taskId }).find(entry => isProviders(entry) && Buffer.from(entry.hash).toString('base64url') === wanted)
+      const fresh = unanswered.get(String(wanted))
+      const entry = fresh?.taskId === taskId ? fresh : chain.list(agent, { taskId }).find(entry => isProviders(entry) && toText(entry.hash) === wanted)
       if (entry === undefined) throw new A2aError({ code: 'TASK_UNKNOWN', taskId })
-      if (entry.countersignature !== undefined && same(entry.countersignature, countersignature)) return
-      openCountersignature(countersignature, entry.statement)
+      if (entry.countersignature !== undefined && same(entry.countersignature, countersignature)) return { done: Promise.resolve() }
+      // Our own receipt needs no check by us, only its answer.
+      openAnswer(countersignature, { hash: toText(entry.hash), receipt: parsePayload('task.receipt', decodeEnvelope(entry.statement).payload) })
       if (entry.countersignature !== undefined) throw new A2aError({ code: 'REFUSED', why: `the receipt of task ${taskId} has been answered otherwise` })
-      await chain.append({ ...entry, countersignature })
+      const done = chain.append({ ...entry, countersignature }, { patient: true })
+      unanswered.delete(toText(entry.hash))
+      return { done }
     }
   }
 }
@@ -94,40 +106,39 @@ export function createLedger ({ chain, signer, clock, newId = freshId }: LedgerP
 type Make = (previous: Uint8Array) => { entry: ReceiptEntry, envelope: Envelope }
 
 /**
- * Links entries to the head of an agent's chain, one round at a time. All that came during a round form the next and
- * share its fsync; should one of them fail, those linked to it fail too.
+ * Links entries to the head of an agent's chain, each to the one before it, though that one may still be on its way to the
+ * disk: those that come at once share an fsync. Should one of them fail, those linked to it fail too, and whoever comes next
+ * waits for the last of them and begins at what was kept.
  */
 function createLinker (agent: string, chain: ReceiptChain): (make: Make) => Promise<Envelope> {
-  let waiting: Array<{ make: Make, resolve: (envelope: Envelope) => void, reject: (error: unknown) => void }> = []
-  let running = false
+  /** The newest entry made, while any is on its way. */
+  let newest: Uint8Array = new Uint8Array()
+  const underWay = new Set<Promise<void>>()
+  /** Why one of those on their way could not be written. */
+  let broken: unknown
 
-  async function run (): Promise<void> {
-    running = true
-    while (waiting.length > 0) {
-      const round = waiting
-      waiting = []
-      let previous = chain.head(agent)
-      await Promise.all(round.map(({ make, resolve, reject }) => {
-        try {
-          const { entry, envelope } = make(previous)
-          previous = entry.hash
-          return chain.append(entry).then(() => resolve(envelope), reject)
-        } catch (error) {
-          reject(error)
-        }
-      }))
+  return async make => {
+    for (const isBroken = () => broken !== undefined; isBroken() && underWay.size > 0;) await Promise.allSettled(underWay)
+    if (underWay.size === 0) {
+      newest = chain.head(agent)
+      broken = undefined
     }
-    running = false
+    const { entry, envelope } = make(newest)
+    newest = entry.hash
+    const written = chain.append(entry).catch((error: unknown) => {
+      broken ??= error
+      // What follows from one that is not there is refused for that, which is no fault of its own.
+      throw broken
+    }).finally(() => { underWay.delete(written) })
+    underWay.add(written)
+    await written
+    return envelope
   }
-
-  return make => new Promise((resolve, reject) => {
-    waiting.push({ make, resolve, reject })
-    if (!running) void run()
-  })
 }
 
 /** A provider's entry is named by its receipt, a requester's by its countersignature. */
 const isProviders = (entry: ReceiptEntry): boolean => same(entry.hash, sha256(entry.statement))
+const toText = (hash: Uint8Array): string => Buffer.from(hash).toString('base64url')
 const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
 
 function statementOf ({ auth }: Envelope): Uint8Array {

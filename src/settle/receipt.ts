@@ -21,6 +21,8 @@ export interface Stamp {
 export interface OpenReceipt {
   /** SHA-256 of the statement, base64url. */
   hash: string
+  /** The signed bytes. */
+  statement: Uint8Array
   envelope: Envelope
   receipt: Payload<'task.receipt'>
 }
@@ -58,10 +60,9 @@ export function issueReceipt (facts: Settlement & { previous: Uint8Array }, sign
 
 /**
  * The requester's signed `task.countersign` to a receipt that holds.
- * @throws A2aError REFUSED when the receipt is another requester's, and all that openReceipt throws
+ * @throws A2aError REFUSED when the receipt is another requester's
  */
-export function countersign (receiptStatement: Uint8Array, { accepted, previous }: { accepted: boolean, previous: Uint8Array }, signer: Signer, stamp: Stamp): Envelope {
-  const { hash, envelope, receipt } = openReceipt(receiptStatement)
+export function countersign ({ hash, envelope, receipt }: OpenReceipt, { accepted, previous }: { accepted: boolean, previous: Uint8Array }, signer: Signer, stamp: Stamp): Envelope {
   if (receipt.requester !== signer.agentId) throw new A2aError({ code: 'REFUSED', why: `this receipt is for ${receipt.requester}` })
   const payload: Payload<'task.countersign'> = { receipt_hash: hash, accepted, previous: toBase64(previous) }
   return signEnvelope({
@@ -102,7 +103,7 @@ export function openReceipt (statement: Uint8Array, now?: number): OpenReceipt {
   const receipt = expectType(envelope, 'task.receipt').payload as Payload<'task.receipt'>
   if (receipt.provider !== speaker.agentId) throw invalid(`the receipt names ${receipt.provider} as provider, and ${speaker.agentId} signed it`)
   if (receipt.task_id !== envelope.correlationId || receipt.epoch !== envelope.epoch || receipt.requester !== envelope.to) throw invalid('the receipt is of another task, epoch or requester than its envelope')
-  return { hash: hashOf(statement), envelope, receipt }
+  return { hash: hashOf(statement), statement, envelope, receipt }
 }
 
 /**
@@ -110,7 +111,14 @@ export function openReceipt (statement: Uint8Array, now?: number): OpenReceipt {
  * @throws A2aError like openReceipt
  */
 export function openCountersignature (countersignature: Uint8Array, receiptStatement: Uint8Array, now?: number): OpenCountersignature {
-  const { hash, receipt } = openReceipt(receiptStatement, now)
+  return openAnswer(countersignature, openReceipt(receiptStatement, now), now)
+}
+
+/**
+ * The answer to a receipt that is known to hold, because it was opened or because it is this agent's own.
+ * @throws A2aError like openReceipt
+ */
+export function openAnswer (countersignature: Uint8Array, { hash, receipt }: Pick<OpenReceipt, 'hash' | 'receipt'>, now?: number): OpenCountersignature {
   const { envelope, speaker } = verifyStatement(countersignature, now)
   const answer = expectType(envelope, 'task.countersign').payload as Payload<'task.countersign'>
   if (receipt.requester !== speaker.agentId) throw invalid(`the receipt names ${receipt.requester} as requester, and ${speaker.agentId} signed the answer`)

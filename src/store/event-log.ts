@@ -5,7 +5,7 @@ import { dirname } from 'node:path'
 import { A2aError, messageOf } from '../core/errors.ts'
 import type { Clock, EventLog, LogEvent, Logger, TaskRow } from '../core/ports.ts'
 import { openDatabase, sqliteCode } from './database.ts'
-import { groupCommit } from './group.ts'
+import { groupCommit, PATIENCE_MS } from './group.ts'
 import { interactionOf, metricsOf, outcomeOf, present, RECENT } from './projection.ts'
 import type { Tally } from './projection.ts'
 import { receiptChain } from './receipts.ts'
@@ -45,6 +45,7 @@ export function logOn (database: DatabaseSync, { file, clock, logger }: EventLog
   const group = groupCommit({
     // Without a timer: what arrives during one fsync shares the next, so groups grow by themselves when the disk is slow.
     defer: setImmediate,
+    later: commit => clock.after(PATIENCE_MS, commit),
     transaction: writes => {
       const startedAt = clock.now()
       try {
@@ -89,7 +90,7 @@ export function logOn (database: DatabaseSync, { file, clock, logger }: EventLog
 
 function events ({ sql, read, write }: Table): Omit<EventLog, 'chain' | 'values' | 'close'> {
   return {
-    append: async (event, summary) => {
+    append: async (event, summary, options) => {
       const { at, agent, role, taskId, type } = event
       const data = JSON.stringify(event.data) ?? 'null'
       const { capability, stage, ended, counterpart = null, epoch = null, failure = null, cost = null } = summary
@@ -102,7 +103,7 @@ function events ({ sql, read, write }: Table): Omit<EventLog, 'chain' | 'values'
           ended = excluded.ended, outcome = excluded.outcome, counterpart = excluded.counterpart, epoch = excluded.epoch, failure = excluded.failure, cost = excluded.cost`
         ).run(agent, role, taskId, position, position, at, at, capability, stage, Number(ended), outcome, counterpart, epoch, failure, cost)
         return { ...event, position }
-      })
+      }, options)
     },
     eventsOf: (role, taskId) =>
       read(() => sql('SELECT * FROM events WHERE task_id = ? AND role = ? ORDER BY position').all(taskId, role).map(toEvent)),

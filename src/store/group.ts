@@ -3,15 +3,20 @@
  * so that the simulator meets the order of things that production has: nothing is visible before it is committed.
  */
 import { A2aError } from '../core/errors.ts'
+import type { WriteOptions } from '../core/ports.ts'
 
 /** Writes in one transaction: bounds how long a commit keeps the event loop waiting. The rest goes into the next. */
 const LARGEST_GROUP = 1_024
+/** How long a patient write may wait for others to share its commit with, in ms. */
+export const PATIENCE_MS = 10
 /** Writes that may wait for their commit. More are rejected with OVERLOADED. */
 const MOST_QUEUED = 65_536
 
 export interface GroupParts {
   /** Calls `commit` soon, when those who are about to write have had their turn. */
   defer: (commit: () => void) => void
+  /** Calls `commit` after PATIENCE_MS, unless it is cancelled. */
+  later: (commit: () => void) => () => void
   /** Runs all of `writes`, and commits. Throws when it could not: then none of them has happened. */
   transaction: (writes: () => void) => void
   /** What callers are told when their transaction has failed. */
@@ -23,9 +28,10 @@ export interface GroupParts {
 export interface Group {
   /**
    * Does `write` in the next transaction; resolves to what it gave once that is committed, in the order of the calls. An
-   * A2aError thrown by `write` refuses this one alone; it must be thrown before anything was written.
+   * A2aError thrown by `write` refuses this one alone; it must be thrown before anything was written. A patient write alone
+   * begins no transaction before PATIENCE_MS.
    */
-  add: <T>(write: () => T) => Promise<T>
+  add: <T>(write: () => T, options?: WriteOptions) => Promise<T>
   /** Commits what is queued, and refuses what comes later. */
   close: () => void
 }
@@ -36,19 +42,26 @@ interface Waiting {
   reject: (error: unknown) => void
 }
 
-export function groupCommit ({ defer, transaction, failed, isOwnFault }: GroupParts): Group {
+export function groupCommit ({ defer, later, transaction, failed, isOwnFault }: GroupParts): Group {
   let queue: Waiting[] = []
   let deferred = false
+  let postponed: (() => void) | undefined
   let closed = false
 
-  const schedule = () => {
+  const schedule = (patient = false) => {
     if (deferred || queue.length === 0) return
+    if (patient) {
+      postponed ??= later(() => { schedule() })
+      return
+    }
     deferred = true
     defer(flush)
   }
 
   const flush = () => {
     deferred = false
+    postponed?.()
+    postponed = undefined
     const group = queue.slice(0, LARGEST_GROUP)
     queue = queue.slice(LARGEST_GROUP)
     schedule()
@@ -81,11 +94,11 @@ export function groupCommit ({ defer, transaction, failed, isOwnFault }: GroupPa
   }
 
   return {
-    add: write => new Promise((resolve, reject) => {
+    add: (write, { patient } = {}) => new Promise((resolve, reject) => {
       if (closed) return reject(failed(new Error('the log is closed')))
       if (queue.length >= MOST_QUEUED) return reject(new A2aError({ code: 'OVERLOADED', what: 'writes to the event log', limit: MOST_QUEUED }))
       queue.push({ write, resolve, reject })
-      schedule()
+      schedule(patient)
     }),
     close: () => {
       closed = true

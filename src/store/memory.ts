@@ -1,7 +1,7 @@
 /** An event log in memory, which keeps the promises of the one on disk: for the simulator, and for tests. */
 import { A2aError, messageOf } from '../core/errors.ts'
 import type { Clock, EventLog, LogEvent, ReceiptEntry, TaskRow } from '../core/ports.ts'
-import { groupCommit } from './group.ts'
+import { groupCommit, PATIENCE_MS } from './group.ts'
 import { checkKey, durationOf, interactionOf, linkOf, metricsOf, NO_RECEIPT, outcomeOf, present, RECENT } from './projection.ts'
 
 export interface MemoryLogOptions {
@@ -36,12 +36,13 @@ export function createMemoryLog ({ clock, commitMs, disk = createMemoryDisk() }:
   const self = disk.holder = Symbol('log')
   let open = true
 
+  const unlessKilled = (commit: () => void) => () => { if (disk.holder === self) commit() }
   const { add: write, close } = groupCommit({
     defer: commit => {
-      const unlessKilled = () => { if (disk.holder === self) commit() }
-      if (commitMs === undefined) queueMicrotask(unlessKilled)
-      else clock.after(commitMs, unlessKilled)
+      if (commitMs === undefined) queueMicrotask(unlessKilled(commit))
+      else clock.after(commitMs, unlessKilled(commit))
     },
+    later: commit => clock.after(PATIENCE_MS, unlessKilled(commit)),
     transaction: writes => writes(),
     isOwnFault: () => true,
     failed: error => new A2aError({ code: 'LOG_WRITE_FAILED', file: ':memory:', why: messageOf(error) }, { cause: error })
@@ -55,7 +56,7 @@ export function createMemoryLog ({ clock, commitMs, disk = createMemoryDisk() }:
   const recent = (agent: string) => tasksOf(agent).filter(({ row }) => row.ended).sort((a, b) => b.last - a.last).map(({ row }) => row)
 
   return {
-    append: async (event, summary) => {
+    append: async (event, summary, options) => {
       const stored = { ...event, data: JSON.stringify(event.data) ?? 'null' }
       const { capability, stage, ended, counterpart, epoch, failure, cost } = summary
       return write(() => {
@@ -70,7 +71,7 @@ export function createMemoryLog ({ clock, commitMs, disk = createMemoryDisk() }:
         const { first, row: { createdAt } } = disk.tasks.get(key) ?? { first: position, row: { createdAt: at } }
         disk.tasks.set(key, { first, last: position, row: present<TaskRow>({ taskId, agent, role, createdAt, updatedAt: at, capability, stage, ended, counterpart, epoch, failure, cost }) })
         return { ...event, position }
-      })
+      }, options)
     },
     eventsOf: (role, taskId) => (read().eventsOf.get(`${role} ${taskId}`) ?? []).map(event => ({ ...event, data: JSON.parse(event.data as string) })),
     tasks: ({ agent, role, ended, limit } = {}) => [...read().tasks.values()]
@@ -87,14 +88,14 @@ export function createMemoryLog ({ clock, commitMs, disk = createMemoryDisk() }:
       role => recent(agent).filter(row => row.role === role).slice(0, RECENT).map(durationOf)),
     chain: {
       head: agent => (read(), headOf(agent).slice()),
-      append: async given => {
+      append: async (given, options) => {
         const entry = present<ReceiptEntry>(structuredClone(given))
         return write(() => {
           const receipts = disk.receipts.get(entry.agent) ?? []
           const known = receipts.find(({ hash }) => Buffer.compare(hash, entry.hash) === 0)
           if (linkOf(entry, headOf(entry.agent), known !== undefined) === 'next') disk.receipts.set(entry.agent, [...receipts, entry])
           else if (known && entry.countersignature) known.countersignature = entry.countersignature
-        })
+        }, options)
       },
       list: (agent, { taskId, limit } = {}) =>
         structuredClone((read().receipts.get(agent) ?? []).filter(entry => (taskId ?? entry.taskId) === entry.taskId).slice(0, limit))

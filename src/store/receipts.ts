@@ -9,8 +9,9 @@ export function receiptChain ({ sql, read, write }: Table): ReceiptChain {
 
   return {
     head: agent => read(() => headOf(agent)),
-    append: async given => {
-      const { agent, taskId, epoch, at, previous, hash, statement, countersignature = null } = structuredClone(given)
+    append: async (given, options) => {
+      const { agent, taskId, epoch, at } = given
+      const [previous, hash, statement, countersignature = null] = [given.previous, given.hash, given.statement, given.countersignature].map(bytes => bytes && Uint8Array.from(bytes)) as [Uint8Array, Uint8Array, Uint8Array, Uint8Array?]
       return write(() => {
         // Inside the transaction, so that receipts queued together see each other.
         const known = sql('SELECT 1 FROM receipts WHERE agent = ? AND hash = ?').get(agent, hash) !== undefined
@@ -19,7 +20,7 @@ export function receiptChain ({ sql, read, write }: Table): ReceiptChain {
         } else {
           sql('INSERT INTO receipts (agent, task_id, epoch, at, previous, hash, statement, countersignature) VALUES (?, ?, ?, ?, ?, ?, ?, ?)').run(agent, taskId, epoch, at, previous, hash, statement, countersignature)
         }
-      })
+      }, options)
     },
     list: (agent, { taskId, limit = -1 } = {}) => read(() => taskId === undefined
       ? sql('SELECT * FROM receipts WHERE agent = ? ORDER BY number LIMIT ?').all(agent, limit)

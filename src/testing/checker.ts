@@ -44,6 +44,8 @@ export function check (observations: readonly Observation[], remains: readonly R
     promise(holders.get(`${taskId} ${epoch}`) === provider, taskId, `a result of ${what} was taken, who does not hold it`)
   }
 
+  for (const { host, taskId, epoch, persisted } of of('delivering')) promise(persisted, taskId, `${host} delivered epoch ${epoch} before its outcome was on disk`)
+
   // Handlers.
   const began = new Set<string>()
   const running = new Map<string, number>()

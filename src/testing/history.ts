@@ -16,6 +16,7 @@ export type Observation = { at: number, host: string } & (
   /** A provider holds the countersignature. */
   | { what: 'settled', taskId: string }
   /** A handler begins to work under a contract, and stops. */
+  | { what: 'delivering', taskId: string, epoch: number, persisted: boolean }
   | { what: 'began', taskId: string, epoch: number, run: number, persisted: boolean }
   | { what: 'stopped', taskId: string, epoch: number, run: number }
   | { what: 'told', taskId: string, event: TaskEvent }

@@ -5,10 +5,11 @@
 import { announcementIntake, createAnnouncer } from '../announce/announcer.ts'
 import { createMemoryDisk, createMemoryLog, type MemoryDisk } from '../store/memory.ts'
 import { createProviderEnd, providerMachine, type ProviderEnd, type Service } from '../negotiate/provider.ts'
-import { createRequesterEnd, requesterMachine, type Candidate, type RequesterEnd } from '../negotiate/requester.ts'
+import { createRequesterEnd, requesterMachine, type RequesterEnd } from '../negotiate/requester.ts'
 import { createSeal, createSealedLedger, openSealed } from './seals.ts'
 import { decodeEnvelope } from '../wire/envelope.ts'
 import type { Machine } from '../negotiate/book.ts'
+import type { Candidate } from '../negotiate/calls.ts'
 import type { DelegateOptions, TaskContext } from '../core/agent.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Clock, EventLog, Logger } from '../core/ports.ts'
@@ -107,7 +108,7 @@ export function createHost (name: string, skewMs: number, world: World): Host {
     const { wire, publish } = network.plug(plug)
     const consider = announcementIntake((envelope, origin) => mine.provider.receive(envelope, origin))
     const gossip = { publish: async (_topic: string, envelope: Envelope) => { publish(envelope) } }
-    const announcer = createAnnouncer({ net: { wire, gossip } as unknown as Parameters<typeof createAnnouncer>[0]['net'], logger: SILENT })
+    const announcer = createAnnouncer({ net: { wire, gossip } as unknown as Parameters<typeof createAnnouncer>[0]['net'], clock, logger: SILENT })
     const common = { author, signer, log, clock, logger: SILENT }
 
     mine.requester = createRequesterEnd({
@@ -115,7 +116,7 @@ export function createHost (name: string, skewMs: number, world: World): Host {
       wire: { ...wire, request: async (to, envelope, options) => { observeAward(envelope); return await wire.request(to, envelope, options) } },
       addresses: () => [],
       candidates: async (_capability, { to }) => world.candidates().filter(({ agentId: id }) => id !== agentId && (to === undefined || to === id)),
-      announce: (envelope, to, { gossip: wide, unreachable }) => { announcer.announce(envelope, to, { topic: wide ? 'sim' : undefined, unreachable }) },
+      announce: (envelope, to, { gossip, unreachable }) => { announcer.announce(envelope, to, { gossip: gossip && { topic: 'sim', ...gossip }, unreachable }) },
       checkOutput: async (_schema, output) => (output as { right?: boolean }).right === true ? undefined : 'it is wrong',
       openReceipt: openSealed,
       settle: ledger.settleAsRequester,
@@ -124,13 +125,16 @@ export function createHost (name: string, skewMs: number, world: World): Host {
 
     mine.provider = createProviderEnd({
       ...common,
-      wire,
+      wire: { ...wire, request: async (to, envelope, options) => { observeResult(envelope); return await wire.request(to, envelope, options) } },
       service: capability => capability === CAPABILITY ? service(mine, clock) : undefined,
       trusts: async () => true,
       load: () => Math.min(1, mine.provider.running() / 4),
       delegate: () => () => { throw new Error('nothing is delegated here') },
       settle: ledger.settleAsProvider,
-      countersigned: async taskId => { see({ what: 'settled', taskId }) }
+      countersigned: taskId => {
+        see({ what: 'settled', taskId })
+        return { done: Promise.resolve() }
+      }
     }, world.plants.provider ?? providerMachine)
 
     see({ what: 'up' })
@@ -150,9 +154,9 @@ export function createHost (name: string, skewMs: number, world: World): Host {
     const { plants: { log: worse }, fatalWrites } = world
     const plain: EventLog = {
       ...log,
-      append: async (event, summary) => {
+      append: async (event, summary, options) => {
         if (!mine.alive) return await new Promise<never>(() => {})
-        const kept = await log.append(event, summary)
+        const kept = await log.append(event, summary, options)
         if (event.type === 'opened' && mine.alive) see({ what: 'acknowledged', taskId: event.taskId })
         if (mine.alive && random.chance(fatalWrites())) {
           crash()
@@ -167,6 +171,12 @@ export function createHost (name: string, skewMs: number, world: World): Host {
   function observeAward ({ type, correlationId: taskId, to, epoch = 0 }: Envelope): void {
     if (life === undefined || type !== 'task.award') return
     see({ what: 'awarding', taskId, epoch, provider: to ?? '', persisted: (row('requester', taskId)?.epoch ?? 0) >= epoch })
+  }
+
+  function observeResult ({ type, correlationId: taskId, epoch = 0 }: Envelope): void {
+    if (life === undefined || type !== 'task.result') return
+    const kept = row('provider', taskId)
+    see({ what: 'delivering', taskId, epoch, persisted: kept?.stage !== 'working' || (kept.epoch ?? 0) > epoch })
   }
 
   function observeAnswer (result: Envelope, { payload }: Envelope): void {

@@ -9,7 +9,7 @@ import { agentIdOf, peerIdOf, type World } from './host.ts'
 import { createSeal, issueSealed } from './seals.ts'
 import type { Author } from '../wire/compose.ts'
 import type { Envelope } from '../core/envelope.ts'
-import type { Candidate } from '../negotiate/requester.ts'
+import type { Candidate } from '../negotiate/calls.ts'
 
 export function createLiar (name: string, { timeline, random, history, network }: World): Candidate {
   const [agentId, peer] = [agentIdOf(name), peerIdOf(name)]

@@ -30,14 +30,14 @@ export const issueSealed = (facts: Settlement, author: Author, signer: Signer): 
   }, author, { correlationId: facts.taskId, to: facts.requester, epoch: facts.epoch }), signer)
 
 /** @throws A2aError MESSAGE_MALFORMED */
-export function openSealed (statement: Uint8Array): SignedReceipt & { envelope: Envelope } {
+export function openSealed (statement: Uint8Array): SignedReceipt {
   const envelope = decodeEnvelope(statement)
-  return { hash: hashOf(statement), envelope, receipt: parsePayload('task.receipt', envelope.payload) }
+  return { hash: hashOf(statement), statement, envelope, receipt: parsePayload('task.receipt', envelope.payload) }
 }
 
 export interface SealedLedger {
   settleAsProvider: (facts: Settlement) => Promise<Envelope>
-  settleAsRequester: (statement: Uint8Array, accepted: boolean) => Promise<Envelope>
+  settleAsRequester: (receipt: SignedReceipt, accepted: boolean) => Promise<Envelope>
 }
 
 /** Keeps the promises of settle/ledger.ts: persisted, and a contract asked for again is answered as it was. */
@@ -60,8 +60,7 @@ export function createSealedLedger (log: EventLog, author: Author, signer: Signe
 
   return {
     settleAsProvider: async facts => await once(`receipt/${facts.taskId}/${facts.epoch}`, () => issueSealed(facts, author, signer)),
-    settleAsRequester: async (statement, accepted) => {
-      const { hash, envelope: { messageId }, receipt: { task_id: taskId, epoch, provider } } = openSealed(statement)
+    settleAsRequester: async ({ hash, envelope: { messageId }, receipt: { task_id: taskId, epoch, provider } }, accepted) => {
       const payload = { receipt_hash: hash, accepted, previous: NO_RECEIPT }
       const answer = await once(`answer/${taskId}/${epoch}`, () =>
         signEnvelope(compose('task.countersign', payload, author, { correlationId: taskId, causationId: messageId, to: provider, epoch }), signer))

@@ -16,7 +16,7 @@ import { createTimeline } from './timeline.ts'
 import type { TaskContext } from '../core/agent.ts'
 import type { Clock } from '../core/ports.ts'
 import type { TaskSpec } from '../core/task.ts'
-import type { Candidate } from '../negotiate/requester.ts'
+import type { Candidate } from '../negotiate/calls.ts'
 
 export interface SimulationOptions {
   seed: number

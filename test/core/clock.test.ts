@@ -29,6 +29,16 @@ it('runs no timer that was cancelled, and waits longer than setTimeout can', asy
   assert.deepEqual(ran, ['60 days'])
 })
 
+it('runs what is due at once in the next turn, unless it was cancelled', async () => {
+  const ran: string[] = []
+  systemClock.after(0, () => ran.push('now'))
+  systemClock.after(-5, () => ran.push('late'))
+  systemClock.after(0, () => ran.push('cancelled'))()
+  assert.deepEqual(ran, [])
+  await new Promise(resolve => { setImmediate(resolve) })
+  assert.deepEqual(ran, ['now', 'late'])
+})
+
 it('keeps no process alive', { timeout: 10_000 }, () => {
   const clock = join(import.meta.dirname, '../../src/core/clock.ts')
   const output = execFileSync(process.execPath, ['--input-type=module', '-e', `import { systemClock } from ${JSON.stringify(clock)}

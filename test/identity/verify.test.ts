@@ -34,6 +34,18 @@ describe('a signed envelope', () => {
     assert.throws(() => verifyEnvelope(sent({}, other), START), withCode('SIGNATURE_INVALID', /did not sign this task.refuse/))
   })
 
+  it('that held is refused with another credential beside it, and when a bit of it is turned', () => {
+    const good = sent()
+    verifyEnvelope(good, START)
+    verifyEnvelope(good, START)
+    const { auth } = good as { auth: { credential: Uint8Array, statement: Uint8Array } }
+    const renewed = signerOf(1).credential()
+    assert.throws(() => verifyEnvelope({ ...good, auth: { ...auth, credential: renewed } }, START), withCode('SIGNATURE_INVALID', /did not sign/))
+    const statement = Uint8Array.from(auth.statement)
+    statement[20]! ^= 1
+    assert.throws(() => verifyEnvelope({ ...good, auth: { ...auth, statement } }, START), withCode('SIGNATURE_INVALID', /did not sign/))
+  })
+
   it('is refused once its credential has expired', () => {
     const { notBefore, expiresAt } = signer
     verifyEnvelope(sent(), expiresAt())

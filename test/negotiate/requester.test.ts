@@ -33,6 +33,25 @@ it('a second receipt for a settled contract is refused, and does not bring the p
   assert.equal(seen('told').filter(({ event }) => event.event === 'result').length, 1)
 })
 
+it('a result that was settled before a crash is answered as it was', async () => {
+  const { host, actor, pass, seen } = setScene()
+  const ada = host('ada')
+  const bob = actor('bob', honest)
+  ada.delegate(...ASK)
+  await pass(500)
+  const result = bob.resultOf(awardsOf(bob)[0] as Envelope, { right: true })
+  const answers: string[] = []
+  for (let times = 0; times < 2; times++) {
+    const reply = bob.wire.request(ada.peer, result)
+    await pass(500)
+    answers.push(payloadOf(await reply, 'task.settled').countersignature)
+    ada.crash()
+    ada.boot()
+  }
+  assert.equal(answers[0], answers[1])
+  assert.equal(seen('told').filter(({ event }) => event.event === 'result').length, 1)
+})
+
 it('what the output must look like outlives a crash', async () => {
   const { host, actor, pass, seen } = setScene()
   const ada = host('ada')

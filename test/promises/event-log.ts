@@ -52,6 +52,16 @@ export function logKeepsItsPromises (name: string, open: () => Promise<LogUnderT
       assert.deepEqual(log.eventsOf('provider', 'task-9'), [])
     })
 
+    promises('keeps a patient write by itself, and before what comes after it', async ({ log }) => {
+      assert.equal((await log.append(eventOf({ type: 'alone' }), summaryOf(), { patient: true })).position, 1)
+      const order: string[] = []
+      const first = log.append(eventOf({ type: 'first' }), summaryOf(), { patient: true }).then(() => order.push('first'))
+      await log.append(eventOf({ type: 'second' }), summaryOf()).then(() => order.push('second'))
+      await first
+      assert.deepEqual(order, ['first', 'second'])
+      assert.deepEqual(log.eventsOf('requester', 'task-1').map(({ type }) => type), ['alone', 'first', 'second'])
+    })
+
     promises('shares no objects with its callers', async ({ log }) => {
       const data = { round: 1 }
       const value = Uint8Array.of(1)

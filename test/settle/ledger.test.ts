@@ -1,6 +1,6 @@
 import { describe, it } from 'node:test'
 import assert from 'node:assert/strict'
-import { checkReceipt } from '../../src/settle/receipt.ts'
+import { checkReceipt, openReceipt } from '../../src/settle/receipt.ts'
 import { createLedger } from '../../src/settle/ledger.ts'
 import { verifyChain } from '../../src/settle/chain.ts'
 import { withCode } from '../identity/support.ts'
@@ -23,8 +23,8 @@ describe('a ledger', () => {
     const { provider, requester, ofProvider, ofRequester } = start()
     for (const taskId of ['t1', 't2']) {
       const receipt = statementOf(await provider.settleAsProvider(outcomeOf(taskId)))
-      const answer = statementOf(await requester.settleAsRequester(receipt, true))
-      await provider.attachCountersignature(taskId, answer)
+      const answer = statementOf(await requester.settleAsRequester(openReceipt(receipt), true))
+      await provider.attachCountersignature(taskId, answer).done
     }
     for (const entries of [ofProvider(), ofRequester()]) {
       assert.deepEqual(entries.map(({ taskId }) => taskId), ['t1', 't2'])
@@ -37,7 +37,7 @@ describe('a ledger', () => {
     const { provider, requester, ofProvider, ofRequester } = start()
     const tasks = Array.from({ length: 40 }, (_, i) => `t${i}`)
     const receipts = await Promise.all(tasks.map(task => provider.settleAsProvider(outcomeOf(task))))
-    await Promise.all(receipts.map(receipt => requester.settleAsRequester(statementOf(receipt), true)))
+    await Promise.all(receipts.map(receipt => requester.settleAsRequester(openReceipt(statementOf(receipt)), true)))
     assert.equal(ofProvider().length, 40)
     assert.equal(ofRequester().length, 40)
     assert.deepEqual(verifyChain(ofProvider()), { ok: true })
@@ -47,8 +47,8 @@ describe('a ledger', () => {
   it('keeps one chain for an agent that is both sides', async () => {
     const { provider: ledger, ofProvider } = start()
     const receipt = await ledger.settleAsProvider(outcomeOf('t1', { requester: provider.agentId }))
-    const answer = await ledger.settleAsRequester(statementOf(receipt), true)
-    await ledger.attachCountersignature('t1', statementOf(answer))
+    const answer = await ledger.settleAsRequester(openReceipt(statementOf(receipt)), true)
+    await ledger.attachCountersignature('t1', statementOf(answer)).done
     assert.equal(ofProvider().length, 2)
     assert.deepEqual(verifyChain(ofProvider()), { ok: true })
   })
@@ -61,8 +61,8 @@ describe('a ledger', () => {
     assert.equal(new Set(asked.map(envelope => Buffer.from(statementOf(envelope)).toString('hex'))).size, 1)
     assert.equal(ofProvider().length, 1)
     const statement = Buffer.from(receipt!, 'hex')
-    const answers = await Promise.all([1, 2, 3].map(() => requester.settleAsRequester(statement, true)))
-    answers.push(await requester.settleAsRequester(statement, true))
+    const answers = await Promise.all([1, 2, 3].map(() => requester.settleAsRequester(openReceipt(statement), true)))
+    answers.push(await requester.settleAsRequester(openReceipt(statement), true))
     assert.equal(new Set(answers.map(({ messageId }) => messageId)).size, 1)
     assert.equal(ofRequester().length, 1)
     await provider.settleAsProvider(outcomeOf('t1', { epoch: 2 }))
@@ -72,31 +72,31 @@ describe('a ledger', () => {
   it('refuses a second receipt of the same contract', async () => {
     const { requester } = start()
     const [one, two] = await Promise.all([3, 4].map(cost => start().provider.settleAsProvider(outcomeOf('t1', { cost }))))
-    const outcomes = await Promise.allSettled([one!, two!].map(receipt => requester.settleAsRequester(statementOf(receipt), true)))
+    const outcomes = await Promise.allSettled([one!, two!].map(receipt => requester.settleAsRequester(openReceipt(statementOf(receipt)), true)))
     assert.deepEqual(outcomes.map(({ status }) => status), ['fulfilled', 'rejected'])
-    await assert.rejects(requester.settleAsRequester(statementOf(two!), true), withCode('REFUSED', /another receipt/))
+    await assert.rejects(requester.settleAsRequester(openReceipt(statementOf(two!)), true), withCode('REFUSED', /another receipt/))
   })
 
   it('refuses a receipt for somebody else, or that does not hold', async () => {
     const { provider, requester, ofRequester } = start()
     const foreign = await provider.settleAsProvider(outcomeOf('t1', { requester: stranger.agentId }))
-    await assert.rejects(requester.settleAsRequester(statementOf(foreign), true), withCode('REFUSED'))
+    await assert.rejects(requester.settleAsRequester(openReceipt(statementOf(foreign)), true), withCode('REFUSED'))
     const mine = statementOf(await provider.settleAsProvider(outcomeOf('t2')))
-    await assert.rejects(requester.settleAsRequester(flipped(mine), true), withCode('SIGNATURE_INVALID'))
+    assert.throws(() => openReceipt(flipped(mine)), withCode('SIGNATURE_INVALID'))
     assert.equal(ofRequester().length, 0)
   })
 
   it('attaches only the answer of the requester, to a receipt it has', async () => {
     const { provider, requester, ofProvider } = start()
     const receipt = statementOf(await provider.settleAsProvider(outcomeOf('t1')))
-    const answer = statementOf(await requester.settleAsRequester(receipt, true))
-    await assert.rejects(provider.attachCountersignature('t2', answer), withCode('TASK_UNKNOWN'))
-    await assert.rejects(provider.attachCountersignature('t1', flipped(answer)), withCode('SIGNATURE_INVALID'))
+    const answer = statementOf(await requester.settleAsRequester(openReceipt(receipt), true))
+    assert.throws(() => provider.attachCountersignature('t2', answer), withCode('TASK_UNKNOWN'))
+    assert.throws(() => provider.attachCountersignature('t1', flipped(answer)), withCode('SIGNATURE_INVALID'))
     assert.equal(ofProvider()[0]?.countersignature, undefined)
-    await provider.attachCountersignature('t1', answer)
-    await provider.attachCountersignature('t1', answer)
-    const otherwise = statementOf(await start().requester.settleAsRequester(receipt, false))
-    await assert.rejects(provider.attachCountersignature('t1', otherwise), withCode('REFUSED', /otherwise/))
+    await provider.attachCountersignature('t1', answer).done
+    await provider.attachCountersignature('t1', answer).done
+    const otherwise = statementOf(await start().requester.settleAsRequester(openReceipt(receipt), false))
+    assert.throws(() => provider.attachCountersignature('t1', otherwise), withCode('REFUSED', /otherwise/))
     assert.equal(checkReceipt(ofProvider()[0]!).accepted, true)
   })
 
@@ -124,7 +124,7 @@ describe('a chain', () => {
     const { provider, requester, ofProvider, ofRequester } = start()
     for (const taskId of ['t0', 't1', 't2']) {
       const receipt = statementOf(await provider.settleAsProvider(outcomeOf(taskId)))
-      await provider.attachCountersignature(taskId, statementOf(await requester.settleAsRequester(receipt, true)))
+      await provider.attachCountersignature(taskId, statementOf(await requester.settleAsRequester(openReceipt(receipt), true))).done
     }
     return { provided: ofProvider(), requested: ofRequester() }
   }

@@ -8,7 +8,7 @@ import { flipped, outcomeOf, provider, requester, signed, stamp, statementOf, st
 const previous = new Uint8Array(32)
 const receipt = issueReceipt({ ...outcomeOf('t1'), previous }, provider, stamp)
 const statement = statementOf(receipt)
-const answer = countersign(statement, { accepted: true, previous }, requester, stamp)
+const answer = countersign(openReceipt(statement), { accepted: true, previous }, requester, stamp)
 const countersignature = statementOf(answer)
 /** The payload of the receipt, for others to sign. */
 const payload = receipt.payload as never
@@ -36,7 +36,7 @@ describe('a receipt', () => {
   })
 
   it('that the requester did not accept is verified, and not accepted', () => {
-    const refused = statementOf(countersign(statement, { accepted: false, previous }, requester, stamp))
+    const refused = statementOf(countersign(openReceipt(statement), { accepted: false, previous }, requester, stamp))
     const { accepted, verified } = checkReceipt({ statement, countersignature: refused })
     assert.deepEqual({ accepted, verified }, { accepted: false, verified: true })
   })
@@ -73,7 +73,7 @@ describe('a receipt', () => {
   }
 
   it('is answered by its requester only', () => {
-    assert.throws(() => countersign(statement, { accepted: true, previous }, stranger, stamp), withCode('REFUSED'))
+    assert.throws(() => countersign(openReceipt(statement), { accepted: true, previous }, stranger, stamp), withCode('REFUSED'))
     const zero = Buffer.from(previous).toString('base64url')
     const forged = signed('task.countersign', stranger, { receipt_hash: hashOf(statement), accepted: true, previous: zero })
     assert.throws(() => openCountersignature(statementOf(forged), statement), withCode('SIGNATURE_INVALID', /as requester/))

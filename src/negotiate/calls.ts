@@ -1,0 +1,62 @@
+/** A requester's calls for proposals: whom they go to, and when the others of the domain hear of them too. */
+import { composeCall, type Sender } from './offers.ts'
+import { messageOf } from '../core/errors.ts'
+import type { Envelope } from '../core/envelope.ts'
+import type { Clock, Logger } from '../core/ports.ts'
+import type { RequesterEvent, RequesterTask } from '../core/requester.ts'
+
+/** Somebody who offers the capability, as far as is known. */
+export interface Candidate {
+  agentId: string
+  peer: string
+  addresses: string[]
+}
+
+export interface CallParts {
+  /** Who might do it. Looks for `timeoutMs` when nobody is known. */
+  candidates: (capability: string, options: { to?: string, timeoutMs: number }) => Promise<Candidate[]>
+  /**
+   * Announces straight to the candidates, and to the capability's domain by gossip when `wanted` still says so `afterMs`
+   * later. Tells which candidates cannot be reached.
+   */
+  announce: (envelope: Envelope, candidates: Candidate[], options: { gossip?: { afterMs: number, wanted: () => boolean }, unreachable: (agentId: string, why: string) => void }) => void
+  sender: () => Sender
+  stateOf: (taskId: string) => RequesterTask | undefined
+  /** Has an event stepped and written. */
+  happen: (taskId: string, event: RequesterEvent) => void
+  inputBytes: (taskId: string) => number
+  clock: Clock
+  logger: Logger
+}
+
+/** Looks for whom to call, writes down who they are, and sends the call, unless bids are not taken any more. */
+export type Announce = (task: RequesterTask, round: number) => Promise<void>
+
+/** How long to look for candidates when nobody is known, in ms: in the first round, and in later ones. */
+const LOOK_MS = 1_000
+const LOOK_AGAIN_MS = 250
+/** The share of the window for bids that those already known have to themselves: one part of so many. */
+const KNOWN_FIRST = 4
+
+export function createCalls ({ candidates: look, announce, sender, stateOf, happen, inputBytes, clock, logger }: CallParts): Announce {
+  const isOpen = (taskId: string, round: number): boolean => {
+    const task = stateOf(taskId)
+    return task?.stage === 'announced' && task.round === round
+  }
+
+  return async ({ spec, excluded }, round) => {
+    const { taskId, capability, to, deadlineAt, bidWindowMs } = spec
+    const found = await look(capability, { to, timeoutMs: Math.min(round === 1 ? LOOK_MS : LOOK_AGAIN_MS, deadlineAt - clock.now()) }).catch(error => {
+      logger.warn('looking for candidates failed', { taskId, why: messageOf(error) })
+      return []
+    })
+    if (!isOpen(taskId, round)) return
+    const candidates = found.filter(({ agentId }) => !excluded.includes(agentId))
+    const envelope = composeCall(spec, round, { inputBytes: inputBytes(taskId), excluded }, sender())
+    happen(taskId, { type: 'called', at: clock.now(), round, asked: candidates.map(({ agentId }) => agentId) })
+    announce(envelope, candidates, {
+      gossip: to === undefined ? { afterMs: bidWindowMs / KNOWN_FIRST, wanted: () => isOpen(taskId, round) } : undefined,
+      unreachable: (provider, why) => { happen(taskId, { type: 'passed', at: clock.now(), provider, round, reason: why }) }
+    })
+  }
+}
