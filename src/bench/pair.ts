@@ -1,0 +1,81 @@
+/** A subject at work: its two processes, its broker, and what they use while they are measured. */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Measured as Loaded, Load } from './load.ts'
+import type { Usage } from './messages.ts'
+import { startProcess, type Measured } from './process.ts'
+import type { Subject } from './subject.ts'
+import type { Tls } from './tls.ts'
+import { cpuOf, sentBy } from './traffic.ts'
+
+export interface Pair extends AsyncDisposable {
+  readonly subject: Subject
+  /** Pids of all that belongs to it. */
+  readonly pids: number[]
+  ask: (load: Load, bytes: number) => Promise<Loaded & Cost>
+  tell: (count: number, bytes: number) => Promise<Told & Cost>
+}
+
+/** Of all processes of the subject together, its broker too, for each message (a request and its reply are one). */
+export interface Cost {
+  cpuUs?: number
+  /** TCP payload on every link it goes over. */
+  wireBytes?: number
+}
+
+export interface Told {
+  perSecond: number
+  count: number
+}
+
+const KNOWN_TO_LAST_MS = 300_000
+
+export async function startPair (subject: Subject, folder: string, tls: Tls, signal: AbortSignal): Promise<Pair> {
+  await using stack = new AsyncDisposableStack()
+  const own = join(folder, subject.id)
+  mkdirSync(own, { recursive: true, mode: 0o700 })
+  const broker = await subject.broker?.start({ folder: own, tls })
+  if (broker !== undefined) stack.use(broker)
+  const args = { subject: subject.id, folder: own, tls, broker: broker?.address }
+  const server = stack.use(await startProcess('echo-server', args, { signal }))
+  const caller = stack.use(await startProcess('echo-caller', { ...args, address: await server.call('address') }, { signal }))
+  const pids = [server.pid, caller.pid, ...(broker === undefined ? [] : [broker.pid])]
+  const kept = stack.move()
+
+  async function cost<T> (work: () => Promise<T>, countOf: (result: T) => number): Promise<T & Cost> {
+    const before = await used(server, caller, pids, broker?.pid)
+    const result = await work()
+    const after = await used(server, caller, pids, broker?.pid)
+    const count = countOf(result)
+    return {
+      ...result,
+      cpuUs: (after.cpuUs - before.cpuUs) / count,
+      wireBytes: after.wireBytes === undefined || before.wireBytes === undefined ? undefined : (after.wireBytes - before.wireBytes) / count
+    }
+  }
+
+  return {
+    subject,
+    pids,
+    // Warmed up outside of what is counted.
+    ask: async ({ warmUpMs, ...load }, bytes) => {
+      await caller.call('ask', { ...load, ms: warmUpMs, count: undefined, bytes, warmUpMs: 0 })
+      return await cost(() => caller.call<Loaded>('ask', { ...load, bytes, warmUpMs: 0 }, KNOWN_TO_LAST_MS), ({ count }) => count)
+    },
+    tell: async (count, bytes) => await cost(async () => {
+      await server.call('expect', count)
+      const complete = server.call<string>('complete', undefined, KNOWN_TO_LAST_MS)
+      complete.catch(() => undefined)
+      const begun = BigInt(await caller.call<string>('tell', { count, bytes }, KNOWN_TO_LAST_MS))
+      const elapsedMs = Number(BigInt(await complete) - begun) / 1e6
+      return { count, perSecond: count / elapsedMs * 1_000 }
+    }, () => count),
+    [Symbol.asyncDispose]: () => kept.disposeAsync()
+  }
+}
+
+async function used (server: Measured, caller: Measured, pids: number[], broker?: number): Promise<{ cpuUs: number, wireBytes?: number }> {
+  const wireBytes = await sentBy(pids)
+  const [a, b] = await Promise.all([server.call<Usage>('usage'), caller.call<Usage>('usage')])
+  return { cpuUs: a.cpuUs + b.cpuUs + (broker === undefined ? 0 : cpuOf(broker) ?? 0), wireBytes }
+}

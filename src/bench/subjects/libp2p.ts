@@ -1,0 +1,76 @@
+/** A libp2p stream as it comes: TCP, Noise, yamux with their defaults, one long-lived stream, and nothing of ours. */
+import { noise } from '@libp2p/noise'
+import { tcp } from '@libp2p/tcp'
+import { yamux } from '@libp2p/yamux'
+import { multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p, type Libp2p } from 'libp2p'
+import type { Stream } from '@libp2p/interface'
+import { createFrames, frame } from '../frames.ts'
+import type { Subject } from '../subject.ts'
+
+const ECHO = '/bench/echo/1'
+const SINK = '/bench/sink/1'
+
+export const libp2p: Subject = {
+  id: 'libp2p',
+  title: 'bare libp2p stream',
+  over: 'TCP, Noise, yamux',
+  packages: [],
+
+  serve: async ({ arrived }) => {
+    const host = await createHost()
+    await host.handle(ECHO, stream => { receive(stream, payload => { stream.send(frame(payload)) }) })
+    await host.handle(SINK, stream => { receive(stream, arrived) })
+    return { address: host.getMultiaddrs().map(String), [Symbol.asyncDispose]: async () => { await host.stop() } }
+  },
+
+  connect: async ([address = '']: string[]) => {
+    const host = await createHost()
+    const to = multiaddr(address)
+    const asking = await host.dialProtocol(to, ECHO)
+    const telling = await host.dialProtocol(to, SINK)
+    const waiting: Array<(bytes: number) => void> = []
+    let answered = 0
+    receive(asking, payload => {
+      waiting[answered]?.(payload.length)
+      if (++answered < 1_024) return
+      waiting.splice(0, answered)
+      answered = 0
+    })
+    return {
+      request: payload => new Promise(resolve => {
+        waiting.push(resolve)
+        asking.send(frame(payload))
+      }),
+      tell: payload => telling.send(frame(payload)) ? undefined : drained(telling),
+      [Symbol.asyncDispose]: async () => { await host.stop() }
+    }
+  }
+}
+
+const createHost = (): Promise<Libp2p> => createLibp2p({
+  addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
+  transports: [tcp()],
+  connectionEncrypters: [noise()],
+  streamMuxers: [yamux()]
+})
+
+function receive (stream: Stream, onFrame: (payload: Buffer) => void): void {
+  const frames = createFrames(onFrame)
+  stream.addEventListener('message', ({ data }) => {
+    if (data instanceof Uint8Array) frames.push(data)
+    else for (const piece of data) frames.push(piece)
+  })
+}
+
+/** Not stream.onDrain(): in @libp2p/utils 7.4.1 every wait after the first ends at once, and the memory fills up. */
+const drained = (stream: Stream): Promise<void> => new Promise((resolve, reject) => {
+  const end = (): void => {
+    stream.removeEventListener('drain', end)
+    stream.removeEventListener('close', end)
+    if (stream.status === 'open') resolve()
+    else reject(new Error('the stream was closed'))
+  }
+  stream.addEventListener('drain', end)
+  stream.addEventListener('close', end)
+})
