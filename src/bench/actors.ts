@@ -1,8 +1,10 @@
 /** The parts a measured process can play. */
-import { echoCaller, echoServer } from './echo.ts'
 import type { Actor } from './messages.ts'
 
+/** Each is loaded when it is played: a process that measures NATS has nothing of ours in it but the load. */
 export const ACTORS: Record<string, (args: any) => Promise<Actor>> = {
-  'echo-server': echoServer,
-  'echo-caller': echoCaller
+  'echo-server': async args => await (await import('./parts/echo.ts')).echoServer(args),
+  'echo-caller': async args => await (await import('./parts/echo.ts')).echoCaller(args),
+  'mesh-provider': async args => await (await import('./parts/mesh.ts')).meshProvider(args),
+  'mesh-requester': async args => await (await import('./parts/mesh.ts')).meshRequester(args)
 }

@@ -1,6 +1,7 @@
 /** The load that every subject gets, in the process that asks: one piece of code for all, so that they differ in nothing else. */
 import { createHistogram, performance } from 'node:perf_hooks'
 import { setImmediate as turn } from 'node:timers/promises'
+import { percentile } from './stats.ts'
 
 export interface Load {
   /** Requests under way at any time. */
@@ -22,6 +23,14 @@ export interface Measured {
   p99Us: number
   maxUs: number
 }
+
+/** Of single times, in ms. */
+export interface Spread {
+  p50Ms: number
+  p99Ms: number
+}
+
+export const spreadOf = (tookMs: readonly number[]): Spread => ({ p50Ms: percentile(tookMs, 0.5), p99Ms: percentile(tookMs, 0.99) })
 
 /** A closed loop: each of `inFlight` lanes asks again as soon as it is answered. */
 export async function closedLoop (ask: () => Promise<unknown>, { inFlight, ms = Infinity, count = Infinity, warmUpMs }: Load): Promise<Measured> {

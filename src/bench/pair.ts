@@ -42,17 +42,7 @@ export async function startPair (subject: Subject, folder: string, tls: Tls, sig
   const pids = [server.pid, caller.pid, ...(broker === undefined ? [] : [broker.pid])]
   const kept = stack.move()
 
-  async function cost<T> (work: () => Promise<T>, countOf: (result: T) => number): Promise<T & Cost> {
-    const before = await used(server, caller, pids, broker?.pid)
-    const result = await work()
-    const after = await used(server, caller, pids, broker?.pid)
-    const count = countOf(result)
-    return {
-      ...result,
-      cpuUs: (after.cpuUs - before.cpuUs) / count,
-      wireBytes: after.wireBytes === undefined || before.wireBytes === undefined ? undefined : (after.wireBytes - before.wireBytes) / count
-    }
-  }
+  const cost = <T>(work: () => Promise<T>, countOf: (result: T) => number): Promise<T & Cost> => costOf([server, caller], work, countOf, broker?.pid)
 
   return {
     subject,
@@ -74,8 +64,21 @@ export async function startPair (subject: Subject, folder: string, tls: Tls, sig
   }
 }
 
-async function used (server: Measured, caller: Measured, pids: number[], broker?: number): Promise<{ cpuUs: number, wireBytes?: number }> {
-  const wireBytes = await sentBy(pids)
-  const [a, b] = await Promise.all([server.call<Usage>('usage'), caller.call<Usage>('usage')])
-  return { cpuUs: a.cpuUs + b.cpuUs + (broker === undefined ? 0 : cpuOf(broker) ?? 0), wireBytes }
+/** Does the work, and says what it cost for each of what it counted. */
+export async function costOf<T> (processes: readonly Measured[], work: () => Promise<T>, countOf: (result: T) => number, broker?: number): Promise<T & Cost> {
+  const before = await used(processes, broker)
+  const result = await work()
+  const after = await used(processes, broker)
+  const count = countOf(result)
+  return {
+    ...result,
+    cpuUs: (after.cpuUs - before.cpuUs) / count,
+    wireBytes: after.wireBytes === undefined || before.wireBytes === undefined ? undefined : (after.wireBytes - before.wireBytes) / count
+  }
+}
+
+async function used (processes: readonly Measured[], broker?: number): Promise<{ cpuUs: number, wireBytes?: number }> {
+  const wireBytes = await sentBy([...processes.map(({ pid }) => pid), ...broker === undefined ? [] : [broker]])
+  const usages = await Promise.all(processes.map(each => each.call<Usage>('usage')))
+  return { cpuUs: usages.reduce((sum, { cpuUs }) => sum + cpuUs, broker === undefined ? 0 : cpuOf(broker) ?? 0), wireBytes }
 }

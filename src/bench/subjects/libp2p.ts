@@ -1,9 +1,5 @@
 /** A libp2p stream as it comes: TCP, Noise, yamux with their defaults, one long-lived stream, and nothing of ours. */
-import { noise } from '@libp2p/noise'
-import { tcp } from '@libp2p/tcp'
-import { yamux } from '@libp2p/yamux'
-import { multiaddr } from '@multiformats/multiaddr'
-import { createLibp2p, type Libp2p } from 'libp2p'
+import type { Libp2p } from 'libp2p'
 import type { Stream } from '@libp2p/interface'
 import { createFrames, frame } from '../frames.ts'
 import type { Subject } from '../subject.ts'
@@ -25,6 +21,7 @@ export const libp2p: Subject = {
   },
 
   connect: async ([address = '']: string[]) => {
+    const { multiaddr } = await import('@multiformats/multiaddr')
     const host = await createHost()
     const to = multiaddr(address)
     const asking = await host.dialProtocol(to, ECHO)
@@ -48,12 +45,10 @@ export const libp2p: Subject = {
   }
 }
 
-const createHost = (): Promise<Libp2p> => createLibp2p({
-  addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
-  transports: [tcp()],
-  connectionEncrypters: [noise()],
-  streamMuxers: [yamux()]
-})
+async function createHost (): Promise<Libp2p> {
+  const [{ createLibp2p }, { tcp }, { noise }, { yamux }] = await Promise.all([import('libp2p'), import('@libp2p/tcp'), import('@libp2p/noise'), import('@libp2p/yamux')])
+  return await createLibp2p({ addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] }, transports: [tcp()], connectionEncrypters: [noise()], streamMuxers: [yamux()] })
+}
 
 function receive (stream: Stream, onFrame: (payload: Buffer) => void): void {
   const frames = createFrames(onFrame)

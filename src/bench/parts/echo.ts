@@ -1,10 +1,10 @@
 /** The two processes of a subject: one that answers, and one that asks under load. */
 import { randomBytes } from 'node:crypto'
-import { closedLoop, pour, type Load } from './load.ts'
-import { subjectOf } from './subjects/all.ts'
-import type { Actor } from './messages.ts'
-import type { Scene } from './subject.ts'
-import type { Tls } from './tls.ts'
+import { closedLoop, pour, type Load } from '../load.ts'
+import { subjectOf } from '../subjects/all.ts'
+import type { Actor } from '../messages.ts'
+import type { Scene } from '../subject.ts'
+import type { Tls } from '../tls.ts'
 
 export interface EchoArgs {
   subject: string
