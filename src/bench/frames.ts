@@ -26,3 +26,13 @@ export function createFrames (onFrame: (payload: Buffer) => void): { push: (chun
     }
   }
 }
+
+/** Bulk goes in pieces of this size. */
+export const PIECE = 1_048_576
+
+/** Asks for so many bytes: their number, in eight. */
+export function wanting (bytes: number): Buffer {
+  const message = Buffer.alloc(8)
+  message.writeBigUInt64BE(BigInt(bytes))
+  return message
+}

@@ -1,12 +1,12 @@
 /** A subject at work: its two processes, its broker, and what they use while they are measured. */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Measured as Loaded, Load } from './load.ts'
+import type { Measured as Loaded, Load, Spread } from './load.ts'
 import type { Usage } from './messages.ts'
 import { startProcess, type Measured } from './process.ts'
 import type { Subject } from './subject.ts'
 import type { Tls } from './tls.ts'
-import { cpuOf, sentBy } from './traffic.ts'
+import { cpuOf, sentBy, watchRss } from './traffic.ts'
 
 export interface Pair extends AsyncDisposable {
   readonly subject: Subject
@@ -14,6 +14,12 @@ export interface Pair extends AsyncDisposable {
   readonly pids: number[]
   ask: (load: Load, bytes: number) => Promise<Loaded & Cost>
   tell: (count: number, bytes: number) => Promise<Told & Cost>
+  /** Makes bulk ready; false when there is none. */
+  prepare: (bytes: number) => Promise<boolean>
+  /** Has the caller get bulk, and watches its memory. */
+  fetch: (bytes: number) => Promise<Fetched & Cost>
+  /** From no connection to the first answer, one stranger after the other. */
+  reach: (count: number) => Promise<Spread>
 }
 
 /** Of all processes of the subject together, its broker too, for each message (a request and its reply are one). */
@@ -26,6 +32,12 @@ export interface Cost {
 export interface Told {
   perSecond: number
   count: number
+}
+
+export interface Fetched {
+  mbPerSecond: number
+  /** The most that the receiving process was resident, in MiB. */
+  peakMib?: number
 }
 
 const KNOWN_TO_LAST_MS = 300_000
@@ -60,6 +72,14 @@ export async function startPair (subject: Subject, folder: string, tls: Tls, sig
       const elapsedMs = Number(BigInt(await complete) - begun) / 1e6
       return { count, perSecond: count / elapsedMs * 1_000 }
     }, () => count),
+    prepare: async bytes => await caller.call('prepare', bytes, KNOWN_TO_LAST_MS),
+    fetch: async bytes => await cost(async () => {
+      using watched = watchRss([caller.pid])
+      const ms = await caller.call<number>('fetch', bytes, KNOWN_TO_LAST_MS)
+      const [peak] = watched.peaks()
+      return { mbPerSecond: bytes / 1_000 / ms, peakMib: peak === undefined ? undefined : peak / 2 ** 20 }
+    }, () => bytes / 1e6),
+    reach: async count => await caller.call('reach', count),
     [Symbol.asyncDispose]: () => kept.disposeAsync()
   }
 }

@@ -31,7 +31,7 @@ export interface Machine {
   loadBefore: number
 }
 
-export type Unit = 'µs' | 'ms' | '/s' | 'bytes' | 'MB/s' | 'MiB' | 'KiB' | '' | '%'
+export type Unit = 'µs' | 'ms' | '/s' | 'bytes' | 'MB/s' | 'MB' | 'MiB' | 'KiB' | '' | '%'
 
 export interface Column {
   key: string

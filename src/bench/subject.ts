@@ -17,6 +17,13 @@ export interface Subject {
   serve: (scene: Scene) => Promise<Served>
   /** Who asks. `address` is what `serve` gave, after a way through JSON. */
   connect: (address: any, scene: Scene) => Promise<Caller>
+  /** Somebody who has never spoken with the server, ready to. Made and ended outside of what is timed. */
+  stranger?: (address: any, scene: Scene) => Promise<Stranger>
+}
+
+export interface Stranger extends AsyncDisposable {
+  /** Connects, authenticates as far as the subject does, and asks once: resolves with the first answer. */
+  reach: () => Promise<unknown>
 }
 
 export interface Scene {
@@ -41,6 +48,10 @@ export interface Caller extends AsyncDisposable {
   tell?: (payload: Buffer) => Promise<void> | undefined
   /** Everything told has left this process. */
   flush?: () => Promise<void>
+  /** Makes so many bytes ready at the server, once. */
+  prepare?: (bytes: number) => Promise<void>
+  /** Gets them, and resolves when the last one is here. */
+  fetch?: (bytes: number) => Promise<void>
 }
 
 export interface Broker {

@@ -14,7 +14,7 @@ export function cpuOf (pid: number): number | undefined {
 }
 
 /** Resident memory in bytes. Undefined where there is no /proc. */
-export function rssOf (pid: number): number | undefined {
+function rssOf (pid: number): number | undefined {
   try {
     const [, kib = ''] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
     return Number(kib) * 1_024
@@ -22,6 +22,24 @@ export function rssOf (pid: number): number | undefined {
     return undefined
   }
 }
+
+/** Looks at the memory of processes until it is disposed of. */
+export function watchRss (pids: readonly number[]): { peaks: () => Array<number | undefined> } & Disposable {
+  const peaks = pids.map(rssOf)
+  const look = (): void => {
+    for (const [i, pid] of pids.entries()) peaks[i] = Math.max(peaks[i] ?? 0, rssOf(pid) ?? 0) || undefined
+  }
+  const timer = setInterval(look, LOOK_MS)
+  return {
+    peaks: () => {
+      look()
+      return peaks
+    },
+    [Symbol.dispose]: () => { clearInterval(timer) }
+  }
+}
+
+const LOOK_MS = 20
 
 /** Bytes acknowledged to these processes on their open TCP connections, headers not counted. Undefined where `ss` does not tell. */
 export async function sentBy (pids: readonly number[]): Promise<number | undefined> {

@@ -1,6 +1,7 @@
 /** The two processes of a subject: one that answers, and one that asks under load. */
 import { randomBytes } from 'node:crypto'
-import { closedLoop, pour, type Load } from '../load.ts'
+import { performance } from 'node:perf_hooks'
+import { closedLoop, pour, spreadOf, type Load } from '../load.ts'
 import { subjectOf } from '../subjects/all.ts'
 import type { Actor } from '../messages.ts'
 import type { Scene } from '../subject.ts'
@@ -53,7 +54,29 @@ export async function echoCaller ({ subject, address, ...rest }: EchoArgs & { ad
       const payload = text(bytes)
       return String(await pour(() => tell(payload), count, flush))
     },
-    can: async () => ({ request: caller.request !== undefined, tell: caller.tell !== undefined }),
+    /** Whether there is bulk, made ready. */
+    prepare: async (bytes: number) => {
+      await caller.prepare?.(bytes)
+      return caller.fetch !== undefined
+    },
+    /** How long it took, in ms. */
+    fetch: async (bytes: number) => {
+      const begun = performance.now()
+      await caller.fetch?.(bytes)
+      return performance.now() - begun
+    },
+    /** The first answer to somebody who was not connected, again and again with another stranger. */
+    reach: async (count: number) => {
+      const took: number[] = []
+      for (let i = 0; i < count; i++) {
+        await using stranger = await subjectOf(subject).stranger?.(address, scene)
+        if (stranger === undefined) throw new Error(`${subject} has no strangers`)
+        const begun = performance.now()
+        await stranger.reach()
+        took.push(performance.now() - begun)
+      }
+      return spreadOf(took)
+    },
     close: async () => { await caller[Symbol.asyncDispose]() }
   }
 }

@@ -50,5 +50,20 @@ export const grpc: Subject = {
         client.close()
       }
     }
+  },
+
+  stranger: async (port: number, { tls }) => {
+    const { Client, credentials } = await import('@grpc/grpc-js')
+    const options = { 'grpc.use_local_subchannel_pool': 1 } // else a closed client's connection would serve the next
+    const client = new Client(`127.0.0.1:${port}`, credentials.createSsl(Buffer.from(tls.cert)), options)
+    return {
+      reach: () => new Promise<void>((resolve, reject) => {
+        client.makeUnaryRequest(service.echo.path, same, same, Buffer.from('hello'), error => {
+          if (error === null) resolve()
+          else reject(error)
+        })
+      }),
+      [Symbol.asyncDispose]: async () => { client.close() }
+    }
   }
 }

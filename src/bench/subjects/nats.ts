@@ -88,6 +88,17 @@ export const nats: Subject = {
       flush: () => connection.flush(),
       [Symbol.asyncDispose]: () => connection.close()
     }
+  },
+
+  stranger: async (_, scene) => {
+    let connection: Awaited<ReturnType<typeof joined>> | undefined
+    return {
+      reach: async () => {
+        connection = await joined(scene)
+        await connection.request('bench.echo', 'hello', { timeout: 30_000 })
+      },
+      [Symbol.asyncDispose]: async () => { await connection?.close() }
+    }
   }
 }
 

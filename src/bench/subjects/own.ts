@@ -1,6 +1,10 @@
 /** Two nodes of a2a-node as anybody gets them, an agent on each, over their open channel. */
+import { randomBytes } from 'node:crypto'
+import { open, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { systemClock } from '../../core/clock.ts'
 import type { Agent } from '../../index.ts'
+import { PIECE } from '../frames.ts'
 import { windowed } from '../load.ts'
 import { silent } from '../silent.ts'
 import type { Scene, Subject } from '../subject.ts'
@@ -18,18 +22,66 @@ export const own: Subject = {
     const agent = await start('server', scene)
     agent.onRequest('bench.echo', body => body)
     agent.onRequest('bench.sink', () => { scene.arrived() })
-    return { address: { id: agent.id, addresses: agent.node.addresses() }, [Symbol.asyncDispose]: () => agent[Symbol.asyncDispose]() }
+    agent.onRequest('bench.content', async (bytes: number) => await contents(agent).send(await makeFile(join(scene.folder, 'content'), bytes), { name: 'content' }))
+    return { address: { id: agent.id, peer: agent.node.peerId, addresses: agent.node.addresses() }, [Symbol.asyncDispose]: () => agent[Symbol.asyncDispose]() }
   },
 
   connect: async ({ id, addresses }: { id: string, addresses: string[] }, scene) => {
     const agent = await start('client', scene, addresses)
     await agent.node.joined()
+    const file = join(scene.folder, 'received')
+    let ref: unknown
     return {
+      prepare: async bytes => {
+        contents(agent)
+        ref = await agent.request(id, 'bench.content', bytes, { timeoutMs: 120_000 })
+      },
+      // From a file into a file, and checked; the file goes, since one that is there already might save work.
+      fetch: async bytes => {
+        await contents(agent).receive(ref, { file })
+        const { size } = await stat(file)
+        await rm(file)
+        if (size !== bytes) throw new Error(`${size} bytes came, not ${bytes}`)
+      },
       request: async payload => (await agent.request<Uint8Array>(id, 'bench.echo', payload)).length,
       ...windowed(payload => agent.tell(id, 'bench.sink', payload), WINDOW),
       [Symbol.asyncDispose]: () => agent[Symbol.asyncDispose]()
     }
+  },
+
+  // A node without log and agents, for those are no part of a handshake.
+  stranger: async ({ peer, addresses }: { peer: string, addresses: string[] }, { folder }) => {
+    const [{ createNet }, { didOfPeer }, { compose }] = await Promise.all([import('../../net/create.ts'), import('../../net/hello.ts'), import('../../wire/compose.ts')])
+    const { newId } = await import('../../wire/id.ts')
+    const net = await createNet({ seed: randomBytes(32), listen: ['/ip4/127.0.0.1/tcp/0'], mdns: false, rendezvous: join(folder, 'rendezvous'), credentials: () => [], clock: systemClock, logger: silent })
+    const author = { agentId: didOfPeer(net.peerId) ?? '', newId, now: systemClock.now }
+    return {
+      reach: () => net.wire.request(peer, compose('ping', {}, author, { correlationId: newId() }), { addresses }),
+      [Symbol.asyncDispose]: () => Promise.resolve(net[Symbol.asyncDispose]())
+    }
   }
+}
+
+/** Until content is in the public interface. */
+interface Contents {
+  send: (file: string, options: { name: string }) => Promise<unknown>
+  receive: (ref: unknown, options: { file: string }) => Promise<unknown>
+}
+
+function contents (agent: Agent): Contents {
+  if (!('receive' in agent)) throw new Error('this version has no content yet')
+  return agent as unknown as Contents
+}
+
+/** Random, so that nothing on the way makes it smaller. */
+async function makeFile (file: string, bytes: number): Promise<string> {
+  const handle = await open(file, 'w', 0o600)
+  try {
+    for (let left = bytes; left > 0; left -= PIECE) await handle.write(randomBytes(Math.min(left, PIECE)))
+  } finally {
+    await handle.close()
+  }
+  return file
 }
 
 async function start (name: string, { folder }: Scene, bootstrap: string[] = []): Promise<Agent> {
