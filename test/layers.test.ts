@@ -21,7 +21,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   control: ['core', 'index.ts', 'version.ts'],
   operate: ['core', 'control', 'identity', 'settle', 'store', 'node.ts'],
   swarm: ['core', 'control', 'index.ts'],
-  bench: ['core', 'wire', 'net', 'swarm', 'index.ts', 'version.ts'],
+  bench: ['core', 'wire', 'identity', 'net', 'swarm', 'index.ts', 'version.ts'],
   cli: ['core', 'control', 'swarm', 'bench', 'index.ts', 'version.ts'],
   testing: ['core', 'wire', 'store', 'announce', 'negotiate'],
   'version.ts': []

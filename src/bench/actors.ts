@@ -5,6 +5,9 @@ import type { Actor } from './messages.ts'
 export const ACTORS: Record<string, (args: any) => Promise<Actor>> = {
   'echo-server': async args => await (await import('./parts/echo.ts')).echoServer(args),
   'echo-caller': async args => await (await import('./parts/echo.ts')).echoCaller(args),
+  'gossip-hearers': async args => await (await import('./parts/gossip.ts')).gossipHearers(args),
+  'gossip-speaker': async args => await (await import('./parts/gossip.ts')).gossipSpeaker(args),
+  'soak-node': async args => await (await import('./parts/soak.ts')).soakNode(args),
   crowd: async args => await (await import('./parts/crowd.ts')).crowd(args),
   'mesh-provider': async args => await (await import('./parts/mesh.ts')).meshProvider(args),
   'mesh-requester': async args => await (await import('./parts/mesh.ts')).meshRequester(args),

@@ -31,7 +31,7 @@ const ROUNDS = 5
  * report. When the signal aborts, the report has what was measured by then.
  */
 export async function runBench ({ sections = SECTIONS, subjects = SUBJECTS, quick = false, rounds = quick ? 1 : ROUNDS, command, signal: stop, onProgress = () => undefined }: BenchOptions): Promise<Report> {
-  const report: Report = { at: new Date().toISOString(), command, quick, rounds, machine: machine(), versions: {}, missing: [], failures: [], ratios: [], tables: [], interrupted: false }
+  const report: Report = { at: new Date().toISOString(), command, quick, rounds, machine: machine(), versions: {}, missing: [], failures: [], ratios: [], sections: sections.map(({ id, title }) => ({ id, title })), tables: [], interrupted: false }
   const there: Subject[] = []
   for (const subject of subjects) {
     const get = await missingFor(subject)

@@ -16,6 +16,8 @@ export interface Report {
   /** What was begun and did not come to an end. */
   failures: Array<{ section: string, subject: string, why: string }>
   ratios: Ratio[]
+  /** Those that were asked for. */
+  sections: Array<{ id: string, title: string }>
   tables: Table[]
   /** Ended early by a signal. */
   interrupted: boolean

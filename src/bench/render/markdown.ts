@@ -1,6 +1,5 @@
 /** docs/benchmarks.md: everything in it comes from the report. */
 import { isMet, type Report, type Table } from '../report.ts'
-import { SECTIONS } from '../sections/all.ts'
 import { figure, goal } from './figure.ts'
 
 /** The page; `charts` are the ids of tables that have a picture in `benchmarks/`. */
@@ -12,7 +11,7 @@ export function markdownOf (report: Report, charts: readonly string[]): string {
     ...report.machine.loadBefore > 0.2 ? [`The machine was busy before the run (load ${figure(report.machine.loadBefore, '')} per core): absolute figures are worse than they could be.`] : [],
     ratios(report),
     ...report.missing.map(({ subject, get }) => `${subject} was not measured. Missing: ${get}`),
-    ...SECTIONS.flatMap(section => {
+    ...report.sections.flatMap(section => {
       const tables = report.tables.filter(table => table.section === section.id)
       return tables.length === 0 ? [] : [`## ${section.title}`, ...tables.flatMap(table => show(table, charts.includes(table.id)))]
     }),
