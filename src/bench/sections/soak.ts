@@ -30,20 +30,20 @@ export const soak = (messages: number): Section => ({
     const countAll = async (): Promise<Counts> => sum(await Promise.all(both.map(each => each.call<Counts>('counts'))))
 
     const begun = performance.now()
-    let over = false
-    const runs = Promise.all([one.call('run', { to: others, messages: each }, HOURS_MS), other.call('run', { to: ids, messages: each }, HOURS_MS)]).finally(() => { over = true })
+    const sending = { over: false }
+    const runs = Promise.all([one.call('run', { to: others, messages: each }, HOURS_MS), other.call('run', { to: ids, messages: each }, HOURS_MS)]).finally(() => { sending.over = true })
     runs.catch(() => undefined)
     const memory: number[] = []
     let counts = await countAll()
     let changedAt = performance.now()
-    while (!signal.aborted && counts.received < each * AGENTS * 2 && !(over && performance.now() - changedAt > LATE_MS)) {
+    while (!signal.aborted && counts.received < each * AGENTS * 2 && !(sending.over && performance.now() - changedAt > LATE_MS)) {
       await wait(LOOK_MS, undefined, { signal }).catch(() => undefined)
       const now = await countAll()
       if (now.received > counts.received) changedAt = performance.now()
       counts = now
       memory.push(await largest(both))
       progress(`${counts.received.toLocaleString('en-US')} of ${(each * AGENTS * 2).toLocaleString('en-US')} messages, ${Math.round(counts.received / (performance.now() - begun) * 1_000)} a second, ${Math.round((memory.at(-1) ?? 0) / MIB)} MiB`)
-      if (over) await runs
+      if (sending.over) await runs
     }
     await runs
     const minutes = (changedAt - begun) / 60_000
