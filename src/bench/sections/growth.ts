@@ -15,7 +15,7 @@ export const growth: Section = {
       if (signal.aborted) break
       await attempt('a2a-node', async () => {
         progress(`a mesh of ${agents} agents`)
-        const { startMs, discovery, tasks, perProcess, workersLost } = await runSwarm({ agents, processes, forMs: quick ? 2_000 : 15_000, rate: TASKS_PER_SECOND, signal })
+        const { startMs, discovery, tasks, perProcess, workersLost } = await runSwarm({ agents, processes, forMs: quick ? 1_000 : 15_000, rate: TASKS_PER_SECOND, signal })
         if (signal.aborted) return
         measured.push({
           name: `${agents.toLocaleString('en-US')} agents`,

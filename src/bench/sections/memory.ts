@@ -1,4 +1,5 @@
 /** What a process at rest takes, and each further agent. */
+import { mkdir } from 'node:fs/promises'
 import { selfSigned } from '../tls.ts'
 import { rowsOf, type Figures } from '../report.ts'
 import type { Usage } from '../messages.ts'
@@ -15,6 +16,7 @@ export const memory: Section = {
     const measured: Array<{ name: string, figures: Figures }> = []
     const further: Array<{ name: string, figures: Figures }> = []
     const many = quick ? 10 : 100
+    const nodes = quick ? 2 : 10
     for (let round = 0; round < Math.min(rounds, 3) && !signal.aborted; round++) {
       progress(`memory, round ${round + 1}`)
       const empty = await attempt('Node', () => crowdOf(bench, 0, 0, round))
@@ -29,8 +31,8 @@ export const memory: Section = {
         const one = await crowdOf(bench, 1, 1, round)
         const agents = await crowdOf(bench, 1, 1 + many, round)
         further.push({ name: 'each further agent on a node', figures: { kib: (agents - one) / many / 1_024 } })
-        const nodes = await crowdOf(bench, 11, 1, round)
-        further.push({ name: 'each further node in a process', figures: { kib: (nodes - one) / 10 / 1_024 } })
+        const several = await crowdOf(bench, 1 + nodes, 1, round)
+        further.push({ name: 'each further node in a process', figures: { kib: (several - one) / nodes / 1_024 } })
       })
     }
     return {
@@ -43,7 +45,7 @@ export const memory: Section = {
         },
         {
           id: 'memory-more', section: 'memory', title: 'What more of a2a-node takes', head: 'what', columns: [{ key: 'kib', title: 'resident', unit: 'KiB' }], rows: rowsOf(further),
-          notes: [`${many} more agents on one node, each with a key and a capability of its own; 10 more nodes, each with one agent, a log and a network of its own, connected to nobody.`]
+          notes: [`${many} more agents on one node, each with a key and a capability of its own; ${nodes} more nodes, each with one agent, a log and a network of its own, connected to nobody.`]
         }
       ],
       ratios: []
@@ -55,7 +57,7 @@ async function serverOf ({ start, subjects, folder }: Bench, id: string, round: 
   const subject = subjects.find(candidate => candidate.id === id)
   const tls = selfSigned()
   const own = `${folder}/${id}-${round}`
-  await import('node:fs/promises').then(({ mkdir }) => mkdir(own, { recursive: true }))
+  await mkdir(own, { recursive: true })
   await using broker = await subject?.broker?.start({ folder: own, tls })
   await using server = await start('echo-server', { subject: id, folder: own, tls, broker: broker?.address }, WITH_GC)
   return (await server.call<Usage>('settled')).rssBytes

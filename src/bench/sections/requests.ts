@@ -3,6 +3,7 @@ import { PAYLOAD_BYTES, type Bench, type Section } from '../section.ts'
 import { ratioOf, rowsOf, type Figures, type Ratio, type Table } from '../report.ts'
 
 const IN_FLIGHT = [1, 16, 64, 256]
+const QUICK_IN_FLIGHT = [1, 64]
 const OWN = 'a2a-node'
 
 export const requests: Section = {
@@ -19,7 +20,7 @@ export const requests: Section = {
     }
     const throughput: Table = {
       id: 'throughput', section: 'requests', title: 'Request–reply throughput', head: 'subject',
-      columns: IN_FLIGHT.map(inFlight => ({ key: `at${inFlight}`, title: `${inFlight} in flight`, unit: '/s' as const })),
+      columns: depths(bench).map(inFlight => ({ key: `at${inFlight}`, title: `${inFlight} in flight`, unit: '/s' as const })),
       rows: rowsOf(rounds(measured)), notes: ['Requests a second in a closed loop: each is answered before its place is used again.'],
       chart: { key: 'at64', better: 'more' }
     }
@@ -37,12 +38,14 @@ export const requests: Section = {
   }
 }
 
+const depths = ({ quick }: Pick<Bench, 'quick'>): number[] => quick ? QUICK_IN_FLIGHT : IN_FLIGHT
+
 interface One { name: string, inFlight: number, round: number, figures: Figures }
 
 async function measure ({ subjects, rounds, quick, pair, attempt, progress, signal }: Bench): Promise<One[]> {
   const measured: One[] = []
   for (let round = 0; round < rounds; round++) {
-    for (const inFlight of IN_FLIGHT) {
+    for (const inFlight of depths({ quick })) {
       // In turns, and each round begins with another, so that what comes and goes on the machine meets all of them.
       for (let turn = 0; turn < subjects.length; turn++) {
         const subject = subjects[(turn + round) % subjects.length]
