@@ -73,6 +73,14 @@ export async function gossipHearers ({ folder, count, to: { peer, addresses } }:
     await net.wire.request(peer, compose('ping', {}, author, { correlationId: newId() }), { addresses })
   }
   return {
+    /** Resolves when nothing has come for so long. */
+    quiet: async (ms: number) => {
+      const until = performance.now() + MESH_MS
+      for (let before = -1; before !== took.length && performance.now() < until;) {
+        before = took.length
+        await wait(ms)
+      }
+    },
     /** What was heard since the last time it was asked. */
     heard: async () => {
       const heard = { count: took.length, ...spreadOf(took) }

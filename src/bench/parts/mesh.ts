@@ -8,6 +8,8 @@ import type { Actor } from '../messages.ts'
 export interface MeshArgs {
   name: string
   folder: string
+  /** Agents that offer the work: so many bids each task shall get. */
+  bidders: number
   /** Of the node that is there already. */
   bootstrap?: string[]
 }
@@ -15,12 +17,9 @@ export interface MeshArgs {
 const CAPABILITY = 'bench.work.do'
 const FIND_MS = 20_000
 
-/** The bids each task shall get: so many agents offer the work. */
-export const BIDDERS = 3
-
 export async function meshProvider (args: MeshArgs): Promise<Actor> {
   const node = await start(args)
-  for (let i = 0; i < BIDDERS; i++) {
+  for (let i = 0; i < args.bidders; i++) {
     const agent = i === 0 ? firstOf(node) : await node.createAgent({ name: `bidder-${i}` })
     await agent.provide(CAPABILITY, { maxConcurrent: 256, bid: () => ({ cost: 1, confidence: 0.9 }), run: input => input })
   }
@@ -46,13 +45,13 @@ export async function meshRequester (args: MeshArgs): Promise<Actor> {
     /** Resolves when all that shall bid are known. */
     ready: async () => {
       const until = performance.now() + FIND_MS
-      while ((await node.find(CAPABILITY)).length < BIDDERS) {
+      while ((await node.find(CAPABILITY)).length < args.bidders) {
         if (performance.now() > until) throw new Error('the bidders were not found')
         await node.find('bench.*')
       }
     },
     findKnown: async (count: number): Promise<Spread> => await timed(count, async () => {
-      if ((await node.find(CAPABILITY)).length < BIDDERS) throw new Error('not all were found')
+      if ((await node.find(CAPABILITY)).length < args.bidders) throw new Error('not all were found')
     }),
     /** Looks until it is there, and gives the moment. */
     findNew: async (capability: string) => {
@@ -70,7 +69,7 @@ export async function meshRequester (args: MeshArgs): Promise<Actor> {
           if (event === 'bid') bids++
           if (event === 'awarded') took.push(performance.now() - begun)
         }
-        if (bids !== BIDDERS) throw new Error(`a task had ${bids} bids, not ${BIDDERS}`)
+        if (bids !== args.bidders) throw new Error(`a task had ${bids} bids, not ${args.bidders}`)
         await checked(work.result)
       }
       return spreadOf(took)

@@ -22,8 +22,7 @@ export async function slowReader (args: SlowArgs): Promise<Actor> {
   const agent = await start(args)
   let pauseMs = 0
   let read = 0
-  const { onDialogue } = conversing(agent)
-  onDialogue('bench.slow', async dialogue => {
+  await agent.onDialogue<Uint8Array>('bench.slow', async dialogue => {
     // Nothing is read until it begins to iterate; then a piece each millisecond or so.
     await wait(pauseMs)
     for await (const piece of dialogue) {
@@ -49,7 +48,7 @@ export async function slowWriter ({ to = '', ...args }: SlowArgs): Promise<Actor
     /** Says so many bytes, as fast as it may; resolves when the reader has read them all, with the time it took. */
     write: async (bytes: number) => {
       const begun = performance.now()
-      await using dialogue = await conversing(agent).dialogue(to, 'bench.slow')
+      await using dialogue = await agent.dialogue<Uint8Array>(to, 'bench.slow')
       const piece = new Uint8Array(PIECE).fill(7)
       for (let left = bytes; left > 0; left -= PIECE) await dialogue.send(left < PIECE ? piece.subarray(0, left) : piece)
       await dialogue.end()
@@ -59,21 +58,6 @@ export async function slowWriter ({ to = '', ...args }: SlowArgs): Promise<Actor
     ask: async (load: Load) => await closedLoop(() => agent.request(to, 'bench.echo', payload), load),
     close: async () => { await agent[Symbol.asyncDispose]() }
   }
-}
-
-/** Until dialogues are in the public interface. */
-interface Conversing {
-  onDialogue: (name: string, handler: (dialogue: Dialogue) => Promise<void>) => unknown
-  dialogue: (to: string, name: string) => Promise<Dialogue>
-}
-interface Dialogue extends AsyncIterable<Uint8Array>, AsyncDisposable {
-  send: (message: Uint8Array) => Promise<void>
-  end: () => Promise<void>
-}
-
-function conversing (agent: Agent): Conversing {
-  if (!('onDialogue' in agent)) throw new Error('this version has no dialogues yet')
-  return agent as unknown as Conversing
 }
 
 const start = ({ name, folder, bootstrap }: SlowArgs): Promise<Agent> => createAgent({

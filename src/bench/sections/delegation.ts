@@ -1,11 +1,11 @@
 /** From looking for somebody to a receipt that both have signed: two nodes, three agents that bid for every task, everything on disk. */
 import { costOf } from '../pair.ts'
-import { BIDDERS } from '../parts/mesh.ts'
 import { rowsOf, type Figures, type Ratio, type Table } from '../report.ts'
 import type { Load, Measured as Loaded, Spread } from '../load.ts'
 import type { Section } from '../section.ts'
 
 const OWN = 'a2a-node'
+const BIDDERS = 3
 const IN_FLIGHT = [1, 8, 32]
 
 export const delegation: Section = {
@@ -15,9 +15,9 @@ export const delegation: Section = {
     const steps: Array<{ name: string, figures: Figures }> = []
     const tasks: Array<{ name: string, figures: Figures }> = []
     await attempt(OWN, async () => {
-      const provider = await start('mesh-provider', { name: 'provider', folder })
+      const provider = await start('mesh-provider', { name: 'provider', folder, bidders: BIDDERS })
       const { addresses } = await provider.call<{ addresses: string[] }>('address')
-      const requester = await start('mesh-requester', { name: 'requester', folder, bootstrap: addresses })
+      const requester = await start('mesh-requester', { name: 'requester', folder, bidders: BIDDERS, bootstrap: addresses })
       await requester.call('ready')
       await requester.call('delegate', { inFlight: 8, count: quick ? 50 : 500, warmUpMs: 0 } satisfies Load)
       for (let round = 0; round < rounds && !signal.aborted; round++) {
