@@ -89,6 +89,7 @@ export async function runBench ({ sections = SECTIONS, subjects = SUBJECTS, quic
         pairs.set(subject.id, begun)
         return begun
       },
+      freshPair: async subject => stack.use(await startPair(subject, mkdtempSync(join(own, 'pair-')), tls, signal)),
       start: async (part, args, options) => stack.use(await startProcess(part, args, { ...options, signal })),
       progress: onProgress
     }))

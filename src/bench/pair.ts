@@ -17,7 +17,7 @@ export interface Pair extends AsyncDisposable {
   /** Makes bulk ready; false when there is none. */
   prepare: (bytes: number) => Promise<boolean>
   /** Has the caller get bulk, and watches its memory. */
-  fetch: (bytes: number) => Promise<Fetched & Cost>
+  fetch: (bytes: number, stream: boolean) => Promise<Fetched & Cost>
   /** From no connection to the first answer, one stranger after the other. */
   reach: (count: number) => Promise<Spread>
 }
@@ -36,8 +36,8 @@ export interface Told {
 
 export interface Fetched {
   mbPerSecond: number
-  /** The most that the receiving process was resident, in MiB. */
-  peakMib?: number
+  /** The most that the receiving process was resident. */
+  peakBytes?: number
 }
 
 const KNOWN_TO_LAST_MS = 300_000
@@ -73,11 +73,11 @@ export async function startPair (subject: Subject, folder: string, tls: Tls, sig
       return { count, perSecond: count / elapsedMs * 1_000 }
     }, () => count),
     prepare: async bytes => await caller.call('prepare', bytes, KNOWN_TO_LAST_MS),
-    fetch: async bytes => await cost(async () => {
+    fetch: async (bytes, stream) => await cost(async () => {
       using watched = watchRss([caller.pid])
-      const ms = await caller.call<number>('fetch', bytes, KNOWN_TO_LAST_MS)
-      const [peak] = watched.peaks()
-      return { mbPerSecond: bytes / 1_000 / ms, peakMib: peak === undefined ? undefined : peak / 2 ** 20 }
+      const ms = await caller.call<number>('fetch', { bytes, stream }, KNOWN_TO_LAST_MS)
+      const [peakBytes] = watched.peaks()
+      return { mbPerSecond: bytes / 1_000 / ms, peakBytes }
     }, () => bytes / 1e6),
     reach: async count => await caller.call('reach', count),
     [Symbol.asyncDispose]: () => kept.disposeAsync()

@@ -26,6 +26,8 @@ export interface Bench {
   readonly subjects: readonly Subject[]
   /** The subject's two processes, started when first asked for, and kept for the sections that share them. Nothing when they do not start. */
   pair: (subject: Subject) => Promise<Pair | undefined>
+  /** Two processes that have done nothing yet, and end with the section. */
+  freshPair: (subject: Subject) => Promise<Pair>
   /** A process that plays a part of actors.ts; ended with the section. */
   start: (part: string, args: unknown, options?: { execArgv?: string[], env?: Record<string, string> }) => Promise<Measured>
   /** Tries; what goes wrong is kept under the subject's title, and nothing comes of it. */

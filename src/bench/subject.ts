@@ -50,8 +50,8 @@ export interface Caller extends AsyncDisposable {
   flush?: () => Promise<void>
   /** Makes so many bytes ready at the server, once. */
   prepare?: (bytes: number) => Promise<void>
-  /** Gets them, and resolves when the last one is here. */
-  fetch?: (bytes: number) => Promise<void>
+  /** Gets them, and resolves when the last one is here. `stream`: hands them out as they come, where the default is into a file. */
+  fetch?: (bytes: number, stream: boolean) => Promise<void>
 }
 
 export interface Broker {

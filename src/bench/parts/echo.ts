@@ -60,9 +60,9 @@ export async function echoCaller ({ subject, address, ...rest }: EchoArgs & { ad
       return caller.fetch !== undefined
     },
     /** How long it took, in ms. */
-    fetch: async (bytes: number) => {
+    fetch: async ({ bytes, stream }: { bytes: number, stream: boolean }) => {
       const begun = performance.now()
-      await caller.fetch?.(bytes)
+      await caller.fetch?.(bytes, stream)
       return performance.now() - begun
     },
     /** The first answer to somebody who was not connected, again and again with another stranger. */

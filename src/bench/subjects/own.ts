@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { open, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemClock } from '../../core/clock.ts'
-import type { Agent } from '../../index.ts'
+import type { Agent, ContentRef } from '../../index.ts'
 import { PIECE } from '../frames.ts'
 import { windowed } from '../load.ts'
 import { silent } from '../silent.ts'
@@ -22,7 +22,7 @@ export const own: Subject = {
     const agent = await start('server', scene)
     agent.onRequest('bench.echo', body => body)
     agent.onRequest('bench.sink', () => { scene.arrived() })
-    agent.onRequest('bench.content', async (bytes: number) => await contents(agent).send(await makeFile(join(scene.folder, 'content'), bytes), { name: 'content' }))
+    agent.onRequest('bench.content', async (bytes: number) => await agent.send(await makeFile(join(scene.folder, 'content'), bytes), { name: 'content' }))
     return { address: { id: agent.id, peer: agent.node.peerId, addresses: agent.node.addresses() }, [Symbol.asyncDispose]: () => agent[Symbol.asyncDispose]() }
   },
 
@@ -30,15 +30,21 @@ export const own: Subject = {
     const agent = await start('client', scene, addresses)
     await agent.node.joined()
     const file = join(scene.folder, 'received')
-    let ref: unknown
+    let ref: ContentRef | undefined
     return {
       prepare: async bytes => {
-        contents(agent)
-        ref = await agent.request(id, 'bench.content', bytes, { timeoutMs: 120_000 })
+        ref = await agent.request<ContentRef>(id, 'bench.content', bytes, { timeoutMs: 120_000 })
       },
       // From a file into a file, and checked; the file goes, since one that is there already might save work.
-      fetch: async bytes => {
-        await contents(agent).receive(ref, { file })
+      fetch: async (bytes, stream) => {
+        if (ref === undefined) throw new Error('nothing was made ready')
+        if (stream) {
+          let got = 0
+          for await (const piece of agent.receive(ref, { lend: true })) got += piece.length
+          if (got !== bytes) throw new Error(`${got} bytes came, not ${bytes}`)
+          return
+        }
+        await agent.receive(ref, { file })
         const { size } = await stat(file)
         await rm(file)
         if (size !== bytes) throw new Error(`${size} bytes came, not ${bytes}`)
@@ -60,17 +66,6 @@ export const own: Subject = {
       [Symbol.asyncDispose]: () => Promise.resolve(net[Symbol.asyncDispose]())
     }
   }
-}
-
-/** Until content is in the public interface. */
-interface Contents {
-  send: (file: string, options: { name: string }) => Promise<unknown>
-  receive: (ref: unknown, options: { file: string }) => Promise<unknown>
-}
-
-function contents (agent: Agent): Contents {
-  if (!('receive' in agent)) throw new Error('this version has no content yet')
-  return agent as unknown as Contents
 }
 
 /** Random, so that nothing on the way makes it smaller. */
