@@ -127,6 +127,13 @@ Examples:
     .option('--processes <n>', 'in how many processes', amount)
     .option('--for <time>', 'how long the traffic lasts', duration, 30_000)
     .option('--rate <n>', 'tasks a second, by all together', amount, 20)
+  add(program, 'bench [mode]', 'Measure a2a-node against its peers on this machine, in one run; or let it soak.', 'a2a-node bench --only requests --rounds 3',
+    async () => (await import('./commands/bench.ts')).bench)
+    .option('--only <section>', 'only this section; may be given again', collect)
+    .option('--rounds <n>', 'how many rounds, of which medians are taken', amount)
+    .option('--messages <n>', 'for the mode soak: how many', amount)
+    .option('--quick', 'one short round: shows that it works')
+    .option('--write [dir]', 'write benchmarks.md and its charts into this folder (docs)')
   return program
 }
 

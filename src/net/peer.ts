@@ -84,6 +84,7 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
   let working = 0
   const parked: Array<{ envelope: Envelope, line: Line, bytes: number, places: number }> = []
   let parkedBytes = 0
+  let unparking = false
   let overdrawn = false
   let offences = { count: 0, since: 0 }
 
@@ -196,12 +197,16 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
   function done (places: number): void {
     const held = working >= CHANNEL.handlers
     working -= places
+    // What is answered at once is done within `work`, and comes back here: thousands of them must not pile up on the stack.
+    if (unparking) return
+    unparking = true
     while (working < CHANNEL.handlers) {
       const next = parked.shift()
       if (next === undefined) break
       parkedBytes -= next.bytes
       work(next.envelope, next.line, next.places)
     }
+    unparking = false
     if (held) readOn()
   }
 

@@ -33,9 +33,10 @@ function current (): WorkerStats {
 async function start ({ home, rendezvous, agents: [first, ...others] }: ToWorker & { type: 'start' }): Promise<void> {
   const begun = performance.now()
   node = await createNode({ home, rendezvous, name: first?.name, listen: ['/ip4/127.0.0.1/tcp/0'], mdns: false, logger: silent })
-  const [agent] = node.agents
-  if (agent !== undefined) await provide(agent, first?.capabilities ?? [])
-  for (const { name, capabilities } of others) await provide(await node.createAgent({ name }), capabilities)
+  for (const { name } of others) await node.createAgent({ name })
+  // All at once: each waits for its advert to get round, and a hundred would wait for each other.
+  const planned = [first, ...others]
+  await Promise.all(node.agents.map((agent, i) => provide(agent, planned[i]?.capabilities ?? [])))
   tell({ type: 'ready', agents: node.agents.map(({ id }) => id), elapsedMs: performance.now() - begun })
   setInterval(() => tell({ type: 'stats', stats: current() }), STATS_MS).unref()
 }

@@ -53,6 +53,25 @@ describe('requests', () => {
     assert.ok(answers.every((answer, n) => answer === n * 2))
   })
 
+  it('that waited for a place are taken one after the other, however many they are', async () => {
+    const held = Promise.withResolvers<void>()
+    const waited = Promise.withResolvers<void>()
+    let heard = 0
+    using _held = worker.onRequest('held', () => held.promise)
+    using _heard = worker.onRequest('heard', () => { heard++ })
+    using _waited = asker.onRequest('waited', () => waited.promise)
+    // While the worker waits for the asker it reads on, and keeps what finds no place.
+    const waiting = worker.request(asker.id, 'waited')
+    const holding = Array.from({ length: 256 }, () => asker.request(worker.id, 'held'))
+    for (let i = 0; i < 10; i++) await Promise.all(Array.from({ length: 1_000 }, () => asker.tell(worker.id, 'heard', 'a message')))
+    held.resolve()
+    await Promise.all(holding)
+    await asker.request(worker.id, 'held')
+    assert.equal(heard, 10_000)
+    waited.resolve()
+    await waiting
+  })
+
   it('fail with what the handler threw, and with what went wrong before it', async () => {
     using _thrown = worker.onRequest('fails', () => { throw new Error('no such price') })
     await assert.rejects(asker.request(worker.id, 'fails'), (error: Error) => withCode('HANDLER_FAILED')(error) && /no such price/.test(error.message))
