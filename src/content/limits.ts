@@ -19,8 +19,11 @@ export const SERVE = {
   /** Streams of one peer at once, and of all peers. More are refused, and come back. */
   perPeer: 4,
   streams: 64,
-  /** Most chunks asked for at once, and requests that wait meanwhile; more end the stream. */
+  /** Most chunks asked for at once; more end the stream. */
   chunksPerRequest: 256,
+  /** Questions of one stream a second, and at once. Beyond it reading stops for a moment. */
+  asksPerSecond: 2_000,
+  asksAtOnce: 4_000,
   /** Read from disk and written in one piece. */
   runBytes: MiB,
   /** Handed to the stream at once: four of the pieces it makes. */

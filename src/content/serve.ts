@@ -10,6 +10,7 @@ import { z } from 'zod'
 import { A2aError, messageOf, toFailure, type Failure } from '../core/errors.ts'
 import type { ContentSource } from '../core/content.ts'
 import type { Clock, Logger } from '../core/ports.ts'
+import { createBudget } from '../net/budget.ts'
 import { whenSent } from '../net/memory.ts'
 import type { ByteStream } from '../net/streams.ts'
 import { createBitmap } from './bitmap.ts'
@@ -59,10 +60,12 @@ export function createServer ({ keeper, clock, logger }: ServerParts): (stream: 
 
   async function answer (stream: ByteStream, reader: ReturnType<typeof createReader>, holding: Holding): Promise<void> {
     const reading = await holding.read()
+    const budget = createBudget(SERVE.asksPerSecond, SERVE.asksAtOnce, clock.now)
     try {
       for (;;) {
         const frame = await reader.frame(SERVE.idleMs)
         if (frame === undefined) break
+        while (!budget.take()) await new Promise<void>(resolve => { clock.after(budget.waitMs(1), resolve) })
         const ask = read(Ask, frame)
         if ('look' in ask) await write(stream, frameOf(state(holding, stream.peer)))
         else await send(stream, holding, reading, ask)

@@ -160,6 +160,21 @@ test('two records leave in one write, and small messages of one turn in one', as
   assert.ok(await shows(50, 100, 2 + 50 * (12 + 100) + 16))
 })
 
+test('a window is opened again by halves, not for each piece', async t => {
+  const [a, b] = await join(t, 'ours', 'ours', 'tcp')
+  let updates = 0
+  const original = Socket.prototype.write
+  t.mock.method(Socket.prototype, 'write', function (this: Socket, ...args: Parameters<typeof original>) {
+    // A record with one window update: 2 bytes length, 12 of the update, 16 of the tag.
+    if ((args[0] as Uint8Array).length === 30) updates++
+    return original.apply(this, args)
+  })
+  const pieces = 400
+  for (let i = 0; i < pieces; i++) await a.send(Buffer.alloc(65_507))
+  await until(() => b.received() === pieces * 65_507, 'all pieces')
+  assert.ok(updates > 0 && updates < pieces / 1.8, `${updates} window updates for ${pieces} pieces`)
+})
+
 test('memory is given back only where nobody else can look at it', () => {
   const record = (): Uint8Array => new Uint8Array(65_519)
   const alone = record()
