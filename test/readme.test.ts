@@ -2,27 +2,51 @@
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { it } from 'node:test'
+import { it, type TestContext } from 'node:test'
 import assert from 'node:assert/strict'
 import { createNamespace } from './support/namespace.ts'
 
 const root = join(import.meta.dirname, '..')
+const programs = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/```ts\n(.*?)```/gs)].map(([, program = '']) => program)
 
-it("README's program prints what its comments say", test => {
+/** Runs a program as a user's would be, in a namespace of its own: with all defaults, it listens everywhere. */
+function run (test: TestContext, program: string): string[] | undefined {
   const namespace = createNamespace()
-  if ('skipped' in namespace) { test.skip(namespace.skipped); return }
+  if ('skipped' in namespace) { test.skip(namespace.skipped); return undefined }
   using _ = namespace
-  const [, program = ''] = /```ts\n(.*?)```/s.exec(readFileSync(join(root, 'README.md'), 'utf8')) ?? []
   // Inside the checkout, so that it finds the package by its own name.
   const folder = mkdtempSync(join(root, 'readme-test-'))
   try {
     writeFileSync(join(folder, 'program.ts'), program)
     const [command = '', ...args] = [...namespace.within, process.execPath, join(folder, 'program.ts')]
-    const printed = execFileSync(command, args, { encoding: 'utf8', timeout: 30_000, env: { PATH: process.env.PATH, HOME: folder, XDG_RUNTIME_DIR: folder } })
-    const lines = printed.trim().split('\n')
-    assert.deepEqual(lines.slice(0, 4), ['announced', 'bid', 'awarded', 'accepted'])
-    assert.deepEqual(lines.slice(-2), ['result', '{ total: 42 } true'])
+    return execFileSync(command, args, { cwd: folder, encoding: 'utf8', timeout: 30_000, env: { PATH: process.env.PATH, HOME: folder, XDG_RUNTIME_DIR: folder } }).trim().split('\n')
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+it("README's program prints what its comments say", test => {
+  const lines = run(test, programs[0] ?? '')
+  if (lines === undefined) return
+  assert.deepEqual(lines.slice(0, 4), ['announced', 'bid', 'awarded', 'accepted'])
+  assert.deepEqual(lines.slice(-2), ['result', '{ total: 42 } true'])
+})
+
+it("README's agents talk as it says", test => {
+  const lines = run(test, `
+import { createAgent } from 'a2a-node'
+import { writeFileSync, readFileSync } from 'node:fs'
+const [worker, asker] = await Promise.all([createAgent({ name: 'worker' }), createAgent({ name: 'asker' })])
+await asker.node.joined()
+let consumed = 0
+const consume = (bytes) => { consumed += bytes.length }
+writeFileSync('sales.csv', 'a,b\\n'.repeat(1_000_000))
+${programs[1] ?? ''}
+await dialogue.send({ price: 41 })
+const { value } = await dialogue[Symbol.asyncIterator]().next()
+console.log(quote, value, consumed, readFileSync('copy.csv').equals(readFileSync('sales.csv')))
+await Promise.all([worker, asker].map(agent => agent[Symbol.asyncDispose]()))
+`)
+  if (lines === undefined) return
+  assert.deepEqual(lines, ['{ price: 42 } { counter: 42 } 4000000 true'])
 })

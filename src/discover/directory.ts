@@ -70,6 +70,8 @@ const SWEEP_MS = 2_000
 const PROVIDE_TIMEOUT_MS = 20_000
 /** A change waits this long for those connected to have taken it, in ms. */
 const TOLD_MS = 250
+/** How long an agent that nobody knows is looked for at most, in ms. */
+const LOCATE_MS = 5_000
 /** Farewells may take this long at shutdown, in ms. */
 const FAREWELL_MS = 500
 
@@ -261,13 +263,23 @@ export function createDirectory ({ net, clock, logger, protocols, region }: Dire
   async function locate (agentId: string, { signal, timeoutMs = 2_000 }: { signal?: AbortSignal, timeoutMs?: number } = {}): Promise<{ peer: string, addresses: string[] }> {
     const known = whereIs(agentId)
     if (known !== undefined) return known
-    const until = clock.now() + timeoutMs
+    const until = within(Math.min(timeoutMs, LOCATE_MS), signal)
     await joined(timeoutMs)
     if (index.get(agentId) === undefined) {
-      const asked = net.peers().slice(0, ASK_PEERS).map(({ peerId }) => ask(peerId, { agent_id: agentId, limit: 1 }, 'peer', undefined, signal).then(() => {
-        if (index.get(agentId) === undefined) throw new Error('not known there')
-      }))
-      await atMost(Math.max(0, until - clock.now()), Promise.any(asked).catch(() => {}))
+      for (const { peerId } of net.peers().slice(0, ASK_PEERS)) {
+        ask(peerId, { agent_id: agentId, limit: 1 }, 'peer', undefined, until).catch(error => { logger.debug('a peer could not be asked for an agent', { peer: peerId, why: messageOf(error) }) })
+      }
+      // It may be about to start, or a peer that knows it may be on its way here.
+      await new Promise<void>(resolve => {
+        const stop = index.onChange(changed => { if (changed === agentId) end() })
+        const end = (): void => {
+          stop()
+          until.removeEventListener('abort', end)
+          resolve()
+        }
+        until.addEventListener('abort', end, { once: true })
+        if (until.aborted || index.get(agentId) !== undefined) end()
+      })
     }
     signal?.throwIfAborted()
     const found = whereIs(agentId)
