@@ -61,49 +61,57 @@ export function createServer ({ keeper, clock, logger }: ServerParts): (stream: 
   async function answer (stream: ByteStream, reader: ReturnType<typeof createReader>, holding: Holding): Promise<void> {
     const reading = await holding.read()
     const budget = createBudget(SERVE.asksPerSecond, SERVE.asksAtOnce, clock.now)
+    let writing: Promise<void> = Promise.resolve()
+
+    /** One answer after the other; the next run is read while one is written. */
+    async function say (answer: () => Promise<void>): Promise<void> {
+      await writing
+      writing = answer()
+      // It is awaited before the next; one that fails before that is no accident.
+      writing.catch(() => {})
+    }
+
+    async function send ({ from, count }: { from: number, count: number }): Promise<void> {
+      const { tree } = holding
+      const end = from + count
+      if (end > countOf(tree)) throw new A2aError({ code: 'MESSAGE_MALFORMED', why: 'there are not so many chunks' })
+      for (let at = from; at < end;) {
+        const run = runOf(holding, at, end)
+        if (run.count === 0) {
+          const failure: Failure = { code: 'CONTENT_UNAVAILABLE', hash: tree.hash, why: `chunk ${at} is not here yet` }
+          return await say(() => write(stream, frameOf({ from: at, count: end - at, failure })))
+        }
+        const bytes = take(run.bytes)
+        await reading.take(bytes, at * tree.chunkBytes)
+        await say(() => write(stream, frameOf({ from: run.from, count: run.count })).then(() => pour(stream, bytes, holding)))
+        at += run.count
+      }
+    }
+
     try {
       for (;;) {
         const frame = await reader.frame(SERVE.idleMs)
         if (frame === undefined) break
         while (!budget.take()) await new Promise<void>(resolve => { clock.after(budget.waitMs(1), resolve) })
         const ask = read(Ask, frame)
-        if ('look' in ask) await write(stream, frameOf(state(holding, stream.peer)))
-        else await send(stream, holding, reading, ask)
+        if ('look' in ask) await say(() => write(stream, frameOf(state(holding, stream.peer))))
+        else await send(ask)
       }
-      await stream.end()
     } finally {
+      // What was promised comes before what went wrong.
+      await writing.catch(() => {})
       await reading.close()
     }
+    await writing
+    await stream.end()
   }
 
-  /** Reads the next run while the one before is written. */
-  async function send (stream: ByteStream, holding: Holding, reading: Awaited<ReturnType<Holding['read']>>, { from, count }: { from: number, count: number }): Promise<void> {
-    const { tree } = holding
-    const end = from + count
-    if (end > countOf(tree)) throw new A2aError({ code: 'MESSAGE_MALFORMED', why: 'there are not so many chunks' })
-    let writing: Promise<void> = Promise.resolve()
-    try {
-      for (let at = from; at < end;) {
-        let length = 0
-        let next = at
-        for (; next < end && holding.has(next) && (length === 0 || length + lengthOf(tree, next) <= SERVE.runBytes); next++) length += lengthOf(tree, next)
-        if (next === at) throw new A2aError({ code: 'CONTENT_UNAVAILABLE', hash: tree.hash, why: `chunk ${at} is not here yet` })
-        const bytes = take(length)
-        await reading.take(bytes, at * tree.chunkBytes)
-        await writing
-        const header = frameOf({ from: at, count: next - at })
-        writing = write(stream, header).then(() => pour(stream, bytes, holding))
-        // Awaited in the next turn; one that fails before is no accident.
-        writing.catch(() => {})
-        at = next
-      }
-      await writing
-    } catch (error) {
-      await writing
-      const failure = toFailure(error)
-      if (failure.code === 'CONTENT_UNAVAILABLE') await write(stream, frameOf({ from, count, failure }))
-      else throw error
-    }
+  /** Chunks from `at` on that are here, as many as are read at once. */
+  function runOf ({ tree, has }: Holding, at: number, end: number): { from: number, count: number, bytes: number } {
+    let bytes = 0
+    let next = at
+    for (; next < end && has(next) && (bytes === 0 || bytes + lengthOf(tree, next) <= SERVE.runBytes); next++) bytes += lengthOf(tree, next)
+    return { from: at, count: next - at, bytes }
   }
 
   /** Memory that others have been sent from, where it can be used again. */

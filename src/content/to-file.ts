@@ -1,6 +1,6 @@
 /** Chunks into a file, each at its place, under the name `<file>.partial` until it is whole. */
 import { mkdirSync } from 'node:fs'
-import { open, rename, type FileHandle } from 'node:fs/promises'
+import { open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { A2aError } from '../core/errors.ts'
 import type { ContentRef } from '../core/content.ts'
@@ -49,6 +49,7 @@ export async function createFileSink (file: string, ref: ContentRef, { keeper, a
   let offered: Offered | undefined
   let finished: Fingerprint | undefined
   let resumed = 0
+  let isThere = false
 
   function free (room: Uint8Array): void {
     const next = waiting.shift()
@@ -62,6 +63,8 @@ export async function createFileSink (file: string, ref: ContentRef, { keeper, a
     resumedBytes: () => resumed,
     async begin (tree) {
       have = await checkExisting(handle, tree)
+      if (have.count() === 0) isThere = await isWhole(file, tree)
+      if (isThere) have = everything(tree)
       resumed = bytesOf(have, tree)
       assertDiskHas(dirname(file), ref.bytes - resumed)
       onBegun(resumed)
@@ -78,8 +81,12 @@ export async function createFileSink (file: string, ref: ContentRef, { keeper, a
     },
     free,
     async finish () {
-      await handle.truncate(ref.bytes)
-      await rename(partial, file)
+      if (isThere) {
+        await rm(partial)
+      } else {
+        await handle.truncate(ref.bytes)
+        await rename(partial, file)
+      }
       finished = await fingerprintOf(file)
     },
     async close () {
@@ -137,6 +144,23 @@ async function checkExisting (handle: FileHandle, tree: Tree): Promise<Bitmap> {
   }
   if (size > 0) await Promise.all([work(), work(), work(), work()])
   return have
+}
+
+/** Whether the file itself is what is to be fetched: an attempt before this one has come to its end. */
+async function isWhole (file: string, tree: Tree): Promise<boolean> {
+  const before = await open(file, 'r').catch(() => undefined)
+  if (before === undefined) return false
+  try {
+    return (await before.stat()).size === tree.bytes && (await checkExisting(before, tree)).count() === countOf(tree)
+  } finally {
+    await before.close()
+  }
+}
+
+function everything (tree: Tree): Bitmap {
+  const all = createBitmap(countOf(tree))
+  for (let index = 0; index < countOf(tree); index++) all.add(index)
+  return all
 }
 
 function bytesOf (have: Bitmap, tree: Tree): number {

@@ -27,8 +27,11 @@ export const CONNECTIONS = {
 export const STREAMS = {
   inbound: 64,
   outbound: 128,
-  /** How far a receive window may grow. Below libp2p's read buffer of 4 MiB, so that a paused reader holds its peer up and does not reset it. */
-  windowBytes: MiB,
+  /**
+   * How far a receive window may grow: what is under way when a transfer breaks, and is sent again. 1 MiB is no faster here.
+   * Below libp2p's read buffer of 4 MiB, so that a paused reader holds its peer up and does not reset it.
+   */
+  windowBytes: 512 * KiB,
   /** Bytes that wait for the reader of a byte stream before the stream is paused. With the window, what a slow reader can pile up. */
   readAhead: 512 * KiB,
   /** What is written of a byte stream in one piece: with its yamux header it fills a Noise record, so that neither is cut. */

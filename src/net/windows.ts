@@ -1,7 +1,7 @@
 /**
- * Receive windows of yamux streams that are opened again by halves. @libp2p/yamux 8.0 answers each data frame with a window
- * update: 13,000 small messages for 847 MB, each of which may wake the sender. As the sender always has half a window left,
- * it does not wait for one that comes later.
+ * Receive windows of yamux streams that are opened again by quarters. @libp2p/yamux 8.0 answers each data frame with a window
+ * update: 13,000 small messages for 847 MB, each of which may wake the sender. As the sender has most of a window left, it does
+ * not wait for one that comes later. By halves it would, now and then: measured, a sixth slower.
  */
 import type { StreamMuxer, StreamMuxerFactory } from '@libp2p/interface'
 import type { yamux } from '@libp2p/yamux'
@@ -17,7 +17,7 @@ interface WindowedStream {
 /** StreamState.Established: before it, a window update carries the opening of the stream. */
 const ESTABLISHED = 3
 
-/** yamux with windows that grow, and that are opened again by halves. */
+/** yamux with windows that grow, and that are opened again by quarters. */
 export const windowed = (create: ReturnType<typeof yamux>) => (): StreamMuxerFactory => {
   const factory = create()
   return {
@@ -28,11 +28,11 @@ export const windowed = (create: ReturnType<typeof yamux>) => (): StreamMuxerFac
       const onRemoteStream = muxer.onRemoteStream.bind(muxer)
       muxer.createStream = async options => {
         const stream = await createStream(options)
-        openByHalves(stream)
+        openByQuarters(stream)
         return stream
       }
       muxer.onRemoteStream = stream => {
-        openByHalves(stream)
+        openByQuarters(stream)
         onRemoteStream(stream)
       }
       // Asks for the round trip once: without it no window ever grows. Without a deadline: yamux ends the connection when an
@@ -43,11 +43,11 @@ export const windowed = (create: ReturnType<typeof yamux>) => (): StreamMuxerFac
   }
 }
 
-function openByHalves (stream: object): void {
+function openByQuarters (stream: object): void {
   if (!isWindowed(stream)) return
   const update = stream.sendWindowUpdate.bind(stream)
   stream.sendWindowUpdate = () => {
-    if (stream.state !== ESTABLISHED || stream.recvWindowCapacity <= stream.recvWindow / 2) update()
+    if (stream.state !== ESTABLISHED || stream.recvWindowCapacity <= stream.recvWindow * 3 / 4) update()
   }
 }
 

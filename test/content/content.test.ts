@@ -24,6 +24,9 @@ describe('what was sent is received', () => {
       assert.deepEqual(received, { file: join(b.folder, 'sub', 'copy'), bytes, resumedBytes: 0 })
       assert.equal(await digestOfFile(received.file), expected)
       assert.deepEqual(readdirSync(join(b.folder, 'sub')), ['copy'])
+      // Once more is no work: it is there.
+      assert.equal((await b.content.receive(ref, { file: received.file })).resumedBytes, bytes)
+      assert.deepEqual(readdirSync(join(b.folder, 'sub')), ['copy'])
     })
   }
 

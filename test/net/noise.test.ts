@@ -160,7 +160,7 @@ test('two records leave in one write, and small messages of one turn in one', as
   assert.ok(await shows(50, 100, 2 + 50 * (12 + 100) + 16))
 })
 
-test('a window is opened again by halves, not for each piece', async t => {
+test('a window is opened again by quarters, not for each piece', async t => {
   const [a, b] = await join(t, 'ours', 'ours', 'tcp')
   let updates = 0
   const original = Socket.prototype.write
