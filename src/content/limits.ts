@@ -57,7 +57,7 @@ export const FETCH = {
   retryMaxMs: 2_000,
   giveUpMs: 30_000,
   /** How often sources are asked who else has the content, and what of it, in ms. */
-  lookMs: 1_000,
+  lookMs: 250,
   /** A slow source's last chunks are asked of another that has nothing to do when they would take longer than this, in ms. */
   stealMs: 1_000
 } as const
