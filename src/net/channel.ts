@@ -76,6 +76,8 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
   let heardAt = clock.now()
   let closed = false
   let flushing = false
+  /** Something has left in this turn already. */
+  let gathering = false
   let reading = false
   /** What the transport was given and has not taken yet. */
   let given: Queued[] = []
@@ -101,11 +103,22 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
     if (!closed) flow.update()
   }
 
-  /** Everything that is sent in this turn of the event loop gathers first. */
+  /** The first message of a turn of the event loop leaves at once, those after it together at the end of the turn. */
   function scheduleFlush (): void {
     if (flushing) return
+    if (!gathering) {
+      gathering = true
+      setImmediate(() => {
+        gathering = false
+        if (!flushing && outbox.size > 0) start()
+      })
+      start()
+    }
+  }
+
+  function start (): void {
     flushing = true
-    setImmediate(() => { void flush() })
+    void flush()
   }
 
   async function flush (): Promise<void> {
@@ -178,8 +191,6 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
 
   stream.inactivityTimeout = 0
   stream.addEventListener('message', ({ data }) => {
-    // Before the muxer says that it has read this: so what is answered at once leaves in the same write as that.
-    scheduleFlush()
     heardAt = clock.now()
     reader.push(data)
     readOn()

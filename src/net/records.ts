@@ -140,6 +140,7 @@ function writeRecords (raw: SocketStream, encrypted: NoiseStream): void {
         scheduled = false
         if (!encrypted.writableNeedsDrain) flush()
       })
+      if (!encrypted.writableNeedsDrain) flush()
     }
     return !encrypted.writableNeedsDrain
   }
