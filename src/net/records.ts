@@ -86,7 +86,8 @@ function createRecordReader (begun: Uint8ArrayList): NoiseStream['decoder'] {
 
 /**
  * Takes the place of `send`: what the muxer says in one turn of the event loop (window updates, small messages of many
- * streams) goes into as few records as it fits, and records into as few writes. Enough for a write goes at once.
+ * streams) goes into as few records as it fits, and records into as few writes. What comes first goes at once when it is
+ * small, and so does what is enough for a write.
  */
 function writeRecords (raw: SocketStream, encrypted: NoiseStream): void {
   const { handshake: { encrypt } } = encrypted
@@ -140,7 +141,8 @@ function writeRecords (raw: SocketStream, encrypted: NoiseStream): void {
         scheduled = false
         if (!encrypted.writableNeedsDrain) flush()
       })
-      if (!encrypted.writableNeedsDrain) flush()
+      // A small message that comes first does not wait: it wakes the other end while the others are put together.
+      if (queued < LARGE_BYTES && !encrypted.writableNeedsDrain) flush()
     }
     return !encrypted.writableNeedsDrain
   }
