@@ -263,8 +263,9 @@ export function createDirectory ({ net, clock, logger, protocols, region }: Dire
   async function locate (agentId: string, { signal, timeoutMs = 2_000 }: { signal?: AbortSignal, timeoutMs?: number } = {}): Promise<{ peer: string, addresses: string[] }> {
     const known = whereIs(agentId)
     if (known !== undefined) return known
-    const until = within(Math.min(timeoutMs, LOCATE_MS), signal)
-    await joined(timeoutMs)
+    const waitMs = Math.min(timeoutMs, LOCATE_MS)
+    const until = within(waitMs, signal)
+    await joined(waitMs)
     if (index.get(agentId) === undefined) {
       for (const { peerId } of net.peers().slice(0, ASK_PEERS)) {
         ask(peerId, { agent_id: agentId, limit: 1 }, 'peer', undefined, until).catch(error => { logger.debug('a peer could not be asked for an agent', { peer: peerId, why: messageOf(error) }) })

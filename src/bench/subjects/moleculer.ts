@@ -52,7 +52,8 @@ async function start (nodeID: string, { arrived }: Scene, urls?: string): Promis
   return broker
 }
 
-const portOf = (broker: ServiceBroker): number => (broker.transit as any).tx.opts.port
+/** The system chose it. Moleculer keeps it where its types do not show it. */
+const portOf = (broker: ServiceBroker): number => (broker.transit as unknown as { tx: { opts: { port: number } } }).tx.opts.port
 
 function onlyLoopback (): void {
   const listen = Server.prototype.listen as (this: Server, ...args: any[]) => Server
