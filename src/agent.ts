@@ -223,6 +223,7 @@ export function hostAgent (parts: AgentParts): HostedAgent {
         }
       }
     },
+    watch: directory.watch,
     delegate: (capability, input, options = {}) => delegate(capability, input, options, { depth: 0, visited: [] }),
     onRequest: (requestName, handler, options) => ({ [Symbol.dispose]: requests.onRequest(requestName, handler, options) }),
     request: requests.request as Agent['request'],

@@ -81,7 +81,7 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
     throw error
   })
   const content = await createContent({ net, folder: join(home, 'content'), quotaBytes: options.contentQuotaBytes, clock, logger })
-  const directory = createDirectory({ net, clock, logger, region, protocols: [CHANNEL_PROTOCOL, DIALOGUE_PROTOCOL] })
+  const directory = createDirectory({ net, clock, logger, values: log.values, region, protocols: [CHANNEL_PROTOCOL, DIALOGUE_PROTOCOL] })
   const announcer = createAnnouncer({ net, clock, logger })
   const count = (code: string): void => { net.refused[code] = (net.refused[code] ?? 0) + 1 }
   const dialogues = await createDialogues({ net, locate: directory.locate, compileSchema, clock, logger, count })
@@ -157,6 +157,7 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
       return await host(agentName, join(home, 'keys', 'agents', `${agentName}.pem`))
     },
     find: (pattern, findOptions) => directory.find(pattern, findOptions),
+    watch: directory.watch,
     joined: (timeoutMs = 1_500) => directory.joined(timeoutMs),
     peers: net.peers,
     rotate: () => { for (const { signer } of hosted) signer.rotate() },

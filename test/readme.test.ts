@@ -50,3 +50,17 @@ await Promise.all([worker, asker].map(agent => agent[Symbol.asyncDispose]()))
   if (lines === undefined) return
   assert.deepEqual(lines, ['{ price: 42 } { counter: 42 } 4000000 true'])
 })
+
+it("README's watch tells who comes and leaves", test => {
+  const lines = run(test, `
+import { createAgent } from 'a2a-node'
+const [worker, asker] = await Promise.all([createAgent({ name: 'worker' }), createAgent({ name: 'asker' })])
+await asker.node.joined()
+await worker.provide('data.sum', { run: () => 1 })
+setTimeout(() => worker[Symbol.asyncDispose](), 200)
+${programs[2] ?? ''}
+await asker[Symbol.asyncDispose]()
+`)
+  if (lines === undefined) return
+  assert.deepEqual(lines, ["found worker [ 'data.sum' ]", "left worker [ 'data.sum' ]"])
+})

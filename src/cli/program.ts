@@ -92,6 +92,7 @@ Examples:
     .option('--artifacts <dir>', 'save artifacts into this folder')
 
   network(add(program, 'find <pattern>', 'List the agents that offer a capability.', "a2a-node find 'data.*'", async () => (await import('./commands/find.ts')).find), true)
+    .option('--watch', 'go on and print each change, until Ctrl-C')
   network(add(program, 'agents', 'List every agent known.', 'a2a-node agents --json', async () => (await import('./commands/find.ts')).agents), true)
   network(add(program, 'peers', 'List the nodes this one is connected to.', 'a2a-node peers --verbose', async () => (await import('./commands/peers.ts')).peers), true)
   add(program, 'status', 'Show the running node.', 'a2a-node status', async () => (await import('./commands/status.ts')).status)

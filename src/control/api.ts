@@ -4,13 +4,15 @@
  * All results are JSON.
  */
 import type { ContentProgress, ContentRef, ContentRow, ReceivedFile, SendContentOptions } from '../core/content.ts'
-import type { FindOptions, FoundAgent, NodeStatus, PeerRow } from '../core/agent.ts'
+import type { AgentChange, FindOptions, FoundAgent, NodeStatus, PeerRow } from '../core/agent.ts'
 import type { TaskRow } from '../core/ports.ts'
 import type { ReceiptFacts, TaskEvent } from '../core/task.ts'
 
 export interface NodeApi {
   status: () => Promise<NodeStatus>
   find: (pattern: string, options?: Omit<FindOptions, 'signal'>) => Promise<FoundAgent[]>
+  /** Who offers it, and then each change. Goes on until the iteration is ended. */
+  watch: (request: WatchRequest) => AsyncIterable<AgentChange>
   peers: () => Promise<PeerRow[]>
   /** Delegates a task as the node's first agent. The last event is `result` or `failed`. Ending the iteration early cancels the task, unless it is detached. */
   run: (request: RunRequest) => AsyncIterable<TaskEvent>
@@ -35,6 +37,10 @@ export interface NodeApi {
   contents: () => Promise<ContentRow[]>
   /** Resolves to the whole hash. `hash` may be an unambiguous prefix. Rejects with CONTENT_UNKNOWN. */
   dropContent: (hash: string) => Promise<string>
+}
+
+export interface WatchRequest {
+  pattern: string
 }
 
 export interface SendContentRequest extends Pick<SendContentOptions, 'name' | 'mediaType'> {

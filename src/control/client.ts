@@ -1,6 +1,7 @@
 /** A client command's end of the control socket: a NodeApi that another process implements. Only `node:` builtins. */
 import { connect, type Socket } from 'node:net'
 import { A2aError, explain, messageOf, type Failure } from '../core/errors.ts'
+import type { AgentChange } from '../core/agent.ts'
 import type { ContentEvent, NodeApi } from './api.ts'
 import { CONTROL_PROTOCOL, MAX_LINE_BYTES, fromJson, lineReader, type ClientFrame, type Hello, type ServerFrame } from './frames.ts'
 import { readNodeRecord } from './home.ts'
@@ -38,6 +39,7 @@ export async function connectControl (home: string): Promise<ControlClient | und
     dropContent: hash => ask('dropContent', [hash]),
     run: request => events(record.socket, home, 'run', request, fromJson),
     resume: taskId => events(record.socket, home, 'resume', taskId, fromJson),
+    watch: request => events(record.socket, home, 'watch', request, json => json as AgentChange),
     sendContent: request => events(record.socket, home, 'sendContent', request, json => json as ContentEvent),
     receiveContent: request => events(record.socket, home, 'receiveContent', request, json => json as ContentEvent),
     close: () => link.socket.destroy()

@@ -15,6 +15,12 @@ export interface Agent extends AsyncDisposable {
    * @throws A2aError CAPABILITY_INVALID, BAD_USAGE when it is offered already or a schema is none
    */
   provide: <I = unknown, O = unknown>(capability: string, definition: Provision<I, O>) => Promise<Provided>
+  /**
+   * Who offers a capability or all below a prefix (`data.*`): each agent there is now, as `found`, and then each change as it
+   * is heard. A slow reader gets the latest of each agent. Ends with the node, when the signal aborts, and by leaving the loop.
+   * @throws A2aError CAPABILITY_INVALID
+   */
+  watch: (pattern: string, options?: WatchOptions) => AsyncIterableIterator<AgentChange>
   /** Has a task done by whoever bids best. Starts at once; nothing needs to be awaited for it to go on. */
   delegate: (capability: string, input: unknown, options?: DelegateOptions) => Work
   /**
@@ -244,6 +250,8 @@ export interface Node extends AsyncDisposable {
   /** Another agent on the same node, with its own key and capabilities. */
   createAgent: (options?: { name?: string }) => Promise<Agent>
   find: (pattern: string, options?: FindOptions) => Promise<FoundAgent[]>
+  /** Who offers it now, and then each change: as `agent.watch`. */
+  watch: (pattern: string, options?: WatchOptions) => AsyncIterableIterator<AgentChange>
   /** Resolves when everybody who could be found at once (same machine, bootstrap list) has been asked, or after `timeoutMs`. */
   joined: (timeoutMs?: number) => Promise<void>
   peers: () => PeerRow[]
@@ -257,6 +265,17 @@ export interface FindOptions {
   timeoutMs?: number
   signal?: AbortSignal
 }
+
+export interface WatchOptions {
+  /** Ends the watch. */
+  signal?: AbortSignal
+}
+
+/** What a watch tells. `agent` is as it is now; of one that left, as it was last told of. */
+export type AgentChange =
+  | { change: 'found' | 'changed', agent: FoundAgent }
+  /** `withdrawn`: it does not offer this any more, or not as it was asked for. `expired`: it was not heard of for its time to live. `crowded-out`: too many are known. */
+  | { change: 'left', why: 'withdrawn' | 'farewell' | 'unreachable' | 'expired' | 'crowded-out', agent: FoundAgent }
 
 /** An agent as its own signed advert describes it. */
 export interface FoundAgent {

@@ -34,6 +34,7 @@ export type Failure =
   | { code: 'VERSION_UNSUPPORTED', version: number, supported: number }
   | { code: 'SIGNATURE_INVALID', why: string }
   | { code: 'CREDENTIAL_INVALID', why: string }
+  | { code: 'ADVERT_STALE', agent: string, why: string }
   | { code: 'OVERLOADED', what: string, limit: number }
   // content
   | { code: 'CONTENT_UNKNOWN', hash: string, peer: string }
@@ -82,6 +83,7 @@ export function explain (failure: Failure): string {
     case 'VERSION_UNSUPPORTED': return `protocol version ${failure.version} is not spoken here, only ${failure.supported}; update the older of the two nodes`
     case 'SIGNATURE_INVALID': return `the signature does not hold: ${failure.why}; the message was refused`
     case 'CREDENTIAL_INVALID': return `the credential does not hold: ${failure.why}; check the clocks of both machines`
+    case 'ADVERT_STALE': return `an old advert of ${failure.agent} was refused: ${failure.why}; somebody says it again, or a clock is wrong: compare the clocks of both machines`
     case 'OVERLOADED': return `too many ${failure.what} (limit ${failure.limit}); try again later`
     case 'CONTENT_UNKNOWN': return `${failure.peer} has no content ${failure.hash}, or not for who holds this ref; ask its sender for a new one`
     case 'CONTENT_CHANGED': return `the content ${failure.hash} is no longer there: ${failure.why}; send it again`

@@ -30,6 +30,8 @@ export interface Speaker {
 /** Where an envelope came from: the peer that the Noise handshake authenticated. Our own peer id for local delivery. */
 export interface Origin {
   peer: string
+  /** It came by gossip, whose author this peer is: others may have passed it on, or may say it again. */
+  gossip?: boolean
 }
 
 /**

@@ -2,7 +2,7 @@
  * What is known of who can do what: signed adverts by agent, and the agents by each prefix of their capabilities, so that
  * a name and a prefix are both one look-up. Bounded; what has outlived its ttl is not there.
  */
-import { matches, parsePattern, prefixesOf, type Capability, type CapabilityPattern } from '../core/capability.ts'
+import { matches, prefixesOf, type Capability, type CapabilityPattern } from '../core/capability.ts'
 import type { FoundAgent } from '../core/agent.ts'
 import type { Clock } from '../core/ports.ts'
 
@@ -23,11 +23,15 @@ export interface Advert {
 }
 
 export interface Entry extends Advert {
+  /** By this machine's clock. It holds for `ttlMs` from then on. */
   heardAt: number
   /** By whom it came: its own peer, or the one that passed it on. */
   teller: string
   source: FoundAgent['source']
 }
+
+/** Why an entry is another, or not there any more. `crowded-out`: a bound was reached. */
+export type Change = 'news' | 'farewell' | 'unreachable' | 'expired' | 'crowded-out'
 
 export interface Index {
   /** False when a newer one is there, or the same. `teller`: the peer that passed it on, if it is not the agent's own. */
@@ -39,10 +43,12 @@ export interface Index {
   /** Takes it out, for it is not reachable. A newer advert brings it back. */
   drop: (agentId: string) => void
   dropPeer: (peerId: string) => void
+  /** Takes out what has outlived its ttl, so that those who watch hear of it. */
+  expire: () => void
   all: () => Entry[]
   size: () => number
   /** Called after each change. Returns the way to stop. */
-  onChange: (listener: (agentId: string) => void) => () => void
+  onChange: (listener: (agentId: string, change: Change) => void) => () => void
 }
 
 /** The most agents that are kept, and the bytes of their adverts. Beyond it, the oldest of who told most goes. */
@@ -60,7 +66,8 @@ export function createIndex (clock: Clock): Index {
   const shares = new Map<string, Share>()
   let bytes = 0
   const sequences = new Map<string, number>()
-  const listeners = new Set<(agentId: string) => void>()
+  const listeners = new Set<(agentId: string, change: Change) => void>()
+  const tell = (agentId: string, change: Change): void => { for (const listener of listeners) listener(agentId, change) }
 
   const unlink = (entry: Entry): void => {
     for (const prefix of prefixesIn(entry)) {
@@ -69,9 +76,9 @@ export function createIndex (clock: Clock): Index {
       if (agents?.size === 0) byPrefix.delete(prefix)
     }
   }
-  const drop = (agentId: string): void => {
+  const remove = (agentId: string): boolean => {
     const entry = entries.get(agentId)
-    if (entry === undefined) return
+    if (entry === undefined) return false
     entries.delete(agentId)
     bytes -= entry.bytes.length
     const share = shares.get(entry.teller)
@@ -79,8 +86,9 @@ export function createIndex (clock: Clock): Index {
     if (share !== undefined) share.bytes -= entry.bytes.length
     if (share?.agents.size === 0) shares.delete(entry.teller)
     unlink(entry)
-    for (const listener of listeners) listener(agentId)
+    return true
   }
+  const drop = (agentId: string, why: Change): void => { if (remove(agentId)) tell(agentId, why) }
   const enter = (entry: Entry): void => {
     entries.set(entry.agentId, entry)
     bytes += entry.bytes.length
@@ -97,7 +105,7 @@ export function createIndex (clock: Clock): Index {
       dropOldest(others.reduce((largest, share) => share.bytes > largest.bytes ? share : largest, first))
     }
   }
-  const dropOldest = ({ agents }: Share): void => { drop(agents.values().next().value as string) }
+  const dropOldest = ({ agents }: Share): void => { drop(agents.values().next().value as string, 'crowded-out') }
   const isLocal = (teller: string): boolean => {
     const [agentId = ''] = shares.get(teller)?.agents ?? []
     return entries.get(agentId)?.source === 'local'
@@ -105,7 +113,7 @@ export function createIndex (clock: Clock): Index {
   const live = (agentId: string): Entry | undefined => {
     const entry = entries.get(agentId)
     if (entry === undefined || clock.now() < entry.heardAt + entry.ttlMs) return entry
-    drop(agentId)
+    drop(agentId, 'expired')
     return undefined
   }
   const remember = (agentId: string, sequence: number): void => {
@@ -118,13 +126,14 @@ export function createIndex (clock: Clock): Index {
     put: (advert, source, teller) => {
       if (advert.sequence <= (sequences.get(advert.agentId) ?? -1)) return false
       remember(advert.agentId, advert.sequence)
-      drop(advert.agentId)
+      const was = remove(advert.agentId)
       if (advert.ttlMs > 0) {
         enter({ ...advert, heardAt: clock.now(), source, teller: teller === undefined ? advert.peerId : `by ${teller}` })
         for (const prefix of prefixesIn(advert)) byPrefix.set(prefix, (byPrefix.get(prefix) ?? new Set()).add(advert.agentId))
         if (source !== 'local') bound(teller === undefined ? advert.peerId : `by ${teller}`, teller === undefined ? MAX_OF_PEER.own : MAX_OF_PEER.told)
       }
-      for (const listener of listeners) listener(advert.agentId)
+      if (entries.has(advert.agentId)) tell(advert.agentId, 'news')
+      else if (was) tell(advert.agentId, 'farewell')
       return true
     },
     sequenceOf: agentId => sequences.get(agentId) ?? -1,
@@ -136,8 +145,9 @@ export function createIndex (clock: Clock): Index {
         return entry !== undefined && (pattern.labels.length === 0 || entry.capabilities.some(capability => matches(pattern, capability))) ? [entry] : []
       })
     },
-    drop,
-    dropPeer: peerId => { for (const entry of entries.values()) if (entry.peerId === peerId) drop(entry.agentId) },
+    drop: agentId => { drop(agentId, 'unreachable') },
+    dropPeer: peerId => { for (const entry of entries.values()) if (entry.peerId === peerId) drop(entry.agentId, 'unreachable') },
+    expire: () => { for (const agentId of entries.keys()) live(agentId) },
     all: () => [...entries.keys()].flatMap(agentId => live(agentId) ?? []),
     size: () => entries.size,
     onChange: listener => {
@@ -148,10 +158,9 @@ export function createIndex (clock: Clock): Index {
 }
 
 /** The entry as whoever looked for the pattern wants it. */
-export function toFound (entry: Entry, pattern: string, now: number): FoundAgent {
+export function toFound (entry: Entry, pattern: CapabilityPattern, now: number): FoundAgent {
   const { agentId, name, peerId, endpoints, protocols, load, region, sequence, source, heardAt, ttlMs } = entry
-  const parsed = parsePattern(pattern)
-  const capabilities = entry.capabilities.filter(capability => matches(parsed, capability))
+  const capabilities = entry.capabilities.filter(capability => matches(pattern, capability))
   return { agentId, name, peerId, endpoints, protocols, capabilities, load, region, sequence, source, ageMs: now - heardAt, ttlMs: heardAt + ttlMs - now }
 }
 

@@ -9,7 +9,7 @@ import { checkGossip } from './intake.ts'
 import type { Host } from './libp2p.ts'
 import { CONNECTIONS, GOSSIP } from './limits.ts'
 import type { Gossip } from './net.ts'
-import type { Router } from './router.ts'
+import { errorOf, type Router } from './router.ts'
 
 /** Nobody passes these on without having failed to check them. Others may be a matter of clocks and versions. */
 const CULPABLE: ReadonlySet<FailureCode> = new Set<FailureCode>(['MESSAGE_MALFORMED', 'MESSAGE_TOO_LARGE', 'SIGNATURE_INVALID'])
@@ -58,15 +58,23 @@ export function createGossip ({ host, router, clock, logger, count, misdeeds }: 
       const { error, type } = checked.refused
       count(error.code)
       logger.debug('a gossip message was refused', { author, type, code: error.code, why: error.message })
-      return CULPABLE.has(error.code) ? reject(from) : TopicValidatorResult.Ignore
+      return refusal(from, error.code)
     }
     const { envelope } = checked
     // Gossipsub forgets after two minutes. With the author, so that nobody can use up another's ids.
     const key = `${envelope.from} ${envelope.messageId}`
     if (seen.has(key)) return TopicValidatorResult.Ignore
     seen.set(key, true)
-    void router.answer(envelope, { peer: author })
-    return TopicValidatorResult.Accept
+    const answer = router.answer(envelope, { peer: author, gossip: true })
+    if (answer instanceof Promise || answer?.type !== 'error') return TopicValidatorResult.Accept
+    // Others may want what is not for us.
+    const { code } = errorOf(answer)
+    return CULPABLE.has(code) || code === 'ADVERT_STALE' ? refusal(from, code) : TopicValidatorResult.Accept
+  }
+
+  /** What is refused is not passed on. */
+  function refusal (from: string, code: FailureCode): TopicValidatorResult {
+    return CULPABLE.has(code) ? reject(from) : TopicValidatorResult.Ignore
   }
 
   function reject (from: string): TopicValidatorResult {

@@ -33,6 +33,7 @@ export function nodeApi (node: HostedNode): NodeApi {
     identity,
     status: async () => node.status(),
     find: (pattern, options) => node.find(pattern, options),
+    watch: ({ pattern, ...options }) => node.watch(pattern, options),
     peers: async () => node.peers(),
     run: async function * ({ capability, input, detach = false, ...options }) {
       const work = (node.agents[0] as HostedNode['agents'][number]).delegate(capability, input, options)
@@ -90,6 +91,7 @@ export async function openHome (home: string): Promise<NodeApi & AsyncDisposable
     status: async () => absent(),
     find: async () => absent(),
     peers: async () => absent(),
+    watch: absent,
     run: absent,
     resume: absent,
     giveInput: async () => absent(),

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { serveControl } from '../../src/control/server.ts'
 import type { ContentEvent, NodeApi, RunRequest } from '../../src/control/api.ts'
-import type { NodeStatus } from '../../src/core/agent.ts'
+import type { AgentChange, NodeStatus } from '../../src/core/agent.ts'
 import type { TaskEvent } from '../../src/core/task.ts'
 
 export const PROVIDER = 'did:key:z6MkvgMo4dmDBi8CMRUZ8mifcTDboLc5zdvpzkZEtcoYynVU'
@@ -36,6 +36,7 @@ export async function fakeNode (api: Partial<NodeApi> = {}): Promise<FakeNode> {
     status: async () => status, find: async () => [], peers: async () => [], giveInput: async () => undefined, cancel: async taskId => taskId,
     tasks: async () => [], task: async () => [], contracts: async () => [], contract: async () => [], identity: async () => [], rotate: async () => [], doctor: async () => [],
     contents: async () => [], dropContent: async hash => hash, sendContent: () => noContent(), receiveContent: () => noContent(),
+    watch: () => noChanges(),
     run: () => eventsOf(result(null)), resume: () => eventsOf(result(null)),
     ...api
   }
@@ -53,6 +54,7 @@ export async function fakeNode (api: Partial<NodeApi> = {}): Promise<FakeNode> {
   }
 }
 
+async function * noChanges (): AsyncGenerator<AgentChange> {}
 async function * noContent (): AsyncGenerator<ContentEvent> {}
 
 export async function * eventsOf (...events: TaskEvent[]): AsyncGenerator<TaskEvent> {

@@ -31,6 +31,7 @@ const failures: { [C in FailureCode]: Extract<Failure, { code: C }> } = {
   VERSION_UNSUPPORTED: { code: 'VERSION_UNSUPPORTED', version: 2, supported: 1 },
   SIGNATURE_INVALID: { code: 'SIGNATURE_INVALID', why: 'another key has signed it' },
   CREDENTIAL_INVALID: { code: 'CREDENTIAL_INVALID', why: 'it has expired' },
+  ADVERT_STALE: { code: 'ADVERT_STALE', agent: 'did:key:zA', why: 'it was made 700 s ago' },
   OVERLOADED: { code: 'OVERLOADED', what: 'tasks at work', limit: 16 },
   CONTENT_UNKNOWN: { code: 'CONTENT_UNKNOWN', hash: 'h4sh', peer: '12D3' },
   CONTENT_CHANGED: { code: 'CONTENT_CHANGED', hash: 'h4sh', why: 'its file is gone' },

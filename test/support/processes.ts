@@ -49,6 +49,8 @@ export interface Streaming {
   /** The next event that fits, from the beginning. Rejects when the process ends before it. */
   event: (fits: (event: any) => boolean) => Promise<any>
   readonly events: any[]
+  /** stdout so far. */
+  output: () => string
   readonly finished: Promise<Finished>
 }
 
@@ -104,6 +106,7 @@ export function createMesh (): Mesh {
     })
     return {
       child, events, finished,
+      output: () => stdout,
       event: fits => new Promise((resolve, reject) => {
         const patience = setTimeout(() => { reject(new Error(`no such event within ${PATIENCE_MS} ms of ${args.join(' ')}; saw ${JSON.stringify(events).slice(0, 2_000)}\n${stderr}`)) }, PATIENCE_MS)
         const look = (): void => {

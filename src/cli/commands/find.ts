@@ -9,9 +9,14 @@ import type { FoundAgent } from '../../core/agent.ts'
 /** More agents than this are not listed. */
 const LIMIT = 10_000
 
+export interface FindCommandOptions extends NetworkOptions {
+  watch?: boolean
+}
+
 /** `a2a-node find PATTERN`. @throws A2aError NO_CAPABLE_AGENT when there is none */
-export async function find (console: Console, options: NetworkOptions, pattern: string): Promise<number> {
+export async function find (console: Console, options: FindCommandOptions, pattern: string): Promise<number> {
   parsePattern(pattern)
+  if (options.watch === true) return await (await import('./watch.ts')).watch(console, options, pattern)
   const begun = performance.now()
   const found = await search(console, options, pattern)
   if (found.length === 0) throw new A2aError({ code: 'NO_CAPABLE_AGENT', capability: pattern, waitedMs: Math.round(performance.now() - begun) })

@@ -1,0 +1,69 @@
+/** Asking other nodes for adverts, and answering those who ask. */
+import { LIST_ROOM, QUERY_LIMIT } from './limits.ts'
+import { parsePattern } from '../core/capability.ts'
+import { messageOf } from '../core/errors.ts'
+import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
+import type { Entry, Index } from './agent-index.ts'
+import type { Intake } from './intake.ts'
+import type { FoundAgent } from '../core/agent.ts'
+import type { Envelope } from '../core/envelope.ts'
+import type { Logger, Wire } from '../core/ports.ts'
+
+export interface AskParts {
+  wire: Wire
+  index: Index
+  intake: Intake
+  anyAuthor: () => Author | undefined
+  logger: Logger
+}
+
+export interface AskOptions {
+  pattern?: string
+  agentId?: string
+  /** Where the peer may be, when it is not connected. */
+  addresses?: string[]
+  /** How it came that this peer is asked. Default `peer`. */
+  source?: FoundAgent['source']
+  signal?: AbortSignal
+}
+
+/** Asks one peer for adverts by pattern or agent, and takes those that hold. Resolves to how many were news. */
+export const createAsk = ({ wire, intake, anyAuthor, logger }: AskParts) =>
+  async (peer: string, { pattern, agentId, addresses, source = 'peer', signal }: AskOptions): Promise<number> => {
+    const author = anyAuthor()
+    if (author === undefined) return 0
+    const query = compose('advert.query', { pattern, agent_id: agentId, limit: agentId === undefined ? QUERY_LIMIT : 1 }, author, { correlationId: author.newId() })
+    const reply = await wire.request(peer, query, { timeoutMs: 2_000, addresses, signal })
+    if (reply.type !== 'advert.list') return 0
+    let news = 0
+    for (const text of payloadOf(reply, 'advert.list').adverts) {
+      try {
+        if (intake.accept(Buffer.from(text, 'base64url'), source, peer)) news++
+      } catch (error) {
+        logger.debug('a peer passed on an advert that does not hold', { peer, why: messageOf(error) })
+      }
+    }
+    return news
+  }
+
+/** Answers an `advert.query`. */
+export const createAnswer = ({ index, anyAuthor }: Pick<AskParts, 'index' | 'anyAuthor'>) => (query: Envelope): Envelope | undefined => {
+  const { pattern = '*', agent_id: agentId, limit } = payloadOf(query, 'advert.query')
+  const author = anyAuthor()
+  if (author === undefined) return undefined
+  const known = agentId === undefined ? index.match(parsePattern(pattern)) : [index.get(agentId)].filter(entry => entry !== undefined)
+  return composeReply(query, 'advert.list', { adverts: fit(known, limit) }, author)
+}
+
+/** As many adverts as one message may carry. */
+function fit (entries: Entry[], limit: number): string[] {
+  const adverts: string[] = []
+  let room = LIST_ROOM
+  for (const { bytes } of entries.slice(0, limit)) {
+    const text = Buffer.from(bytes).toString('base64url')
+    room -= text.length + 3
+    if (room < 0) break
+    adverts.push(text)
+  }
+  return adverts
+}

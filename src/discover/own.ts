@@ -1,0 +1,148 @@
+/** The agents of this node: their adverts, made, told to everybody by heartbeat and on change, and taken back at the end. */
+import { composeAdvert, ADVERT_TTL_S, HEARTBEAT_MS } from './advert.ts'
+import { domainsOf, topicOf } from './interests.ts'
+import { messageOf } from '../core/errors.ts'
+import type { Hints } from './hints.ts'
+import type { Sequences } from './sequences.ts'
+import type { Capability } from '../core/capability.ts'
+import type { Envelope } from '../core/envelope.ts'
+import type { Clock, Logger, Signer } from '../core/ports.ts'
+import type { Net } from '../net/net.ts'
+import type { Author } from '../wire/compose.ts'
+
+/** An agent of this node, as it is to be advertised. */
+export interface LocalAgent {
+  author: Author
+  signer: Signer
+  name: string
+  capabilities: () => Capability[]
+  load: () => number
+}
+
+export interface OwnAgents {
+  /** Tells the mesh of an agent, now and by heartbeat. Several changes of one turn are one advert. */
+  advertise: (agent: LocalAgent) => Promise<void>
+  has: (agentId: string) => boolean
+  domains: () => Set<string>
+  /** In whose name this node asks. */
+  anyAuthor: () => Author | undefined
+  /** Tells one peer of all agents here. */
+  tell: (peer: string) => void
+  /** Somebody knows a higher number of an agent than was used here: the next is above it, and is told. */
+  overtake: (agentId: string, sequence: number) => void
+  /** Withdraws all adverts. */
+  close: () => Promise<void>
+}
+
+export interface OwnParts {
+  net: Net
+  clock: Clock
+  logger: Logger
+  protocols: string[]
+  region?: string
+  sequences: Sequences
+  hints: Hints
+  /** Each advert that was made. */
+  onMade: (envelope: Envelope) => void
+}
+
+/** A change waits this long for those connected to have taken it, in ms. */
+const TOLD_MS = 250
+/** Farewells may take this long at shutdown, in ms. */
+const FAREWELL_MS = 500
+
+export function createOwnAgents ({ net, clock, logger, protocols, region, sequences, hints, onMade }: OwnParts): OwnAgents {
+  const { wire } = net
+  const agents = new Map<string, LocalAgent>()
+  const current = new Map<string, Envelope>()
+  const pending = new Map<string, Promise<void>>()
+  let stopTimer = (): void => {}
+  let closed = false
+  heartbeat()
+
+  /** Nothing after the farewell: it would bring the agent back. */
+  async function advertOf (agent: LocalAgent, ttl = ADVERT_TTL_S): Promise<Envelope | undefined> {
+    const { agentId } = agent.author
+    await sequences.ready(agentId)
+    if (closed && ttl > 0) return undefined
+    const facts = { name: agent.name, capabilities: agent.capabilities(), load: agent.load(), region, peerId: wire.peerId, endpoints: net.addresses(), protocols, sequence: sequences.next(agentId), ttl }
+    const envelope = composeAdvert(facts, agent.author, agent.signer)
+    current.set(agentId, envelope)
+    onMade(envelope)
+    return envelope
+  }
+
+  function advertise (agent: LocalAgent): Promise<void> {
+    const { agentId } = agent.author
+    agents.set(agentId, agent)
+    const told = pending.get(agentId) ?? Promise.resolve().then(async () => {
+      pending.delete(agentId)
+      await atMost(clock, TOLD_MS, Promise.all(spread(agent, await advertOf(agent))))
+    })
+    pending.set(agentId, told)
+    return told
+  }
+
+  /** To all peers and all domains at once. */
+  function spread (agent: LocalAgent, envelope: Envelope | undefined): Array<Promise<void>> {
+    if (envelope === undefined) return []
+    const sent = net.peers().map(({ peerId }) => wire.send(peerId, envelope))
+    const published = [...domainsOf(agent.capabilities())].map(domain => {
+      net.gossip.join(topicOf(domain))
+      return net.gossip.publish(topicOf(domain), envelope)
+    })
+    hints.provide(agent.capabilities())
+    return [...sent, ...published].map(done => done.catch(error => { logger.debug('an advert did not get everywhere', { why: messageOf(error) }) }))
+  }
+
+  /** An advert that cannot be made, for its schemas are too large to send, is no reason for a process to end. */
+  async function renew (agent: LocalAgent, ttl?: number): Promise<void> {
+    try {
+      await Promise.all(spread(agent, await advertOf(agent, ttl)))
+    } catch (error) {
+      logger.error('an agent cannot be advertised: its capabilities are too large', { agent: agent.name, why: messageOf(error) })
+    }
+  }
+
+  /** One agent at a time, each of them every 30 s, spread at random: neither a node's agents nor nodes that started together speak together. */
+  function heartbeat (): void {
+    stopTimer = clock.after(HEARTBEAT_MS / Math.max(1, agents.size) * (0.8 + Math.random() * 0.4), () => {
+      const [next] = agents.values()
+      if (next !== undefined) {
+        agents.delete(next.author.agentId)
+        agents.set(next.author.agentId, next)
+        void renew(next)
+      }
+      heartbeat()
+    })
+  }
+
+  return {
+    advertise,
+    has: agentId => agents.has(agentId),
+    domains: () => new Set([...agents.values()].flatMap(agent => [...domainsOf(agent.capabilities())])),
+    anyAuthor: () => agents.values().next().value?.author,
+    tell (peer) {
+      for (const envelope of current.values()) wire.send(peer, envelope).catch(error => { logger.debug('a peer was not told of an advert', { peer, why: messageOf(error) }) })
+    },
+    overtake (agentId, sequence) {
+      const agent = agents.get(agentId)
+      if (agent === undefined || closed) return
+      sequences.raise(agentId, sequence)
+      advertise(agent).catch(error => { logger.debug('an agent could not be advertised anew', { agentId, why: messageOf(error) }) })
+    },
+    close: async () => {
+      closed = true
+      stopTimer()
+      await atMost(clock, FAREWELL_MS, Promise.all([...agents.values()].map(agent => renew(agent, 0))))
+      await sequences.close()
+    }
+  }
+}
+
+/** Waits for it no longer than `ms`. */
+export async function atMost (clock: Clock, ms: number, done: Promise<unknown>): Promise<void> {
+  const late = Promise.withResolvers<void>()
+  const cancel = clock.after(ms, late.resolve)
+  await Promise.race([done, late.promise]).finally(cancel)
+}

@@ -1,0 +1,135 @@
+/** Finding: the index first; when it knows nobody, the peers and the DHT, and whichever brings somebody first. */
+import { ASK_MS, ASK_PEERS } from './limits.ts'
+import { toFound, type Index } from './agent-index.ts'
+import { domainOf, parsePattern } from '../core/capability.ts'
+import { within } from '../core/deadline.ts'
+import { A2aError, messageOf } from '../core/errors.ts'
+import type { AskOptions } from './ask.ts'
+import type { Hints } from './hints.ts'
+import type { Interests } from './interests.ts'
+import type { FindOptions, FoundAgent } from '../core/agent.ts'
+import type { Clock, Logger } from '../core/ports.ts'
+import type { Net } from '../net/net.ts'
+
+export interface Whereabouts { peer: string, addresses: string[] }
+
+export interface Search {
+  find: (pattern: string, options?: FindOptions) => Promise<FoundAgent[]>
+  whereIs: (agentId: string) => Whereabouts | undefined
+  /** @throws A2aError PEER_UNREACHABLE */
+  locate: (agentId: string, options?: { signal?: AbortSignal, timeoutMs?: number }) => Promise<Whereabouts>
+}
+
+export interface SearchParts {
+  net: Net
+  clock: Clock
+  logger: Logger
+  index: Index
+  interests: Interests
+  hints: Hints
+  isOwn: (agentId: string) => boolean
+  ask: (peer: string, options: AskOptions) => Promise<number>
+  joined: (timeoutMs: number) => Promise<void>
+}
+
+/** Providers from the DHT that are asked for their adverts, for one look-up. */
+const DHT_HINTS = 8
+/** A prefix is swept over all peers at most this often. */
+const SWEEP_MS = 2_000
+/** How long an agent that nobody knows is looked for at most, in ms. */
+const LOCATE_MS = 5_000
+
+export function createSearch ({ net, clock, logger, index, interests, hints, isOwn, ask, joined }: SearchParts): Search {
+  const swept = new Map<string, number>()
+
+  async function find (pattern: string, { limit = 64, timeoutMs = 2_000, signal }: FindOptions = {}): Promise<FoundAgent[]> {
+    const wanted = parsePattern(pattern)
+    interests.touch(domainOf(wanted.labels))
+    const until = within(timeoutMs, signal)
+    await joined(timeoutMs)
+    const now = clock.now()
+    if (wanted.prefix && now - (swept.get(pattern) ?? 0) > SWEEP_MS) {
+      swept.set(pattern, now)
+      if (swept.size > 1_000) swept.clear()
+      await sweep(pattern, AbortSignal.any([until, within(ASK_MS)]))
+    }
+    if (index.match(wanted).length === 0) await look(pattern, until)
+    return index.match(wanted)
+      .sort((a, b) => a.load - b.load)
+      .slice(0, limit)
+      .map(entry => toFound(entry, wanted, clock.now()))
+  }
+
+  async function sweep (pattern: string, signal: AbortSignal): Promise<void> {
+    const peers = net.peers().slice(0, ASK_PEERS)
+    await Promise.allSettled(peers.map(({ peerId }) => ask(peerId, { pattern, signal })))
+  }
+
+  function whereIs (agentId: string): Whereabouts | undefined {
+    if (isOwn(agentId)) return { peer: net.peerId, addresses: [] }
+    const entry = index.get(agentId)
+    return entry === undefined ? undefined : { peer: entry.peerId, addresses: entry.endpoints }
+  }
+
+  async function locate (agentId: string, { signal, timeoutMs = 2_000 }: { signal?: AbortSignal, timeoutMs?: number } = {}): Promise<Whereabouts> {
+    const known = whereIs(agentId)
+    if (known !== undefined) return known
+    const waitMs = Math.min(timeoutMs, LOCATE_MS)
+    const until = within(waitMs, signal)
+    await joined(waitMs)
+    if (index.get(agentId) === undefined) {
+      for (const { peerId } of net.peers().slice(0, ASK_PEERS)) {
+        ask(peerId, { agentId, signal: until }).catch(error => { logger.debug('a peer could not be asked for an agent', { peer: peerId, why: messageOf(error) }) })
+      }
+      // It may be about to start, or a peer that knows it may be on its way here.
+      await new Promise<void>(resolve => {
+        const stop = index.onChange(changed => { if (changed === agentId) end() })
+        const end = (): void => {
+          stop()
+          until.removeEventListener('abort', end)
+          resolve()
+        }
+        until.addEventListener('abort', end, { once: true })
+        if (until.aborted || index.get(agentId) !== undefined) end()
+      })
+    }
+    signal?.throwIfAborted()
+    const found = whereIs(agentId)
+    if (found === undefined) throw new A2aError({ code: 'PEER_UNREACHABLE', peer: agentId, why: 'nobody here knows where this agent is' })
+    return found
+  }
+
+  /** Nobody is known: ask the peers and the DHT, and wait for whichever brings somebody first. */
+  async function look (pattern: string, until: AbortSignal): Promise<void> {
+    const wanted = parsePattern(pattern)
+    const found = new AbortController()
+    const end = AbortSignal.any([until, found.signal])
+    const stop = index.onChange(() => { if (index.match(wanted).length > 0) found.abort() })
+    const ended = new Promise<void>(resolve => { end.addEventListener('abort', () => { resolve() }, { once: true }) })
+    try {
+      void sweep(pattern, end)
+      void askDht(pattern, end)
+      if (!end.aborted) await ended
+    } finally {
+      stop()
+      found.abort()
+    }
+  }
+
+  async function askDht (pattern: string, signal: AbortSignal): Promise<void> {
+    const prefix = parsePattern(pattern).labels.join('.')
+    if (prefix === '') return
+    let asked = 0
+    try {
+      for await (const { peer, addresses } of hints.providers(prefix, signal)) {
+        if (peer === net.peerId) continue
+        ask(peer, { pattern, addresses, signal, source: 'dht' }).catch(error => { logger.debug('a provider of the DHT told nothing', { peer, why: messageOf(error) }) })
+        if (++asked === DHT_HINTS) return
+      }
+    } catch (error) {
+      if (!signal.aborted) logger.debug('the DHT was not of help', { pattern, why: messageOf(error) })
+    }
+  }
+
+  return { find, whereIs, locate }
+}
