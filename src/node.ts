@@ -81,7 +81,7 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
     throw error
   })
   const content = await createContent({ net, folder: join(home, 'content'), quotaBytes: options.contentQuotaBytes, clock, logger })
-  const directory = createDirectory({ net, clock, logger, values: log.values, region, protocols: [CHANNEL_PROTOCOL, DIALOGUE_PROTOCOL] })
+  const directory = createDirectory({ net, clock, logger, values: log.values, file: join(home, 'agents.jsonl'), region, protocols: [CHANNEL_PROTOCOL, DIALOGUE_PROTOCOL] })
   const announcer = createAnnouncer({ net, clock, logger })
   const count = (code: string): void => { net.refused[code] = (net.refused[code] ?? 0) + 1 }
   const dialogues = await createDialogues({ net, locate: directory.locate, compileSchema, clock, logger, count })

@@ -293,8 +293,8 @@ export interface FoundAgent {
   ageMs: number
   /** Milliseconds it still holds. */
   ttlMs: number
-  /** Where it was learned: from itself, by gossip, from a peer's index, through the DHT, or it is on this node. */
-  source: 'local' | 'direct' | 'gossip' | 'peer' | 'dht'
+  /** Where it was learned: from itself, by gossip, from a peer's index, through the DHT, before this node was started last (`kept`), or it is on this node. */
+  source: 'local' | 'direct' | 'gossip' | 'peer' | 'dht' | 'kept'
 }
 
 export interface PeerRow {

@@ -25,10 +25,13 @@ export interface Advert {
 export interface Entry extends Advert {
   /** By this machine's clock. It holds for `ttlMs` from then on. */
   heardAt: number
-  /** By whom it came: its own peer, or the one that passed it on. */
-  teller: string
+  /** The peer that passed it on; none when it was its own. */
+  teller?: string
   source: FoundAgent['source']
 }
+
+/** The newest sequence number of an agent, and when it was heard, in ms since the epoch. */
+export interface Heard { agentId: string, sequence: number, at: number }
 
 /** Why an entry is another, or not there any more. `crowded-out`: a bound was reached. */
 export type Change = 'news' | 'farewell' | 'unreachable' | 'expired' | 'crowded-out'
@@ -38,6 +41,10 @@ export interface Index {
   put: (advert: Advert, source: FoundAgent['source'], teller?: string) => boolean
   /** The newest sequence number heard of an agent, also when its entry is gone: an old record never comes back. */
   sequenceOf: (agentId: string) => number
+  /** All of them, with when they were heard: the one heard longest ago first. */
+  sequences: () => Iterable<Heard>
+  /** A number that was heard in an earlier run. */
+  remember: (heard: Heard) => void
   get: (agentId: string) => Entry | undefined
   match: (pattern: CapabilityPattern) => Entry[]
   /** Takes it out, for it is not reachable. A newer advert brings it back. */
@@ -55,7 +62,10 @@ export interface Index {
 const MAX_AGENTS = 10_000
 const MAX_BYTES = 64 * 1_024 * 1_024
 /** And of one peer: the agents that it says are its own, and those it tells of. Beyond it, its oldest goes. */
-const MAX_OF_PEER = { own: 256, told: 2_048, bytes: 2 * 1_024 * 1_024 }
+const MAX_OF_PEER = { own: 256, told: 6_000, bytes: { own: 2 * 1_024 * 1_024, told: 8 * 1_024 * 1_024 } }
+
+/** Whose share of the index an entry takes. */
+const shareOf = ({ teller, peerId }: Entry): string => teller === undefined ? peerId : `by ${teller}`
 
 /** What of the index one peer has filled, the oldest first. */
 interface Share { agents: Set<string>, bytes: number }
@@ -65,7 +75,7 @@ export function createIndex (clock: Clock): Index {
   const byPrefix = new Map<string, Set<string>>()
   const shares = new Map<string, Share>()
   let bytes = 0
-  const sequences = new Map<string, number>()
+  const sequences = new Map<string, Heard>()
   const listeners = new Set<(agentId: string, change: Change) => void>()
   const tell = (agentId: string, change: Change): void => { for (const listener of listeners) listener(agentId, change) }
 
@@ -81,10 +91,10 @@ export function createIndex (clock: Clock): Index {
     if (entry === undefined) return false
     entries.delete(agentId)
     bytes -= entry.bytes.length
-    const share = shares.get(entry.teller)
+    const share = shares.get(shareOf(entry))
     share?.agents.delete(agentId)
     if (share !== undefined) share.bytes -= entry.bytes.length
-    if (share?.agents.size === 0) shares.delete(entry.teller)
+    if (share?.agents.size === 0) shares.delete(shareOf(entry))
     unlink(entry)
     return true
   }
@@ -92,13 +102,13 @@ export function createIndex (clock: Clock): Index {
   const enter = (entry: Entry): void => {
     entries.set(entry.agentId, entry)
     bytes += entry.bytes.length
-    const share = shares.get(entry.teller) ?? { agents: new Set<string>(), bytes: 0 }
-    shares.set(entry.teller, { agents: share.agents.add(entry.agentId), bytes: share.bytes + entry.bytes.length })
+    const share = shares.get(shareOf(entry)) ?? { agents: new Set<string>(), bytes: 0 }
+    shares.set(shareOf(entry), { agents: share.agents.add(entry.agentId), bytes: share.bytes + entry.bytes.length })
   }
   const isFull = (): boolean => entries.size > MAX_AGENTS || bytes > MAX_BYTES
   /** One peer must not push everybody else out, however many agents it makes. */
-  const bound = (teller: string, most: number): void => {
-    for (let share = shares.get(teller); share !== undefined && (share.agents.size > most || share.bytes > MAX_OF_PEER.bytes); share = shares.get(teller)) dropOldest(share)
+  const bound = (whose: string, by: 'own' | 'told'): void => {
+    for (let share = shares.get(whose); share !== undefined && (share.agents.size > MAX_OF_PEER[by] || share.bytes > MAX_OF_PEER.bytes[by]); share = shares.get(whose)) dropOldest(share)
     while (isFull()) {
       const [first, ...others] = [...shares].filter(([who]) => !isLocal(who)).map(([, share]) => share)
       if (first === undefined) return
@@ -116,27 +126,32 @@ export function createIndex (clock: Clock): Index {
     drop(agentId, 'expired')
     return undefined
   }
-  const remember = (agentId: string, sequence: number): void => {
-    sequences.delete(agentId)
-    sequences.set(agentId, sequence)
+  const sequenceOf = (agentId: string): number => sequences.get(agentId)?.sequence ?? -1
+  const remember = (heard: Heard): void => {
+    if (heard.sequence <= sequenceOf(heard.agentId)) return
+    sequences.delete(heard.agentId)
+    sequences.set(heard.agentId, heard)
     if (sequences.size > 2 * MAX_AGENTS) sequences.delete(sequences.keys().next().value as string)
   }
 
   return {
     put: (advert, source, teller) => {
-      if (advert.sequence <= (sequences.get(advert.agentId) ?? -1)) return false
-      remember(advert.agentId, advert.sequence)
+      if (advert.sequence <= sequenceOf(advert.agentId)) return false
+      remember({ agentId: advert.agentId, sequence: advert.sequence, at: clock.now() })
       const was = remove(advert.agentId)
       if (advert.ttlMs > 0) {
-        enter({ ...advert, heardAt: clock.now(), source, teller: teller === undefined ? advert.peerId : `by ${teller}` })
+        const entry = { ...advert, heardAt: clock.now(), source, teller }
+        enter(entry)
         for (const prefix of prefixesIn(advert)) byPrefix.set(prefix, (byPrefix.get(prefix) ?? new Set()).add(advert.agentId))
-        if (source !== 'local') bound(teller === undefined ? advert.peerId : `by ${teller}`, teller === undefined ? MAX_OF_PEER.own : MAX_OF_PEER.told)
+        if (source !== 'local') bound(shareOf(entry), teller === undefined ? 'own' : 'told')
       }
       if (entries.has(advert.agentId)) tell(advert.agentId, 'news')
       else if (was) tell(advert.agentId, 'farewell')
       return true
     },
-    sequenceOf: agentId => sequences.get(agentId) ?? -1,
+    sequenceOf,
+    sequences: () => sequences.values(),
+    remember,
     get: live,
     match: pattern => {
       const among = pattern.labels.length === 0 ? entries.keys() : byPrefix.get(pattern.labels.join('.')) ?? []

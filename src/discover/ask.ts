@@ -1,9 +1,11 @@
 /** Asking other nodes for adverts, and answering those who ask. */
-import { LIST_ROOM, QUERY_LIMIT } from './limits.ts'
+import { QUERY_LIMIT } from './limits.ts'
+import { fit } from './reconcile.ts'
+import { inTurns } from './turns.ts'
 import { parsePattern } from '../core/capability.ts'
 import { messageOf } from '../core/errors.ts'
 import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
-import type { Entry, Index } from './agent-index.ts'
+import type { Index } from './agent-index.ts'
 import type { Intake } from './intake.ts'
 import type { FoundAgent } from '../core/agent.ts'
 import type { Envelope } from '../core/envelope.ts'
@@ -36,13 +38,13 @@ export const createAsk = ({ wire, intake, anyAuthor, logger }: AskParts) =>
     const reply = await wire.request(peer, query, { timeoutMs: 2_000, addresses, signal })
     if (reply.type !== 'advert.list') return 0
     let news = 0
-    for (const text of payloadOf(reply, 'advert.list').adverts) {
+    await inTurns(payloadOf(reply, 'advert.list').adverts, text => {
       try {
-        if (intake.accept(Buffer.from(text, 'base64url'), source, peer)) news++
+        if (intake.accept(Buffer.from(text, 'base64url'), source, peer) !== undefined) news++
       } catch (error) {
         logger.debug('a peer passed on an advert that does not hold', { peer, why: messageOf(error) })
       }
-    }
+    }, signal)
     return news
   }
 
@@ -53,17 +55,4 @@ export const createAnswer = ({ index, anyAuthor }: Pick<AskParts, 'index' | 'any
   if (author === undefined) return undefined
   const known = agentId === undefined ? index.match(parsePattern(pattern)) : [index.get(agentId)].filter(entry => entry !== undefined)
   return composeReply(query, 'advert.list', { adverts: fit(known, limit) }, author)
-}
-
-/** As many adverts as one message may carry. */
-function fit (entries: Entry[], limit: number): string[] {
-  const adverts: string[] = []
-  let room = LIST_ROOM
-  for (const { bytes } of entries.slice(0, limit)) {
-    const text = Buffer.from(bytes).toString('base64url')
-    room -= text.length + 3
-    if (room < 0) break
-    adverts.push(text)
-  }
-  return adverts
 }

@@ -4,18 +4,23 @@
  *   own.ts makes it → gossip, channels → intake.ts checks it → agent-index.ts keeps it → search.ts, watch.ts give it
  *
  * Three ways lead to an agent's own signed advert, which alone is believed: it comes by gossip of its domain, straight from
- * its node when two meet, or a peer (ask.ts) or the DHT (hints.ts) hints at it.
+ * its node when two meet, or a peer (ask.ts, reconcile.ts) or the DHT (hints.ts) hints at it.
  */
 import { createIndex, type Entry } from './agent-index.ts'
 import { parseAdvert } from './advert.ts'
 import { createAnswer, createAsk } from './ask.ts'
+import { createCatchUp } from './catch-up.ts'
 import { createHints } from './hints.ts'
 import { createIntake } from './intake.ts'
 import { createInterests } from './interests.ts'
 import { ASK_MS } from './limits.ts'
+import { createMingling } from './mingle.ts'
 import { atMost, createOwnAgents, type LocalAgent } from './own.ts'
+import { createReconciler } from './reconcile.ts'
 import { createSearch, type Search } from './search.ts'
+import { createKeeper } from './kept.ts'
 import { createSequences } from './sequences.ts'
+import { createWarmth } from './warm.ts'
 import { watchIndex } from './watch.ts'
 import { domainOf, parsePattern } from '../core/capability.ts'
 import { messageOf } from '../core/errors.ts'
@@ -32,6 +37,8 @@ export interface DirectoryParts {
   logger: Logger
   /** Where sequence numbers outlive a restart. */
   values: Pick<Values, 'get' | 'set'>
+  /** Where the index outlives it. Absent: nowhere. */
+  file?: string
   protocols: string[]
   region?: string
 }
@@ -54,31 +61,45 @@ export interface Directory extends Search {
   close: () => Promise<void>
 }
 
+/** Those found around are met first, for so long, before those known from an earlier run, in ms. */
+const JOIN_MS = 1_500
 /** How often what has outlived its time is cleared away, in ms. */
 const TIDY_MS = 5_000
 
-export function createDirectory ({ net, clock, logger, values, protocols, region }: DirectoryParts): Directory {
+export function createDirectory ({ net, clock, logger, values, file, protocols, region }: DirectoryParts): Directory {
   const { wire } = net
   const index = createIndex(clock)
   const hints = createHints({ dht: net.dht, logger })
   const own = createOwnAgents({
     net, clock, logger, protocols, region, hints,
-    sequences: createSequences({ values, clock, logger }),
+    sequences: createSequences({ values, clock, logger, heard: index.sequenceOf }),
     onMade: envelope => { index.put(parseAdvert(envelope, net.peerId), 'local') }
   })
   const { has: isOwn, anyAuthor } = own
   const intake = createIntake({ index, clock, peerId: net.peerId, isOwn, onForgotten: own.overtake })
   const interests = createInterests({ gossip: net.gossip, clock, offered: own.domains })
-  const ask = createAsk({ wire, index, intake, anyAuthor, logger })
-  const search = createSearch({ net, clock, logger, index, interests, hints, isOwn, ask, joined })
-  const pulls = new Set<Promise<void>>()
   const ended = new AbortController()
+  const keeper = file === undefined ? undefined : createKeeper({ file, index, clock, logger })
+  const warmth = createWarmth({ kept: keeper?.read() ?? { adverts: [], sequences: [] }, index, intake, logger, signal: ended.signal })
+  void warmth.done.then(restored => {
+    if (restored > 0) logger.debug('agents are known from an earlier run', { restored })
+    if (ended.signal.aborted) return
+    keeper?.begin()
+    if (restored > 0) void net.joined(JOIN_MS).then(mingling.mingle)
+  })
+  const ask = createAsk({ wire, index, intake, anyAuthor, logger })
+  const reconciler = createReconciler({ wire, index, intake, interests: interests.domains, anyAuthor, logger, askAll: ask })
+  const search = createSearch({ net, clock, logger, index, interests, hints, isOwn, ask, joined, settle: warmth.settle, reconcile: reconciler.reconcile })
+  const catchUp = createCatchUp({ net, clock, logger, compare: peer => reconciler.reconcile(peer), onCompared: () => { if (!ended.signal.aborted) mingling.mingle() } })
+  const mingling = createMingling({ net, index, clock, anyAuthor, unreachable })
 
   net.handle('advert', (envelope, origin) => {
     intake.hear(envelope, origin)
     return undefined
   })
   net.handle('advert.query', createAnswer({ index, anyAuthor }))
+  net.handle('advert.survey', reconciler.answerSurvey)
+  net.handle('advert.sync', reconciler.answerSync)
   const stopListening = net.onPeer(({ type, peer }) => { if (type === 'opened') meet(peer) })
   let stopTidying = (): void => {}
   tidy()
@@ -86,9 +107,7 @@ export function createDirectory ({ net, clock, logger, values, protocols, region
   /** Tell whoever we meet who we are, and ask what it knows: nobody depends on a grown mesh. */
   function meet (peer: string): void {
     own.tell(peer)
-    const pull = ask(peer, {}).then(() => {}, error => { logger.debug('a new peer told nothing', { peer, why: messageOf(error) }) })
-    pulls.add(pull)
-    void pull.finally(() => { pulls.delete(pull) })
+    catchUp.enqueue(peer)
   }
 
   function tidy (): void {
@@ -99,11 +118,17 @@ export function createDirectory ({ net, clock, logger, values, protocols, region
     })
   }
 
+  /** It may have come back, at other addresses, while the old ones were tried. */
+  function unreachable (agentId: string): void {
+    const peer = index.get(agentId)?.peerId
+    if (peer !== undefined && !net.speakers(peer).some(speaker => speaker.agentId === agentId)) index.drop(agentId)
+  }
+
   async function joined (timeoutMs: number): Promise<void> {
     const end = clock.now() + timeoutMs
     await net.joined(timeoutMs)
     // Whoever says hello and then nothing must not hold up every search.
-    await atMost(clock, Math.min(ASK_MS, Math.max(0, end - clock.now())), Promise.all(pulls))
+    await atMost(clock, Math.min(ASK_MS, Math.max(0, end - clock.now())), catchUp.settled())
   }
 
   function watch (text: string, { signal }: WatchOptions = {}): AsyncIterableIterator<AgentChange> {
@@ -118,15 +143,17 @@ export function createDirectory ({ net, clock, logger, values, protocols, region
     advertise: own.advertise,
     watch,
     get: index.get,
-    unreachable: index.drop,
+    unreachable,
     unreachablePeer: index.dropPeer,
     size: index.size,
     joined,
     close: async () => {
       ended.abort()
       stopTidying()
+      mingling.close()
+      catchUp.close()
       stopListening()
-      await own.close()
+      await Promise.all([own.close(), keeper?.close()])
     }
   }
 }

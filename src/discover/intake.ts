@@ -18,9 +18,9 @@ export interface Intake {
   hear: (envelope: Envelope, origin: Origin) => void
   /**
    * An advert in the hands of somebody else, as bytes that nothing is known of. The expensive check is only for what is
-   * news. True when it was. @throws A2aError when it does not hold
+   * news: of an agent that was not known, or a newer one. @throws A2aError when it does not hold
    */
-  accept: (statement: Uint8Array, source: FoundAgent['source'], teller: string) => boolean
+  accept: (statement: Uint8Array, source: FoundAgent['source'], teller?: string) => 'new' | 'newer' | undefined
 }
 
 export interface IntakeParts {
@@ -54,7 +54,7 @@ export function createIntake ({ index, clock, peerId, isOwn, onForgotten }: Inta
       const raw = decodeEnvelope(statement)
       if (raw.type !== 'advert') throw new A2aError({ code: 'MESSAGE_MALFORMED', why: 'it is no advert' })
       const envelope = { ...raw, payload: parsePayload('advert', raw.payload) }
-      if (envelope.payload.sequence <= index.sequenceOf(raw.from)) return false
+      if (envelope.payload.sequence <= index.sequenceOf(raw.from)) return undefined
       const now = clock.now()
       // Its lifetime began when it was made: hearsay does not renew it.
       const ageMs = Math.max(0, now - raw.timestamp)
@@ -63,10 +63,12 @@ export function createIntake ({ index, clock, peerId, isOwn, onForgotten }: Inta
       checkAge(raw, Infinity)
       if (isOwn(advert.agentId)) {
         if (advert.peerId === peerId) onForgotten(advert.agentId, advert.sequence)
-        return false
+        return undefined
       }
-      if (advert.ttlMs - ageMs <= 0) return false
-      return index.put({ ...advert, ttlMs: advert.ttlMs - ageMs }, source, teller)
+      if (advert.ttlMs - ageMs <= 0) return undefined
+      const before = index.get(advert.agentId)
+      if (!index.put({ ...advert, ttlMs: advert.ttlMs - ageMs }, source, teller)) return undefined
+      return before === undefined ? 'new' : 'newer'
     }
   }
 }

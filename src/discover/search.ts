@@ -1,10 +1,11 @@
 /** Finding: the index first; when it knows nobody, the peers and the DHT, and whichever brings somebody first. */
 import { ASK_MS, ASK_PEERS } from './limits.ts'
 import { toFound, type Index } from './agent-index.ts'
-import { domainOf, parsePattern } from '../core/capability.ts'
+import { domainOf, parsePattern, type CapabilityPattern } from '../core/capability.ts'
 import { within } from '../core/deadline.ts'
 import { A2aError, messageOf } from '../core/errors.ts'
 import type { AskOptions } from './ask.ts'
+import type { ReconcileOptions } from './reconcile.ts'
 import type { Hints } from './hints.ts'
 import type { Interests } from './interests.ts'
 import type { FindOptions, FoundAgent } from '../core/agent.ts'
@@ -29,29 +30,36 @@ export interface SearchParts {
   hints: Hints
   isOwn: (agentId: string) => boolean
   ask: (peer: string, options: AskOptions) => Promise<number>
+  reconcile: (peer: string, options: ReconcileOptions) => Promise<unknown>
   joined: (timeoutMs: number) => Promise<void>
+  /** What an earlier run knew of it is in the index. */
+  settle: (pattern: CapabilityPattern) => Promise<void>
 }
 
 /** Providers from the DHT that are asked for their adverts, for one look-up. */
 const DHT_HINTS = 8
-/** A prefix is swept over all peers at most this often. */
+/** A prefix is swept over the peers at most this often, in ms, */
 const SWEEP_MS = 2_000
+/** and when its domain is listened to, and somebody is known: there gossip tells what is new. */
+const SWEEP_HEARD_MS = 30_000
 /** How long an agent that nobody knows is looked for at most, in ms. */
 const LOCATE_MS = 5_000
 
-export function createSearch ({ net, clock, logger, index, interests, hints, isOwn, ask, joined }: SearchParts): Search {
+export function createSearch ({ net, clock, logger, index, interests, hints, isOwn, ask, reconcile, joined, settle }: SearchParts): Search {
   const swept = new Map<string, number>()
 
   async function find (pattern: string, { limit = 64, timeoutMs = 2_000, signal }: FindOptions = {}): Promise<FoundAgent[]> {
     const wanted = parsePattern(pattern)
     interests.touch(domainOf(wanted.labels))
     const until = within(timeoutMs, signal)
-    await joined(timeoutMs)
+    await settle(wanted)
+    const known = index.match(wanted)
+    if (!known.some(({ source }) => source === 'kept')) await joined(timeoutMs)
     const now = clock.now()
-    if (wanted.prefix && now - (swept.get(pattern) ?? 0) > SWEEP_MS) {
-      swept.set(pattern, now)
+    if (wanted.prefix && now - (swept.get(pattern) ?? 0) > (known.length > 0 && wanted.labels.length > 0 ? SWEEP_HEARD_MS : SWEEP_MS)) {
       if (swept.size > 1_000) swept.clear()
-      await sweep(pattern, AbortSignal.any([until, within(ASK_MS)]))
+      swept.set(pattern, now)
+      await sweep(wanted, AbortSignal.any([until, within(ASK_MS)]))
     }
     if (index.match(wanted).length === 0) await look(pattern, until)
     return index.match(wanted)
@@ -60,9 +68,14 @@ export function createSearch ({ net, clock, logger, index, interests, hints, isO
       .map(entry => toFound(entry, wanted, clock.now()))
   }
 
-  async function sweep (pattern: string, signal: AbortSignal): Promise<void> {
-    const peers = net.peers().slice(0, ASK_PEERS)
-    await Promise.allSettled(peers.map(({ peerId }) => ask(peerId, { pattern, signal })))
+  /** What the peers know of a domain, or of everything, that is not known here. */
+  async function sweep ({ labels }: CapabilityPattern, signal: AbortSignal): Promise<void> {
+    const domains = labels.length === 0 ? undefined : new Set([domainOf(labels)])
+    await Promise.allSettled(net.peers().slice(0, ASK_PEERS).map(({ peerId }) => reconcile(peerId, { domains, signal })))
+  }
+
+  async function askPeers (pattern: string, signal: AbortSignal): Promise<void> {
+    await Promise.allSettled(net.peers().slice(0, ASK_PEERS).map(({ peerId }) => ask(peerId, { pattern, signal })))
   }
 
   function whereIs (agentId: string): Whereabouts | undefined {
@@ -107,7 +120,7 @@ export function createSearch ({ net, clock, logger, index, interests, hints, isO
     const stop = index.onChange(() => { if (index.match(wanted).length > 0) found.abort() })
     const ended = new Promise<void>(resolve => { end.addEventListener('abort', () => { resolve() }, { once: true }) })
     try {
-      void sweep(pattern, end)
+      void askPeers(pattern, end)
       void askDht(pattern, end)
       if (!end.aborted) await ended
     } finally {

@@ -18,7 +18,15 @@ export interface Sequences {
 /** So many ms of numbers are reserved with one write. */
 const STRETCH = 600_000
 
-export function createSequences ({ values, clock, logger }: { values: Pick<Values, 'get' | 'set'>, clock: Clock, logger: Logger }): Sequences {
+export interface SequencesParts {
+  values: Pick<Values, 'get' | 'set'>
+  clock: Clock
+  logger: Logger
+  /** What was heard of an agent; -1 when nothing was. */
+  heard: (agentId: string) => number
+}
+
+export function createSequences ({ values, clock, logger, heard }: SequencesParts): Sequences {
   const used = new Map<string, number>()
   const reserved = new Map<string, number>()
 
@@ -30,7 +38,7 @@ export function createSequences ({ values, clock, logger }: { values: Pick<Value
     used.set(agentId, last)
     return last
   }
-  const upcoming = (agentId: string): number => Math.max(clock.now(), lastOf(agentId) + 1)
+  const upcoming = (agentId: string): number => Math.max(clock.now(), lastOf(agentId) + 1, heard(agentId) + 1)
 
   async function keep (agentId: string, sequence: number): Promise<void> {
     try {

@@ -6,7 +6,7 @@ import { A2aError, messageOf, type Failure } from '../core/errors.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Clock, Logger, Speaker } from '../core/ports.ts'
 import type { VerifiedCredential } from '../identity/credential.ts'
-import type { Payload } from '../wire/messages.ts'
+import type { MessageName, Payload } from '../wire/messages.ts'
 import { createBudget } from './budget.ts'
 import { createChannel, type Channel, type Queued, type Sending } from './channel.ts'
 import { didOfPeer, helloPayload, nodeEnvelope, speakersIn, stillHolds } from './hello.ts'
@@ -67,6 +67,8 @@ interface Line {
   stop: () => void
 }
 
+/** Questions whose answers are work, and large. */
+const QUERIES: ReadonlySet<string> = new Set<MessageName>(['advert.query', 'advert.survey', 'advert.sync'])
 /** Refusals that say nothing against the sender: it may be newer, or we were slow. */
 const NO_OFFENCE: ReadonlySet<string> = new Set<Failure['code']>(['MESSAGE_UNKNOWN', 'NO_REPLY', 'OVERLOADED'])
 
@@ -141,7 +143,7 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
       const checked = checkDirect(bytes, id, speaks, clock)
       if ('refused' in checked) { refuse(checked.refused, line); return }
       const { envelope } = checked
-      if (envelope.type === 'advert.query') spend(TOLLS.query)
+      if (QUERIES.has(envelope.type)) spend(TOLLS.query)
       else if (envelope.auth !== undefined && !sameUser) spend(TOLLS.signed)
       if (envelope.type === 'hello') {
         const { credentials: shown } = envelope.payload as Payload<'hello'>
@@ -154,7 +156,7 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
         parts.count('MESSAGE_MALFORMED')
         line.channel.abort('it spoke before it said hello')
       } else if (!replies.settle(id, envelope)) {
-        const places = Math.max(envelope.type === 'advert.query' ? TOLLS.queryPlaces : 1, Math.ceil(bytes.length / TOLLS.bytesPerPlace))
+        const places = Math.max(QUERIES.has(envelope.type) ? TOLLS.queryPlaces : 1, Math.ceil(bytes.length / TOLLS.bytesPerPlace))
         if (working < CHANNEL.handlers) work(envelope, line, places)
         else {
           parked.push({ envelope, line, bytes: bytes.length, places })

@@ -127,7 +127,38 @@ export const messages = {
   'advert.query': { ...small, payload: z.object({ pattern: z.optional(text(256)), agent_id: z.optional(did), limit: z.int().check(z.gte(1), z.lte(256)) }) },
   'advert.list': {
     signed: false, maxPayload: 1_024 * KiB, maxContent: 0,
-    payload: z.object({ adverts: z.array(base64(96 * KiB)).check(z.maxLength(256)) })
+    payload: z.object({
+      adverts: z.array(base64(96 * KiB)).check(z.maxLength(256)),
+      /** To `advert.sync`: there is more than fits here. */
+      more: z.optional(z.boolean())
+    })
+  },
+  'advert.survey': { ...small, payload: z.object({}) },
+  'advert.digest': {
+    signed: false, maxPayload: 128 * KiB, maxContent: 0,
+    payload: z.object({
+      /** Agents known in all. */
+      agents: count,
+      /** By the first label of what they offer; those that offer nothing under ''. */
+      domains: z.array(z.object({
+        domain: text(64),
+        agents: count,
+        /** Exclusive or of the first 8 bytes of the SHA-256 of each advert. */
+        digest: z.base64url().check(z.length(11))
+      })).check(z.maxLength(1_024))
+    })
+  },
+  'advert.sync': {
+    signed: false, maxPayload: 64 * KiB, maxContent: 0,
+    payload: z.object({
+      domains: z.array(text(64)).check(z.maxLength(64)),
+      /** Of `of` parts of these agents, by the first 4 bytes of the SHA-256 of their ids. */
+      part: z.optional(count),
+      of: z.optional(z.int().check(z.gte(1), z.lte(1_024))),
+      /** The first 8 bytes of the SHA-256 of each advert that is there already. */
+      have: base64(32 * KiB),
+      limit: z.int().check(z.gte(1), z.lte(256))
+    })
   },
 
   // Negotiation

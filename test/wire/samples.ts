@@ -4,7 +4,7 @@ import { base58btc } from 'multiformats/bases/base58'
 import { issueCredential } from '../../src/identity/credential.ts'
 import { keyOfSeed, rawPublicKey, toDid } from '../../src/identity/keys.ts'
 import { signEnvelope } from '../../src/wire/envelope.ts'
-import { hashOf } from '../../src/wire/hash.ts'
+import { hashOf, sha256 } from '../../src/wire/hash.ts'
 import { messages, type MessageName, type Payload } from '../../src/wire/messages.ts'
 import type { Envelope } from '../../src/core/envelope.ts'
 import type { Signer } from '../../src/core/ports.ts'
@@ -120,7 +120,19 @@ export const samples: { [T in MessageName]: Envelope } = {
   'task.receipt': receipt,
   'task.settled': make('task.settled', requester, { countersignature: base64(statementOf(countersign)) }, { ...toProvider, causationId: result.messageId, epoch: 1 }),
   'task.countersign': countersign,
-  ...conversation()
+  ...conversation(),
+  ...antiEntropy()
+}
+
+/** Made after all others. */
+function antiEntropy (): { [T in 'advert.survey' | 'advert.digest' | 'advert.sync']: Envelope } {
+  const mark = sha256(statementOf(advert)).subarray(0, 8)
+  const survey = make('advert.survey', requester, {}, fromRequesterNode)
+  return {
+    'advert.survey': survey,
+    'advert.digest': make('advert.digest', provider, { agents: 1, domains: [{ domain: 'data', agents: 1, digest: base64(mark) }] }, { ...fromProviderNode, causationId: survey.messageId }),
+    'advert.sync': make('advert.sync', requester, { domains: ['data'], part: 0, of: 1, have: base64(mark), limit: 256 }, fromRequesterNode)
+  }
 }
 
 /** Made last, so that the samples of earlier versions keep their ids. */

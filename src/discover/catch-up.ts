@@ -1,0 +1,79 @@
+/** When this node compares its index with whose: with everybody it meets, two at a time, and now and then with one of its peers. */
+import { messageOf } from '../core/errors.ts'
+import type { Compared } from './reconcile.ts'
+import type { Clock, Logger } from '../core/ports.ts'
+import type { Net } from '../net/net.ts'
+
+export interface CatchUp {
+  /** Compares with a peer soon. */
+  enqueue: (peer: string) => void
+  /** Resolves when all that was begun is done. */
+  settled: () => Promise<void>
+  close: () => void
+}
+
+export interface CatchUpParts {
+  net: Net
+  clock: Clock
+  logger: Logger
+  compare: (peer: string) => Promise<Compared>
+  /** After each of them. */
+  onCompared: (compared: Compared) => void
+}
+
+/** At once; and waiting. Whoever finds no place is compared with another time. */
+const AT_ONCE = 2
+const MAX_WAITING = 64
+/** How often one peer is compared with, in ms; spread by half. What gossip has lost is found by this. */
+const EVERY_MS = 30_000
+
+export function createCatchUp ({ net, clock, logger, compare, onCompared }: CatchUpParts): CatchUp {
+  const waiting = new Set<string>()
+  const running = new Set<Promise<void>>()
+  let idle = Promise.withResolvers<void>()
+  idle.resolve()
+  let stop = (): void => {}
+  let closed = false
+  again()
+
+  function again (): void {
+    stop = clock.after(EVERY_MS * (0.5 + Math.random()), () => {
+      const peers = net.peers()
+      const one = peers[Math.floor(Math.random() * peers.length)]
+      if (one !== undefined) enqueue(one.peerId)
+      again()
+    })
+  }
+
+  function enqueue (peer: string): void {
+    if (closed || waiting.size >= MAX_WAITING) return
+    if (waiting.size === 0 && running.size === 0) idle = Promise.withResolvers<void>()
+    waiting.add(peer)
+    next()
+  }
+
+  function next (): void {
+    const [peer] = waiting
+    if (peer === undefined || running.size >= AT_ONCE) {
+      if (running.size === 0) idle.resolve()
+      return
+    }
+    waiting.delete(peer)
+    const run = compare(peer).then(onCompared, (error: unknown) => { logger.debug('a peer told nothing', { peer, why: messageOf(error) }) }).finally(() => {
+      running.delete(run)
+      next()
+    })
+    running.add(run)
+    next()
+  }
+
+  return {
+    enqueue,
+    settled: () => idle.promise,
+    close: () => {
+      closed = true
+      waiting.clear()
+      stop()
+    }
+  }
+}

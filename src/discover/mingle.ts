@@ -1,0 +1,81 @@
+/**
+ * Keeping in touch: a node with few connections meets some of those it knows of, so that nobody hangs on the one node that
+ * it joined by, and a mesh whose nodes were all restarted comes together again.
+ */
+import { compose, type Author } from '../wire/compose.ts'
+import type { Index } from './agent-index.ts'
+import type { Clock } from '../core/ports.ts'
+import type { Net } from '../net/net.ts'
+
+export interface Mingling {
+  /** Meets others, if there are too few. What was begun is not begun again. */
+  mingle: () => void
+  close: () => void
+}
+
+/** With so many connections a node is left alone, and so many are dialled at once. */
+const ENOUGH = 4
+/** How long one may take, in ms. */
+const MEET_MS = 5_000
+/** How often it is looked after, in ms; spread by half. */
+const LOOK_MS = 10_000
+/** One that could not be met is not tried again for so long, in ms. */
+const AVOID_MS = 60_000
+const MAX_AVOIDED = 1_000
+
+export interface MinglingParts {
+  net: Net
+  index: Index
+  clock: Clock
+  anyAuthor: () => Author | undefined
+  /** Nothing answers there. */
+  unreachable: (agentId: string) => void
+}
+
+export function createMingling ({ net, index, clock, anyAuthor, unreachable }: MinglingParts): Mingling {
+  const busy = new Set<string>()
+  const avoided = new Map<string, number>()
+  let stop = (): void => {}
+  look()
+
+  function look (): void {
+    stop = clock.after(LOOK_MS * (0.5 + Math.random()), () => {
+      mingle()
+      look()
+    })
+  }
+
+  function mingle (): void {
+    const connected = new Set(net.peers().map(({ peerId }) => peerId))
+    const wanted = ENOUGH - connected.size - busy.size
+    if (wanted <= 0) return
+    const now = clock.now()
+    const strangers = new Map(index.all()
+      .filter(({ peerId, endpoints }) => endpoints.length > 0 && peerId !== net.peerId && !connected.has(peerId) && !busy.has(peerId) && (avoided.get(peerId) ?? 0) < now)
+      .map(({ peerId, agentId, endpoints }) => [peerId, { agentId, endpoints }]))
+    for (const [peerId, { agentId, endpoints }] of sample([...strangers], wanted)) void meet(peerId, agentId, endpoints)
+  }
+
+  async function meet (peerId: string, agentId: string, addresses: string[]): Promise<void> {
+    const author = anyAuthor()
+    if (author === undefined) return
+    busy.add(peerId)
+    try {
+      await net.wire.request(peerId, compose('ping', {}, author, { correlationId: author.newId() }), { addresses, timeoutMs: MEET_MS })
+    } catch {
+      if (avoided.size >= MAX_AVOIDED) avoided.clear()
+      avoided.set(peerId, clock.now() + AVOID_MS)
+      unreachable(agentId)
+    } finally {
+      busy.delete(peerId)
+    }
+  }
+
+  return { mingle, close: () => { stop() } }
+}
+
+/** So many of them, at random. */
+function sample<T> (from: T[], count: number): T[] {
+  const left = [...from]
+  return Array.from({ length: Math.min(count, left.length) }, () => left.splice(Math.floor(Math.random() * left.length), 1)[0] as T)
+}
