@@ -21,7 +21,7 @@ import { createNet } from './net/create.ts'
 import { openEventLog } from './store/event-log.ts'
 import { VERSION } from './version.ts'
 import { compose } from './wire/compose.ts'
-import type { Agent, Node, NodeStatus } from './core/agent.ts'
+import type { Agent, Check, Node, NodeStatus } from './core/agent.ts'
 import type { EnvelopeHandler, EventLog, Logger } from './core/ports.ts'
 import type { Net } from './net/net.ts'
 import type { MessageName } from './wire/messages.ts'
@@ -54,6 +54,8 @@ export interface HostedNode extends Node {
   readonly hosted: readonly HostedAgent[]
   readonly log: EventLog
   readonly content: Content
+  /** Why a capability or an agent is found or not. */
+  why: (target: string) => Promise<Check[]>
   /** New operational keys for every agent. */
   rotate: () => void
 }
@@ -81,7 +83,7 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
     throw error
   })
   const content = await createContent({ net, folder: join(home, 'content'), quotaBytes: options.contentQuotaBytes, clock, logger })
-  const directory = createDirectory({ net, clock, logger, values: log.values, file: join(home, 'agents.jsonl'), region, protocols: [CHANNEL_PROTOCOL, DIALOGUE_PROTOCOL] })
+  const directory = createDirectory({ net, clock, logger, values: log.values, file: join(home, 'agents.jsonl'), region, compileSchema, protocols: [CHANNEL_PROTOCOL, DIALOGUE_PROTOCOL] })
   const announcer = createAnnouncer({ net, clock, logger })
   const count = (code: string): void => { net.refused[code] = (net.refused[code] ?? 0) + 1 }
   const dialogues = await createDialogues({ net, locate: directory.locate, compileSchema, clock, logger, count })
@@ -160,6 +162,7 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
     watch: directory.watch,
     joined: (timeoutMs = 1_500) => directory.joined(timeoutMs),
     peers: net.peers,
+    why: directory.why,
     rotate: () => { for (const { signer } of hosted) signer.rotate() },
     status: () => statusOf(),
     [Symbol.asyncDispose]: () => closing ??= close()
@@ -177,6 +180,7 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
       rssBytes: process.memoryUsage.rss(),
       peers: net.peers().length,
       agentsKnown: directory.size(),
+      discovery: directory.status(),
       dht: net.dht.status(),
       gossip: net.gossip.topics(),
       agents: hosted.map(({ agent, capabilities, provider, load, signer }) => ({

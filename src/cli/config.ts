@@ -26,6 +26,7 @@ const CapabilitySettings = z.strictObject({
 
 const Settings = z.strictObject({
   name: z.optional(z.string()),
+  region: z.optional(z.string()),
   listen: z.optional(z.array(z.string())),
   bootstrap: z.optional(z.array(z.string())),
   mdns: z.optional(z.boolean()),
@@ -39,6 +40,7 @@ export type Settings = z.infer<typeof Settings>
 export interface StartOptions {
   config?: string
   name?: string
+  region?: string
   capability?: string[]
   exec?: string
   module?: string
@@ -52,7 +54,7 @@ export interface StartOptions {
  * @throws A2aError BAD_USAGE, CAPABILITY_INVALID
  */
 export function settingsOf (options: StartOptions): Settings {
-  const { config, name, capability, exec, module, listen, bootstrap, mdns } = options
+  const { config, name, region, capability, exec, module, listen, bootstrap, mdns } = options
   const file = config === undefined ? {} : readSettings(config)
   if (capability !== undefined && exec === undefined && module === undefined) throw usage('--capability says what the agent can do, but not how', "add --exec 'COMMAND' or --module FILE")
   if (exec !== undefined && capability === undefined) throw usage('--exec says how, but not what the agent can do', 'add --capability NAME')
@@ -60,6 +62,7 @@ export function settingsOf (options: StartOptions): Settings {
   const flagged: CapabilitySettings[] | undefined = module !== undefined ? [{ module }] : capability?.map(given => ({ name: given, exec }))
   return {
     name: name ?? file.name,
+    region: region ?? file.region,
     listen: listen ?? file.listen,
     bootstrap: bootstrap ?? file.bootstrap,
     // the flag can only forbid: its absence says nothing
@@ -80,7 +83,7 @@ function readSettings (path: string): Settings {
   if (!parsed.success) {
     const [issue] = parsed.error.issues
     const where = issue === undefined || issue.path.length === 0 ? '' : `${issue.path.join('.')}: `
-    throw usage(`${path} is no config: ${where}${issue?.message ?? 'it does not fit'}`, 'it may have name, listen, bootstrap, mdns, capabilities')
+    throw usage(`${path} is no config: ${where}${issue?.message ?? 'it does not fit'}`, 'it may have name, region, listen, bootstrap, mdns, capabilities')
   }
   for (const capability of parsed.data.capabilities ?? []) checkCapability(path, capability)
   return {

@@ -77,6 +77,7 @@ Examples:
     async () => (await import('./commands/start.ts')).start)
     .option('--config <file>', 'JSON file with the same settings and full capabilities; flags win')
     .option('--name <name>', 'name of the agent')
+    .option('--region <name>', 'where it is, for those who look by region')
     .option('--capability <name>', 'what the agent can do; may be given again', collect)
     .addOption(new Option('--exec <command>', 'does each capability with a program: input on stdin, result on stdout, as JSON').conflicts('module'))
     .option('--module <file>', 'does them with a JavaScript or TypeScript module'))
@@ -93,6 +94,12 @@ Examples:
 
   network(add(program, 'find <pattern>', 'List the agents that offer a capability.', "a2a-node find 'data.*'", async () => (await import('./commands/find.ts')).find), true)
     .option('--watch', 'go on and print each change, until Ctrl-C')
+    .option('--region <name>', 'only agents of this region')
+    .option('--max-load <share>', 'none busier than this, from 0 to 1', amount)
+    .option('--max-cost <n>', 'none whose price hint is higher', amount)
+    .option('--protocol <id>', 'only agents whose node speaks this protocol')
+    .option('--accepts <json>', 'only what takes this as its input')
+    .option('--limit <n>', 'at most so many', amount)
   network(add(program, 'agents', 'List every agent known.', 'a2a-node agents --json', async () => (await import('./commands/find.ts')).agents), true)
   network(add(program, 'peers', 'List the nodes this one is connected to.', 'a2a-node peers --verbose', async () => (await import('./commands/peers.ts')).peers), true)
   add(program, 'status', 'Show the running node.', 'a2a-node status', async () => (await import('./commands/status.ts')).status)
@@ -121,7 +128,8 @@ Examples:
   add(id, 'rotate', 'Give the running node new operational keys.', 'a2a-node id rotate', async () => (await import('./commands/id.ts')).rotate)
   add(id, 'export', 'Print the public identity, with its DID document.', 'a2a-node id export > agent.json', async () => (await import('./commands/id.ts')).exportIdentity)
 
-  network(add(program, 'doctor', 'Check what the mesh needs, and say what to do.', 'a2a-node doctor', async () => (await import('./commands/doctor.ts')).doctor), true)
+  network(add(program, 'doctor', 'Check what the mesh needs, and say what to do.', 'a2a-node doctor --why text.case.upper', async () => (await import('./commands/doctor.ts')).doctor), true)
+    .option('--why <target>', 'why this capability or agent is found or not, step by step')
   add(program, 'swarm', 'Run a whole mesh on this machine under load, and count what comes of it.', 'a2a-node swarm --agents 60 --processes 6 --for 60s',
     async () => (await import('./commands/swarm.ts')).swarm)
     .requiredOption('--agents <n>', 'how many agents', amount)

@@ -4,7 +4,7 @@
  * All results are JSON.
  */
 import type { ContentProgress, ContentRef, ContentRow, ReceivedFile, SendContentOptions } from '../core/content.ts'
-import type { AgentChange, FindOptions, FoundAgent, NodeStatus, PeerRow } from '../core/agent.ts'
+import type { AgentChange, AgentFilter, Check, FindOptions, FoundAgent, NodeStatus, PeerRow } from '../core/agent.ts'
 import type { TaskRow } from '../core/ports.ts'
 import type { ReceiptFacts, TaskEvent } from '../core/task.ts'
 
@@ -29,7 +29,8 @@ export interface NodeApi {
   identity: () => Promise<IdentityView[]>
   /** New operational keys and a new credential for every agent of the node. */
   rotate: () => Promise<IdentityView[]>
-  doctor: () => Promise<Check[]>
+  /** Looks the node over. With a target (a capability, a pattern, or an agent): why it is found or not, step by step. */
+  doctor: (why?: string) => Promise<Check[]>
   /** Offers a file of this machine to whoever gets the ref. The last event is `sent`. Ending the iteration early ends the hashing. */
   sendContent: (request: SendContentRequest) => AsyncIterable<ContentEvent>
   /** Fetches content into a file of this machine. The last event is `received`. Ending the iteration early keeps what has come. */
@@ -39,7 +40,7 @@ export interface NodeApi {
   dropContent: (hash: string) => Promise<string>
 }
 
-export interface WatchRequest {
+export interface WatchRequest extends AgentFilter {
   pattern: string
 }
 
@@ -100,12 +101,4 @@ export interface IdentityView {
   keyFile: string
   /** Absent while no node runs: its keys live in memory only. */
   credential?: { notBefore: number, expires: number }
-}
-
-/** One line of `doctor`: what was looked at, how it is, and what to do when it is not well. */
-export interface Check {
-  name: string
-  state: 'ok' | 'warning' | 'failed'
-  found: string
-  advice?: string
 }

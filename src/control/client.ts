@@ -34,7 +34,7 @@ export async function connectControl (home: string): Promise<ControlClient | und
     contract: taskId => ask('contract', [taskId]),
     identity: () => ask('identity'),
     rotate: () => ask('rotate'),
-    doctor: () => ask('doctor', [], 20_000),
+    doctor: why => ask('doctor', [why], 20_000),
     contents: () => ask('contents'),
     dropContent: hash => ask('dropContent', [hash]),
     run: request => events(record.socket, home, 'run', request, fromJson),

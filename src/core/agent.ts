@@ -258,7 +258,21 @@ export interface Node extends AsyncDisposable {
   status: () => NodeStatus
 }
 
-export interface FindOptions {
+/** Whom to look for, beside what they offer. All of it is what agents say of themselves. */
+export interface AgentFilter {
+  /** Only agents of this region. */
+  region?: string
+  /** None busier than this, from 0 to 1. */
+  maxLoad?: number
+  /** None whose price hint is higher. No hint counts as 0. */
+  maxCost?: number
+  /** Only agents whose node speaks this protocol, such as `/a2a-node/dialogue/1`. */
+  protocol?: string
+  /** Only capabilities whose input schema takes this value, regular expressions left out. No schema takes everything. */
+  accepts?: unknown
+}
+
+export interface FindOptions extends AgentFilter {
   /** Default 64. */
   limit?: number
   /** How long to look when nothing is known yet. Default 2,000. */
@@ -266,7 +280,7 @@ export interface FindOptions {
   signal?: AbortSignal
 }
 
-export interface WatchOptions {
+export interface WatchOptions extends AgentFilter {
   /** Ends the watch. */
   signal?: AbortSignal
 }
@@ -309,6 +323,38 @@ export interface PeerRow {
   connectedForMs: number
 }
 
+/** How long something took, in ms; nothing before it happened. */
+export interface Times { count: number, p50Ms?: number, p99Ms?: number }
+
+/** What a node measures of its own discovery. Shares are from 0 to 1, and absent until something was compared. */
+export interface DiscoveryStatus {
+  /** Of the agents that peers knew at the last comparisons, the share that was known here: 1 when nothing was missed. */
+  recall?: number
+  /** Comparisons behind it, 32 at most. */
+  compared: number
+  /** Of the agents that the DHT led to, the share that the index had. */
+  recallOfDht?: number
+  /** Of the nodes in the index, the share that the DHT named too. */
+  dhtRecall?: number
+  /** How long ago those known were heard. */
+  stalenessMs?: { p50: number, p99: number }
+  /** Agents that were known and did not answer, since the start. */
+  dead: number
+  /** Agents known from before the start. */
+  restored: number
+  /** Searches that the index answered, and those for which somebody was asked. */
+  warm: Times
+  cold: Times
+}
+
+/** One thing that was looked at: how it is, and what to do when it is not well. */
+export interface Check {
+  name: string
+  state: 'ok' | 'warning' | 'failed'
+  found: string
+  advice?: string
+}
+
 export interface NodeStatus {
   version: string
   pid: number
@@ -320,6 +366,7 @@ export interface NodeStatus {
   rssBytes: number
   peers: number
   agentsKnown: number
+  discovery: DiscoveryStatus
   dht: { mode: 'client' | 'server', peers: number }
   gossip: Array<{ topic: string, subscribers: number }>
   agents: Array<{ agentId: string, name: string, capabilities: string[], running: number, load: number, metrics: AgentMetrics[], credentialExpiresAt: number }>

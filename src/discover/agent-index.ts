@@ -172,10 +172,9 @@ export function createIndex (clock: Clock): Index {
   }
 }
 
-/** The entry as whoever looked for the pattern wants it. */
-export function toFound (entry: Entry, pattern: CapabilityPattern, now: number): FoundAgent {
+/** The entry as whoever looked for it wants it, with those of its capabilities that were meant. */
+export function toFound (entry: Entry, capabilities: Capability[], now: number): FoundAgent {
   const { agentId, name, peerId, endpoints, protocols, load, region, sequence, source, heardAt, ttlMs } = entry
-  const capabilities = entry.capabilities.filter(capability => matches(pattern, capability))
   return { agentId, name, peerId, endpoints, protocols, capabilities, load, region, sequence, source, ageMs: now - heardAt, ttlMs: heardAt + ttlMs - now }
 }
 

@@ -29,23 +29,28 @@ export interface AskOptions {
   signal?: AbortSignal
 }
 
-/** Asks one peer for adverts by pattern or agent, and takes those that hold. Resolves to how many were news. */
+/** What a peer answered: how many adverts, how many of them were news, and how many did not hold. */
+export interface Told { told: number, news: number, refused: number }
+
+/** Asks one peer for adverts by pattern or agent, and takes those that hold. */
 export const createAsk = ({ wire, intake, anyAuthor, logger }: AskParts) =>
-  async (peer: string, { pattern, agentId, addresses, source = 'peer', signal }: AskOptions): Promise<number> => {
+  async (peer: string, { pattern, agentId, addresses, source = 'peer', signal }: AskOptions): Promise<Told> => {
     const author = anyAuthor()
-    if (author === undefined) return 0
+    const answer = { told: 0, news: 0, refused: 0 }
+    if (author === undefined) return answer
     const query = compose('advert.query', { pattern, agent_id: agentId, limit: agentId === undefined ? QUERY_LIMIT : 1 }, author, { correlationId: author.newId() })
     const reply = await wire.request(peer, query, { timeoutMs: 2_000, addresses, signal })
-    if (reply.type !== 'advert.list') return 0
-    let news = 0
+    if (reply.type !== 'advert.list') return answer
     await inTurns(payloadOf(reply, 'advert.list').adverts, text => {
+      answer.told++
       try {
-        if (intake.accept(Buffer.from(text, 'base64url'), source, peer) !== undefined) news++
+        if (intake.accept(Buffer.from(text, 'base64url'), source, peer) !== undefined) answer.news++
       } catch (error) {
+        answer.refused++
         logger.debug('a peer passed on an advert that does not hold', { peer, why: messageOf(error) })
       }
     }, signal)
-    return news
+    return answer
   }
 
 /** Answers an `advert.query`. */

@@ -17,8 +17,8 @@ export interface CatchUpParts {
   clock: Clock
   logger: Logger
   compare: (peer: string) => Promise<Compared>
-  /** After each of them. */
-  onCompared: (compared: Compared) => void
+  /** After each of them. `again`: not because it was met. */
+  onCompared: (compared: Compared, again: boolean) => void
 }
 
 /** At once; and waiting. Whoever finds no place is compared with another time. */
@@ -28,7 +28,8 @@ const MAX_WAITING = 64
 const EVERY_MS = 30_000
 
 export function createCatchUp ({ net, clock, logger, compare, onCompared }: CatchUpParts): CatchUp {
-  const waiting = new Set<string>()
+  /** With whether it is compared with again. */
+  const waiting = new Map<string, boolean>()
   const running = new Set<Promise<void>>()
   let idle = Promise.withResolvers<void>()
   idle.resolve()
@@ -40,26 +41,27 @@ export function createCatchUp ({ net, clock, logger, compare, onCompared }: Catc
     stop = clock.after(EVERY_MS * (0.5 + Math.random()), () => {
       const peers = net.peers()
       const one = peers[Math.floor(Math.random() * peers.length)]
-      if (one !== undefined) enqueue(one.peerId)
+      if (one !== undefined) enqueue(one.peerId, true)
       again()
     })
   }
 
-  function enqueue (peer: string): void {
+  function enqueue (peer: string, repeated = false): void {
     if (closed || waiting.size >= MAX_WAITING) return
     if (waiting.size === 0 && running.size === 0) idle = Promise.withResolvers<void>()
-    waiting.add(peer)
+    waiting.set(peer, repeated)
     next()
   }
 
   function next (): void {
-    const [peer] = waiting
-    if (peer === undefined || running.size >= AT_ONCE) {
+    const [first] = waiting
+    if (first === undefined || running.size >= AT_ONCE) {
       if (running.size === 0) idle.resolve()
       return
     }
+    const [peer, repeated] = first
     waiting.delete(peer)
-    const run = compare(peer).then(onCompared, (error: unknown) => { logger.debug('a peer told nothing', { peer, why: messageOf(error) }) }).finally(() => {
+    const run = compare(peer).then(compared => { onCompared(compared, repeated) }, (error: unknown) => { logger.debug('a peer told nothing', { peer, why: messageOf(error) }) }).finally(() => {
       running.delete(run)
       next()
     })

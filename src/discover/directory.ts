@@ -9,22 +9,26 @@
 import { createIndex, type Entry } from './agent-index.ts'
 import { parseAdvert } from './advert.ts'
 import { createAnswer, createAsk } from './ask.ts'
+import type { CompileSchema } from './choose.ts'
+import { createSelfCheck } from './check.ts'
 import { createCatchUp } from './catch-up.ts'
 import { createHints } from './hints.ts'
 import { createIntake } from './intake.ts'
 import { createInterests } from './interests.ts'
 import { ASK_MS } from './limits.ts'
+import { createMeasure } from './measure.ts'
 import { createMingling } from './mingle.ts'
 import { atMost, createOwnAgents, type LocalAgent } from './own.ts'
-import { createReconciler } from './reconcile.ts'
+import { createReconciler, type Compared } from './reconcile.ts'
 import { createSearch, type Search } from './search.ts'
 import { createKeeper } from './kept.ts'
 import { createSequences } from './sequences.ts'
 import { createWarmth } from './warm.ts'
+import { createWhy } from './why.ts'
 import { watchIndex } from './watch.ts'
 import { domainOf, parsePattern } from '../core/capability.ts'
 import { messageOf } from '../core/errors.ts'
-import type { AgentChange, WatchOptions } from '../core/agent.ts'
+import type { AgentChange, Check, DiscoveryStatus, WatchOptions } from '../core/agent.ts'
 import type { Clock, Logger, Values } from '../core/ports.ts'
 import type { Net } from '../net/net.ts'
 
@@ -41,9 +45,10 @@ export interface DirectoryParts {
   file?: string
   protocols: string[]
   region?: string
+  compileSchema: CompileSchema
 }
 
-/** `find`: agents whose capabilities match, the least loaded first; looks around when none is known. `locate`: like `whereIs`, and asks the peers when it is not known. */
+/** `find`: agents whose capabilities match, the less loaded first; looks around when none is known. `locate`: like `whereIs`, and asks the peers when it is not known. */
 export interface Directory extends Search {
   /** Tells the mesh of an agent, now and by heartbeat. Call it again when its capabilities have changed. Resolves when those connected have been told, or soon after. Rejects with MESSAGE_TOO_LARGE when it offers more than an advert holds. */
   advertise: (agent: LocalAgent) => Promise<void>
@@ -55,6 +60,10 @@ export interface Directory extends Search {
   unreachablePeer: (peerId: string) => void
   /** Everybody known. */
   size: () => number
+  /** How well it does, as it measures itself. */
+  status: () => DiscoveryStatus
+  /** Every step to a capability or an agent, and at which it is not found. */
+  why: (target: string) => Promise<Check[]>
   /** The peers found at the start have told what they know. */
   joined: (timeoutMs: number) => Promise<void>
   /** Withdraws all adverts. */
@@ -66,9 +75,10 @@ const JOIN_MS = 1_500
 /** How often what has outlived its time is cleared away, in ms. */
 const TIDY_MS = 5_000
 
-export function createDirectory ({ net, clock, logger, values, file, protocols, region }: DirectoryParts): Directory {
+export function createDirectory ({ net, clock, logger, values, file, protocols, region, compileSchema }: DirectoryParts): Directory {
   const { wire } = net
   const index = createIndex(clock)
+  const measure = createMeasure({ index, clock })
   const hints = createHints({ dht: net.dht, logger })
   const own = createOwnAgents({
     net, clock, logger, protocols, region, hints,
@@ -82,6 +92,7 @@ export function createDirectory ({ net, clock, logger, values, file, protocols, 
   const keeper = file === undefined ? undefined : createKeeper({ file, index, clock, logger })
   const warmth = createWarmth({ kept: keeper?.read() ?? { adverts: [], sequences: [] }, index, intake, logger, signal: ended.signal })
   void warmth.done.then(restored => {
+    measure.restored(restored)
     if (restored > 0) logger.debug('agents are known from an earlier run', { restored })
     if (ended.signal.aborted) return
     keeper?.begin()
@@ -89,8 +100,10 @@ export function createDirectory ({ net, clock, logger, values, file, protocols, 
   })
   const ask = createAsk({ wire, index, intake, anyAuthor, logger })
   const reconciler = createReconciler({ wire, index, intake, interests: interests.domains, anyAuthor, logger, askAll: ask })
-  const search = createSearch({ net, clock, logger, index, interests, hints, isOwn, ask, joined, settle: warmth.settle, reconcile: reconciler.reconcile })
-  const catchUp = createCatchUp({ net, clock, logger, compare: peer => reconciler.reconcile(peer), onCompared: () => { if (!ended.signal.aborted) mingling.mingle() } })
+  const search = createSearch({ net, clock, logger, index, interests, hints, isOwn, ask, joined, settle: warmth.settle, reconcile: reconciler.reconcile, compileSchema, region, onFound: measure.found })
+  const catchUp = createCatchUp({ net, clock, logger, compare: peer => reconciler.reconcile(peer), onCompared: noteComparison })
+  const selfCheck = createSelfCheck({ peerId: net.peerId, index, clock, logger, hints, interests: interests.domains, measure, ask, unreachable })
+  const why = createWhy({ net, index, clock, hints, ask, joined })
   const mingling = createMingling({ net, index, clock, anyAuthor, unreachable })
 
   net.handle('advert', (envelope, origin) => {
@@ -103,6 +116,12 @@ export function createDirectory ({ net, clock, logger, values, file, protocols, 
   const stopListening = net.onPeer(({ type, peer }) => { if (type === 'opened') meet(peer) })
   let stopTidying = (): void => {}
   tidy()
+
+  function noteComparison (compared: Compared, again: boolean): void {
+    // What is missing when two meet is no loss on the way.
+    if (again) measure.compared(compared)
+    if (!ended.signal.aborted) mingling.mingle()
+  }
 
   /** Tell whoever we meet who we are, and ask what it knows: nobody depends on a grown mesh. */
   function meet (peer: string): void {
@@ -121,7 +140,10 @@ export function createDirectory ({ net, clock, logger, values, file, protocols, 
   /** It may have come back, at other addresses, while the old ones were tried. */
   function unreachable (agentId: string): void {
     const peer = index.get(agentId)?.peerId
-    if (peer !== undefined && !net.speakers(peer).some(speaker => speaker.agentId === agentId)) index.drop(agentId)
+    if (peer !== undefined && !net.speakers(peer).some(speaker => speaker.agentId === agentId)) {
+      measure.dead()
+      index.drop(agentId)
+    }
   }
 
   async function joined (timeoutMs: number): Promise<void> {
@@ -131,11 +153,11 @@ export function createDirectory ({ net, clock, logger, values, file, protocols, 
     await atMost(clock, Math.min(ASK_MS, Math.max(0, end - clock.now())), catchUp.settled())
   }
 
-  function watch (text: string, { signal }: WatchOptions = {}): AsyncIterableIterator<AgentChange> {
+  function watch (text: string, { signal, ...filter }: WatchOptions = {}): AsyncIterableIterator<AgentChange> {
     const pattern = parsePattern(text)
     const letGo = interests.hold(domainOf(pattern.labels))
     search.find(text, { signal, limit: 1 }).catch(error => { logger.debug('looking around for a watch ended early', { pattern: text, why: messageOf(error) }) })
-    return watchIndex({ index, clock, pattern, fits: () => true, signal: signal === undefined ? ended.signal : AbortSignal.any([signal, ended.signal]), onEnd: letGo })
+    return watchIndex({ index, clock, pattern, filter, compileSchema, signal: signal === undefined ? ended.signal : AbortSignal.any([signal, ended.signal]), onEnd: letGo })
   }
 
   return {
@@ -146,12 +168,15 @@ export function createDirectory ({ net, clock, logger, values, file, protocols, 
     unreachable,
     unreachablePeer: index.dropPeer,
     size: index.size,
+    status: measure.status,
+    why,
     joined,
     close: async () => {
       ended.abort()
       stopTidying()
       mingling.close()
       catchUp.close()
+      selfCheck.close()
       stopListening()
       await Promise.all([own.close(), keeper?.close()])
     }

@@ -39,7 +39,7 @@ export interface ReconcilerParts {
   interests: () => Set<string>
   anyAuthor: () => Author | undefined
   /** For nodes of an earlier version, which know no digests. */
-  askAll: (peer: string, options: ReconcileOptions) => Promise<number>
+  askAll: (peer: string, options: ReconcileOptions) => Promise<unknown>
   logger: Logger
 }
 

@@ -1,14 +1,15 @@
 /** Finding: the index first; when it knows nobody, the peers and the DHT, and whichever brings somebody first. */
 import { ASK_MS, ASK_PEERS } from './limits.ts'
 import { toFound, type Index } from './agent-index.ts'
+import { chooser, isMeant, ranked, type CompileSchema } from './choose.ts'
 import { domainOf, parsePattern, type CapabilityPattern } from '../core/capability.ts'
 import { within } from '../core/deadline.ts'
 import { A2aError, messageOf } from '../core/errors.ts'
-import type { AskOptions } from './ask.ts'
+import type { AskOptions, Told } from './ask.ts'
 import type { ReconcileOptions } from './reconcile.ts'
 import type { Hints } from './hints.ts'
 import type { Interests } from './interests.ts'
-import type { FindOptions, FoundAgent } from '../core/agent.ts'
+import type { AgentFilter, FindOptions, FoundAgent } from '../core/agent.ts'
 import type { Clock, Logger } from '../core/ports.ts'
 import type { Net } from '../net/net.ts'
 
@@ -29,7 +30,12 @@ export interface SearchParts {
   interests: Interests
   hints: Hints
   isOwn: (agentId: string) => boolean
-  ask: (peer: string, options: AskOptions) => Promise<number>
+  ask: (peer: string, options: AskOptions) => Promise<Told>
+  /** How long a search took, and whether somebody had to be asked. */
+  onFound: (ms: number, cold: boolean) => void
+  compileSchema: CompileSchema
+  /** Where this node is. */
+  region?: string
   reconcile: (peer: string, options: ReconcileOptions) => Promise<unknown>
   joined: (timeoutMs: number) => Promise<void>
   /** What an earlier run knew of it is in the index. */
@@ -45,10 +51,12 @@ const SWEEP_HEARD_MS = 30_000
 /** How long an agent that nobody knows is looked for at most, in ms. */
 const LOCATE_MS = 5_000
 
-export function createSearch ({ net, clock, logger, index, interests, hints, isOwn, ask, reconcile, joined, settle }: SearchParts): Search {
+export function createSearch ({ net, clock, logger, index, interests, hints, isOwn, ask, reconcile, joined, settle, compileSchema, region, onFound }: SearchParts): Search {
   const swept = new Map<string, number>()
 
-  async function find (pattern: string, { limit = 64, timeoutMs = 2_000, signal }: FindOptions = {}): Promise<FoundAgent[]> {
+  async function find (pattern: string, { limit = 64, timeoutMs = 2_000, signal, ...filter }: FindOptions = {}): Promise<FoundAgent[]> {
+    const begun = performance.now()
+    let cold = false
     const wanted = parsePattern(pattern)
     interests.touch(domainOf(wanted.labels))
     const until = within(timeoutMs, signal)
@@ -59,13 +67,30 @@ export function createSearch ({ net, clock, logger, index, interests, hints, isO
     if (wanted.prefix && now - (swept.get(pattern) ?? 0) > (known.length > 0 && wanted.labels.length > 0 ? SWEEP_HEARD_MS : SWEEP_MS)) {
       if (swept.size > 1_000) swept.clear()
       swept.set(pattern, now)
+      cold = true
       await sweep(wanted, AbortSignal.any([until, within(ASK_MS)]))
     }
-    if (index.match(wanted).length === 0) await look(pattern, until)
-    return index.match(wanted)
-      .sort((a, b) => a.load - b.load)
-      .slice(0, limit)
-      .map(entry => toFound(entry, wanted, clock.now()))
+    if (index.match(wanted).length === 0) {
+      cold = true
+      await look(pattern, until)
+    }
+    const found = await choose(wanted, filter, limit)
+    if (found.length > 0) onFound(performance.now() - begun, cold)
+    return found
+  }
+
+  /** Only as many are looked at closely as are wanted. */
+  async function choose (pattern: CapabilityPattern, filter: AgentFilter, limit: number): Promise<FoundAgent[]> {
+    const chosen = chooser(pattern, filter, compileSchema)
+    const found: FoundAgent[] = []
+    const now = clock.now()
+    for (const entry of ranked(index.match(pattern), region)) {
+      if (found.length >= limit) break
+      const some = chosen(entry)
+      const capabilities = some instanceof Promise ? await some : some
+      if (isMeant(pattern, filter, capabilities, entry)) found.push(toFound(entry, capabilities, now))
+    }
+    return found
   }
 
   /** What the peers know of a domain, or of everything, that is not known here. */

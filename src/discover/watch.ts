@@ -1,15 +1,16 @@
 /** Watching a pattern: who is there now, and then each change, as long as somebody reads. */
 import { toFound, type Change, type Entry, type Index } from './agent-index.ts'
 import { matches, type CapabilityPattern } from '../core/capability.ts'
-import type { AgentChange, FoundAgent } from '../core/agent.ts'
+import { chooser, isMeant, type CompileSchema } from './choose.ts'
+import type { AgentChange, AgentFilter, FoundAgent } from '../core/agent.ts'
 import type { Clock } from '../core/ports.ts'
 
 export interface WatchParts {
   index: Index
   clock: Clock
   pattern: CapabilityPattern
-  /** What beside the pattern must hold. */
-  fits: (entry: Entry) => boolean | Promise<boolean>
+  filter: AgentFilter
+  compileSchema: CompileSchema
   signal?: AbortSignal
   onEnd: () => void
 }
@@ -18,16 +19,17 @@ export interface WatchParts {
  * Changes are kept by agent until they are read: a slow reader gets the latest of each, and nothing piles up beyond the
  * agents that match and those it was told of.
  */
-export function watchIndex ({ index, clock, pattern, fits, signal, onEnd }: WatchParts): AsyncIterableIterator<AgentChange> {
+export function watchIndex ({ index, clock, pattern, filter, compileSchema, signal, onEnd }: WatchParts): AsyncIterableIterator<AgentChange> {
   /** As the reader knows them. */
   const told = new Map<string, FoundAgent>()
   const changed = new Map<string, Change>()
   let wake = (): void => {}
   let ended = false
 
-  const isMeant = (entry: Entry | undefined): entry is Entry => entry !== undefined && (pattern.labels.length === 0 || entry.capabilities.some(capability => matches(pattern, capability)))
+  const choose = chooser(pattern, filter, compileSchema)
+  const mayBeMeant = (entry: Entry | undefined): boolean => entry !== undefined && (pattern.labels.length === 0 || entry.capabilities.some(capability => matches(pattern, capability)))
   const stop = index.onChange((agentId, change) => {
-    if (!told.has(agentId) && !isMeant(index.get(agentId))) changed.delete(agentId)
+    if (!told.has(agentId) && !mayBeMeant(index.get(agentId))) changed.delete(agentId)
     else {
       changed.set(agentId, change)
       wake()
@@ -51,12 +53,13 @@ export function watchIndex ({ index, clock, pattern, fits, signal, onEnd }: Watc
   async function changeOf (agentId: string, change: Change): Promise<AgentChange | undefined> {
     const before = told.get(agentId)
     const entry = index.get(agentId)
-    if (!isMeant(entry) || !await fits(entry)) {
+    const capabilities = entry === undefined ? [] : await choose(entry)
+    if (entry === undefined || !isMeant(pattern, filter, capabilities, entry)) {
       if (before === undefined) return undefined
       told.delete(agentId)
       return { change: 'left', why: change === 'news' ? 'withdrawn' : change, agent: before }
     }
-    const agent = toFound(entry, pattern, clock.now())
+    const agent = toFound(entry, capabilities, clock.now())
     told.set(agentId, agent)
     if (before === undefined) return { change: 'found', agent }
     return sameTo(before) === sameTo(agent) ? undefined : { change: 'changed', agent }

@@ -1,13 +1,17 @@
 /** Looks a node over, and says what is not well and what to do. */
 import { statfs, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Check } from '../control/api.ts'
+import type { Check, DiscoveryStatus } from '../core/agent.ts'
 import type { HostedNode } from '../node.ts'
 
 const MiB = 1_024 * 1_024
 /** Below this a log may soon not be written. */
 const LOW_DISK = 64 * MiB
 const LOW_CREDENTIAL_MS = 3_600_000
+/** Below this share of what peers know, something gets lost. */
+const LOW_RECALL = 0.95
+/** Heartbeats come every 30 s: with a median above this, in ms, many do not. */
+const STALE_MS = 90_000
 /** A node needs some seconds to get to know the DHT, in ms. */
 const DHT_SETTLES_MS = 15_000
 
@@ -23,6 +27,7 @@ export async function checkNode (node: HostedNode): Promise<Check[]> {
     checkDht(status.dht, status.uptimeMs > DHT_SETTLES_MS && status.peers > 0),
     checkGossip(status.gossip, status.peers),
     checkAgents(status.agentsKnown - status.agents.length, status.agents.map(({ capabilities }) => capabilities.length)),
+    checkDiscovery(status.discovery),
     checkRefused(status.refused)
   ]
 }
@@ -83,6 +88,19 @@ function checkAgents (others: number, capabilities: number[]): Check {
   return { name: 'agents', state: 'ok', found }
 }
 
+function checkDiscovery ({ recall, compared, stalenessMs, dead, warm, cold, restored }: DiscoveryStatus): Check {
+  const found = [
+    recall === undefined ? 'not compared with a peer yet' : `knows ${percent(recall)} of what peers know (${count(compared, 'comparison')})`,
+    ...(stalenessMs === undefined ? [] : [`heard ${Math.round(stalenessMs.p50 / 1_000)} s ago at the median`]),
+    ...[['warm', warm] as const, ['cold', cold] as const].flatMap(([what, { p99Ms }]) => p99Ms === undefined ? [] : [`${what} searches ${p99Ms < 10 ? p99Ms.toFixed(2) : Math.round(p99Ms)} ms at p99`]),
+    ...(dead > 0 ? [`${dead} did not answer any more`] : []),
+    ...(restored > 0 ? [`${restored} known from before the start`] : [])
+  ].join(', ')
+  if (recall !== undefined && recall < LOW_RECALL) return { name: 'discovery', state: 'warning', found, advice: 'adverts get lost on their way here: is the machine too busy, or are there too few peers? What is missing is fetched every 30 s' }
+  if (stalenessMs !== undefined && stalenessMs.p50 > STALE_MS) return { name: 'discovery', state: 'warning', found, advice: 'heartbeats do not arrive: see peers and gossip above' }
+  return { name: 'discovery', state: 'ok', found }
+}
+
 function checkRefused (refused: Record<string, number>): Check {
   const entries = Object.entries(refused)
   const found = entries.length === 0 ? 'no message had to be refused' : entries.map(([code, count]) => `${code} ${count}`).join(', ')
@@ -91,4 +109,5 @@ function checkRefused (refused: Record<string, number>): Check {
   return { name: 'messages', state: 'ok', found }
 }
 
+const percent = (share: number): string => `${(share * 100).toFixed(share === 1 ? 0 : 1)} %`
 const count = (number: number, one: string, many: string = `${one}s`): string => `${number} ${number === 1 ? one : many}`

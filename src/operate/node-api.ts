@@ -68,7 +68,7 @@ export function nodeApi (node: HostedNode): NodeApi {
       node.rotate()
       return await identity()
     },
-    doctor: () => checkNode(node)
+    doctor: why => why === undefined ? checkNode(node) : node.why(why)
   }
 }
 

@@ -1,5 +1,6 @@
 /** What outlives a restart: whom a node knew, and how new its knowledge was. */
 import assert from 'node:assert/strict'
+import { compileSchema } from '../../src/execute/schema.ts'
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -19,7 +20,7 @@ const start = (home: string, name: string, more: object = {}) => createNode({ na
 async function directoryOn (t: TestContext, file: string): Promise<{ directory: Directory, node: TestNode, logger: ReturnType<typeof keepingLogger> }> {
   const node = await startNode(t)
   const logger = keepingLogger()
-  const directory = createDirectory({ net: node.net, clock, logger, values: createMemoryLog({ clock }).values, protocols: [], file })
+  const directory = createDirectory({ net: node.net, clock, logger, values: createMemoryLog({ clock }).values, protocols: [], compileSchema, file })
   return { directory, node, logger }
 }
 

@@ -1,5 +1,6 @@
 /** Two nodes make their indexes alike: what the one lacks is sent, and nothing else. */
 import assert from 'node:assert/strict'
+import { compileSchema } from '../../src/execute/schema.ts'
 import { join } from 'node:path'
 import { it, type TestContext } from 'node:test'
 import { createIndex } from '../../src/discover/agent-index.ts'
@@ -95,7 +96,7 @@ it('a late joiner learns a domain from one member, also of a node of an earlier 
   await keeper.close()
   const start = async (more: { file?: string } = {}) => {
     const node = await startNode(t)
-    const directory = createDirectory({ net: node.net, clock, logger: keepingLogger(), values: createMemoryLog({ clock }).values, protocols: [], ...more })
+    const directory = createDirectory({ net: node.net, clock, logger: keepingLogger(), values: createMemoryLog({ clock }).values, protocols: [], compileSchema, ...more })
     t.after(() => directory.close())
     await directory.advertise({ author: { agentId: node.signer.agentId, newId, now: clock.now }, signer: node.signer, name: 'us', capabilities: () => [], load: () => 0 })
     return { node, directory }

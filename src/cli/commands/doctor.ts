@@ -3,11 +3,11 @@ import { anyNode, type NetworkOptions } from '../session.ts'
 
 const SIGNS = { ok: ['green', 'ok'], warning: ['yellow', 'warning'], failed: ['red', 'FAILED'] } as const
 
-/** `a2a-node doctor`. Exit code 1 when a check failed; a warning is none. */
-export async function doctor (console: Console, options: NetworkOptions): Promise<number> {
+/** `a2a-node doctor`, or why something is not found. Exit code 1 when a check failed; a warning is none. */
+export async function doctor (console: Console, { why, ...options }: NetworkOptions & { why?: string }): Promise<number> {
   await using session = await anyNode(console, options)
   if (session.shortLived) console.note('no node runs with this home: looked at through a short-lived one')
-  const checks = await session.api.doctor()
+  const checks = await session.api.doctor(why)
   const width = Math.max(...checks.map(({ name }) => name.length))
   for (const check of checks) {
     const [colour, sign] = SIGNS[check.state]

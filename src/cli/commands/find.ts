@@ -3,22 +3,44 @@ import { formatDuration } from '../duration.ts'
 import { anyNode, type NetworkOptions } from '../session.ts'
 import { table } from '../table.ts'
 import { parsePattern } from '../../core/capability.ts'
-import { A2aError } from '../../core/errors.ts'
-import type { FoundAgent } from '../../core/agent.ts'
+import { A2aError, messageOf } from '../../core/errors.ts'
+import type { AgentFilter, FoundAgent } from '../../core/agent.ts'
 
 /** More agents than this are not listed. */
 const LIMIT = 10_000
 
 export interface FindCommandOptions extends NetworkOptions {
   watch?: boolean
+  region?: string
+  maxLoad?: number
+  maxCost?: number
+  protocol?: string
+  /** JSON. */
+  accepts?: string
+  limit?: number
+}
+
+/** What the flags say of whom to look for. @throws A2aError BAD_USAGE */
+export function filterOf ({ region, maxLoad, maxCost, protocol, accepts }: FindCommandOptions): AgentFilter {
+  if (maxLoad !== undefined && maxLoad > 1) throw new A2aError({ code: 'BAD_USAGE', why: `--max-load is ${maxLoad}`, hint: 'give a share from 0 to 1' })
+  return { region, maxLoad, maxCost, protocol, accepts: accepts === undefined ? undefined : parseAccepts(accepts) }
+}
+
+function parseAccepts (text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new A2aError({ code: 'BAD_USAGE', why: `--accepts is no JSON: ${messageOf(error)}` })
+  }
 }
 
 /** `a2a-node find PATTERN`. @throws A2aError NO_CAPABLE_AGENT when there is none */
 export async function find (console: Console, options: FindCommandOptions, pattern: string): Promise<number> {
   parsePattern(pattern)
   if (options.watch === true) return await (await import('./watch.ts')).watch(console, options, pattern)
+  const filter = filterOf(options)
   const begun = performance.now()
-  const found = await search(console, options, pattern)
+  const found = await search(console, options, pattern, filter, options.limit)
   if (found.length === 0) throw new A2aError({ code: 'NO_CAPABLE_AGENT', capability: pattern, waitedMs: Math.round(performance.now() - begun) })
   show(console, found)
   return 0
@@ -32,9 +54,9 @@ export async function agents (console: Console, options: NetworkOptions): Promis
   return 0
 }
 
-async function search (console: Console, options: NetworkOptions, pattern: string): Promise<FoundAgent[]> {
+async function search (console: Console, options: NetworkOptions, pattern: string, filter: AgentFilter = {}, limit = LIMIT): Promise<FoundAgent[]> {
   await using session = await anyNode(console, options)
-  const found = await session.api.find(pattern, { limit: LIMIT })
+  const found = await session.api.find(pattern, { ...filter, limit })
   // the agent of a node that ends with this command is nobody to be found
   return session.shortLived ? found.filter(({ source }) => source !== 'local') : found
 }
@@ -42,6 +64,8 @@ async function search (console: Console, options: NetworkOptions, pattern: strin
 function show (console: Console, found: FoundAgent[]): void {
   for (const agent of found) console.emit(agent)
   if (console.json) return
+  // Equals come in any order; people look for names.
+  found.sort((a, b) => (a.name ?? '').localeCompare(b.name ?? ''))
   const { verbose } = console
   console.print(table(console, ['AGENT', 'NAME', 'CAPABILITIES', 'LOAD', 'HEARD', 'FROM', ...(verbose ? ['ENDPOINTS'] : [])], found.map(agent => [
     verbose ? agent.agentId : shortId(agent.agentId),

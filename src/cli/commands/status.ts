@@ -1,7 +1,19 @@
 import { shortId, type Console } from '../console.ts'
 import { formatDuration } from '../duration.ts'
+import type { DiscoveryStatus, Times } from '../../core/agent.ts'
 import { runningNode } from '../session.ts'
 import { facts, table } from '../table.ts'
+
+/** How well agents are found, in one line. */
+function discoveryLine ({ recall, stalenessMs, dead, warm, cold }: DiscoveryStatus): string {
+  const time = (what: string, { count, p99Ms }: Times): string[] => p99Ms === undefined ? [] : [`${count} ${what}, p99 ${formatDuration(p99Ms)}`]
+  return [
+    recall === undefined ? 'not compared with peers yet' : `recall ${Math.round(recall * 1_000) / 10} %`,
+    ...(stalenessMs === undefined ? [] : [`heard ${formatDuration(stalenessMs.p50)} ago (p99 ${formatDuration(stalenessMs.p99)})`]),
+    ...time('warm searches', warm), ...time('cold', cold),
+    ...(dead > 0 ? [`${dead} dead`] : [])
+  ].join('; ')
+}
 
 /** `a2a-node status`. @throws A2aError NODE_NOT_RUNNING */
 export async function status (console: Console): Promise<number> {
@@ -18,6 +30,7 @@ export async function status (console: Console): Promise<number> {
     ...(node.addresses.length === 0 ? ['none'] : node.addresses).map((address, i): [string, string] => [i === 0 ? 'addresses' : '', address]),
     ['peers', `${node.peers}, DHT ${node.dht.mode} with ${node.dht.peers}`],
     ['agents known', String(node.agentsKnown)],
+    ['discovery', discoveryLine(node.discovery)],
     ['topics', node.gossip.map(({ topic, subscribers }) => `${topic} (${subscribers})`).join(', ') || 'none'],
     ['refused', refused.length === 0 ? undefined : refused.map(([code, count]) => `${code} ${count}`).join(', ')]
   ]))

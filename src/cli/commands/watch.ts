@@ -3,7 +3,7 @@ import { printable, shortId, type Console } from '../console.ts'
 import { anyNode } from '../session.ts'
 import { leftOr, onStop } from '../signals.ts'
 import { A2aError } from '../../core/errors.ts'
-import type { FindCommandOptions } from './find.ts'
+import { filterOf, type FindCommandOptions } from './find.ts'
 import type { AgentChange } from '../../core/agent.ts'
 
 const SIGNS = { found: ['green', '+'], changed: ['yellow', '~'], left: ['red', '-'] } as const
@@ -11,10 +11,11 @@ const WHY = { withdrawn: 'offers it no more', farewell: 'said goodbye', unreacha
 
 /** `a2a-node find PATTERN --watch`: who is there, and each change, until a signal; then exit code 0. */
 export async function watch (console: Console, options: FindCommandOptions, pattern: string): Promise<number> {
+  const filter = filterOf(options)
   using stop = onStop()
   await using session = await anyNode(console, options, stop.signal).catch(leftOr(stop))
   if (session === undefined) return 0
-  const iterator = session.api.watch({ pattern })[Symbol.asyncIterator]()
+  const iterator = session.api.watch({ pattern, ...filter })[Symbol.asyncIterator]()
   const stopped = new Promise<undefined>(resolve => {
     if (stop.signal.aborted) resolve(undefined)
     else stop.signal.addEventListener('abort', () => resolve(undefined), { once: true })
