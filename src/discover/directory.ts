@@ -8,6 +8,7 @@
  */
 import { createIndex, type Entry } from './agent-index.ts'
 import { parseAdvert } from './advert.ts'
+import { atMost } from './at-most.ts'
 import { createAnswer, createAsk } from './ask.ts'
 import type { CompileSchema } from './choose.ts'
 import { createSelfCheck } from './check.ts'
@@ -18,8 +19,8 @@ import { createInterests } from './interests.ts'
 import { ASK_MS } from './limits.ts'
 import { createMeasure } from './measure.ts'
 import { createMingling } from './mingle.ts'
-import { atMost, createOwnAgents, type LocalAgent } from './own.ts'
-import { createReconciler, type Compared } from './reconcile.ts'
+import { createOwnAgents, type LocalAgent } from './own.ts'
+import { createReconciler, type Compared, type ReconcileOptions } from './reconcile.ts'
 import { createSearch, type Search } from './search.ts'
 import { createKeeper } from './kept.ts'
 import { createSequences } from './sequences.ts'
@@ -99,7 +100,7 @@ export function createDirectory ({ net, clock, logger, values, file, protocols, 
     if (restored > 0) void net.joined(JOIN_MS).then(mingling.mingle)
   })
   const ask = createAsk({ wire, index, intake, anyAuthor, logger })
-  const reconciler = createReconciler({ wire, index, intake, interests: interests.domains, anyAuthor, logger, askAll: ask })
+  const reconciler = createReconciler({ wire, index, intake, interests: interests.domains, anyAuthor, logger, askAll })
   const search = createSearch({ net, clock, logger, index, interests, hints, isOwn, ask, joined, settle: warmth.settle, reconcile: reconciler.reconcile, compileSchema, region, onFound: measure.found })
   const catchUp = createCatchUp({ net, clock, logger, compare: peer => reconciler.reconcile(peer), onCompared: noteComparison })
   const selfCheck = createSelfCheck({ peerId: net.peerId, index, clock, logger, hints, interests: interests.domains, measure, ask, unreachable })
@@ -116,6 +117,11 @@ export function createDirectory ({ net, clock, logger, values, file, protocols, 
   const stopListening = net.onPeer(({ type, peer }) => { if (type === 'opened') meet(peer) })
   let stopTidying = (): void => {}
   tidy()
+
+  /** What a node of an earlier version is asked. */
+  async function askAll (peer: string, { domains, ...options }: ReconcileOptions): Promise<void> {
+    for (const domain of domains ?? ['']) await ask(peer, { ...options, pattern: domain === '' ? '*' : `${domain}.*` })
+  }
 
   function noteComparison (compared: Compared, again: boolean): void {
     // What is missing when two meet is no loss on the way.

@@ -8,7 +8,7 @@ import { readFileSync, renameSync, statSync } from 'node:fs'
 import { open, rename } from 'node:fs/promises'
 import * as z from 'zod/mini'
 import { A2aError, messageOf } from '../core/errors.ts'
-import type { Entry, Heard, Index } from './agent-index.ts'
+import type { Change, Entry, Heard, Index } from './agent-index.ts'
 import type { Clock, Logger } from '../core/ports.ts'
 
 /** An advert as it is kept. */
@@ -29,8 +29,10 @@ export interface Kept {
 const MAX_BYTES = 32 * 1_024 * 1_024
 /** A sequence number is kept for as long as a credential may hold that signed an older advert, by default. */
 const SEQUENCES_MS = 24 * 3_600_000
-/** A change is written after this, in ms, */
+/** Who came and who left is written after this, in ms, */
 const WRITE_MS = 2_000
+/** that those known were heard again, after this, */
+const RENEW_MS = 30_000
 /** and putting the file together takes at most this share of the time. */
 const SHARE = 0.01
 
@@ -58,13 +60,15 @@ export function createKeeper ({ file, index, clock, logger }: { file: string, in
   let writing: Promise<void> = Promise.resolve()
   let begun = false
   let scheduled = (): void => {}
-  let waiting = false
+  let dueAt = Infinity
   let pauseMs = WRITE_MS
+  let written = new Set<string>()
   let stop = (): void => {}
 
   async function write (): Promise<void> {
     const startedAt = performance.now()
     const text = textOf(index, clock.now())
+    written = new Set(index.all().map(({ agentId }) => agentId))
     pauseMs = Math.max(WRITE_MS, (performance.now() - startedAt) / SHARE)
     try {
       await replace(file, text)
@@ -73,11 +77,13 @@ export function createKeeper ({ file, index, clock, logger }: { file: string, in
     }
   }
 
-  function changed (): void {
-    if (waiting) return
-    waiting = true
-    scheduled = clock.after(pauseMs, () => {
-      waiting = false
+  function changed (agentId: string, change: Change): void {
+    const at = clock.now() + Math.max(pauseMs, change === 'news' && written.has(agentId) ? RENEW_MS : WRITE_MS)
+    if (dueAt <= at) return
+    scheduled()
+    dueAt = at
+    scheduled = clock.after(at - clock.now(), () => {
+      dueAt = Infinity
       writing = writing.then(write)
     })
   }

@@ -1,4 +1,5 @@
 /** The agents of this node: their adverts, made, told to everybody by heartbeat and on change, and taken back at the end. */
+import { atMost } from './at-most.ts'
 import { composeAdvert, ADVERT_TTL_S, HEARTBEAT_MS } from './advert.ts'
 import { domainsOf, topicOf } from './interests.ts'
 import { messageOf } from '../core/errors.ts'
@@ -138,11 +139,4 @@ export function createOwnAgents ({ net, clock, logger, protocols, region, sequen
       await sequences.close()
     }
   }
-}
-
-/** Waits for it no longer than `ms`. */
-export async function atMost (clock: Clock, ms: number, done: Promise<unknown>): Promise<void> {
-  const late = Promise.withResolvers<void>()
-  const cancel = clock.after(ms, late.resolve)
-  await Promise.race([done, late.promise]).finally(cancel)
 }

@@ -5,6 +5,7 @@
 import { LIST_ROOM, QUERY_LIMIT } from './limits.ts'
 import { inTurns } from './turns.ts'
 import { domainsOf } from './interests.ts'
+import { within } from '../core/deadline.ts'
 import { A2aError, messageOf } from '../core/errors.ts'
 import { sha256 } from '../wire/hash.ts'
 import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
@@ -52,20 +53,24 @@ const ASKED_DOMAINS = 64
 const MARK = 8
 const MAX_MARKS = 4_096
 const PART = 2_048
+const MAX_PARTS = 16
 /** Answers to one question and its repetitions, of up to 256 adverts each. */
 const MAX_ROUNDS = 64
 const TIMEOUT_MS = 2_000
+/** All of it may take so long, in ms: the rest comes another time, and who always has more holds up nobody. */
+const RECONCILE_MS = 20_000
 
 export function createReconciler ({ wire, index, intake, interests, anyAuthor, askAll, logger }: ReconcilerParts): Reconciler {
   async function reconcile (peer: string, options: ReconcileOptions = {}): Promise<Compared> {
     const author = anyAuthor()
     const nothing = { theirs: 0, missed: 0 }
     if (author === undefined) return nothing
-    const { signal, addresses } = options
+    const { addresses } = options
+    const signal = within(RECONCILE_MS, options.signal)
     const ask = async (query: Envelope): Promise<Envelope> => await wire.request(peer, query, { timeoutMs: TIMEOUT_MS, addresses, signal })
     const reply = await ask(compose('advert.survey', {}, author, { correlationId: author.newId() })).catch(async (error: unknown) => {
       if (!(error instanceof A2aError) || error.code !== 'MESSAGE_UNKNOWN') throw error
-      await askAll(peer, options)
+      await askAll(peer, { ...options, signal })
       return undefined
     })
     if (reply?.type !== 'advert.digest') return nothing
@@ -79,8 +84,8 @@ export function createReconciler ({ wire, index, intake, interests, anyAuthor, a
     for (let i = 0; i < differing.length; i += ASKED_DOMAINS) {
       const some = differing.slice(i, i + ASKED_DOMAINS)
       const most = some.reduce((sum, { domain, agents: count }) => sum + Math.max(count, own.get(domain)?.agents ?? 0), 0)
-      const of = Math.max(1, Math.ceil(most / PART))
-      for (let part = 0; part < of; part++) missed += await sync(peer, { domains: some.map(({ domain }) => domain), part, of }, author, ask, options)
+      const of = Math.min(MAX_PARTS, Math.max(1, Math.ceil(most / PART)))
+      for (let part = 0; part < of; part++) missed += await sync(peer, { domains: some.map(({ domain }) => domain), part, of }, author, ask, { ...options, signal })
     }
     return { theirs, missed }
   }

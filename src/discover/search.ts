@@ -48,11 +48,14 @@ const DHT_HINTS = 8
 const SWEEP_MS = 2_000
 /** and when its domain is listened to, and somebody is known: there gossip tells what is new. */
 const SWEEP_HEARD_MS = 30_000
+/** So many peers are compared with at once. */
+const SWEEP_AT_ONCE = 4
 /** How long an agent that nobody knows is looked for at most, in ms. */
 const LOCATE_MS = 5_000
 
 export function createSearch ({ net, clock, logger, index, interests, hints, isOwn, ask, reconcile, joined, settle, compileSchema, region, onFound }: SearchParts): Search {
   const swept = new Map<string, number>()
+  let arrived = false
 
   async function find (pattern: string, { limit = 64, timeoutMs = 2_000, signal, ...filter }: FindOptions = {}): Promise<FoundAgent[]> {
     const begun = performance.now()
@@ -62,7 +65,11 @@ export function createSearch ({ net, clock, logger, index, interests, hints, isO
     const until = within(timeoutMs, signal)
     await settle(wanted)
     const known = index.match(wanted)
-    if (!known.some(({ source }) => source === 'kept')) await joined(timeoutMs)
+    // The first search waits for those around, unless it has somebody from before; later ones only when they know nobody.
+    if (known.length === 0 || (!arrived && !known.some(({ source }) => source === 'kept'))) {
+      await joined(timeoutMs)
+      arrived = true
+    }
     const now = clock.now()
     if (wanted.prefix && now - (swept.get(pattern) ?? 0) > (known.length > 0 && wanted.labels.length > 0 ? SWEEP_HEARD_MS : SWEEP_MS)) {
       if (swept.size > 1_000) swept.clear()
@@ -96,7 +103,11 @@ export function createSearch ({ net, clock, logger, index, interests, hints, isO
   /** What the peers know of a domain, or of everything, that is not known here. */
   async function sweep ({ labels }: CapabilityPattern, signal: AbortSignal): Promise<void> {
     const domains = labels.length === 0 ? undefined : new Set([domainOf(labels)])
-    await Promise.allSettled(net.peers().slice(0, ASK_PEERS).map(({ peerId }) => reconcile(peerId, { domains, signal })))
+    const peers = net.peers().slice(0, ASK_PEERS)
+    // A few at a time: what the first tell, the next need not send.
+    for (let i = 0; i < peers.length && !signal.aborted; i += SWEEP_AT_ONCE) {
+      await Promise.allSettled(peers.slice(i, i + SWEEP_AT_ONCE).map(({ peerId }) => reconcile(peerId, { domains, signal })))
+    }
   }
 
   async function askPeers (pattern: string, signal: AbortSignal): Promise<void> {

@@ -75,7 +75,7 @@ it('forgeries among what a peer says it knows do not get in, and the rest does',
   const [honest, victim] = crowd(t, 2, () => 'data.x') as [Someone, Someone]
   const bent = victim.statement()
   bent[bent.length - 5] = (bent[bent.length - 5] as number) ^ 1
-  liar.net.handle('advert.survey', query => ({ ...liar.envelope('advert.digest', { agents: 2, domains: [{ domain: 'data', agents: 2, digest: 'AAAAAAAAAAA' }] }), causationId: query.messageId }))
+  liar.net.handle('advert.survey', query => ({ ...liar.envelope('advert.digest', { agents: 2, domains: [{ domain: 'data', agents: 1_000_000_000, digest: 'AAAAAAAAAAA' }] }), causationId: query.messageId }))
   let asked = 0
   liar.net.handle('advert.sync', query => {
     asked++

@@ -1,0 +1,64 @@
+/**
+ * What discovery promises, tried many times over with real nodes, and the figures.
+ *   node scripts/discovery.ts [two|late|restart|warm …] [--times N]
+ */
+import { parseArgs } from 'node:util'
+import { crowdedHome, firstFind, lateJoiner, warmFinds, wholeRestart } from '../test/support/discovery-trials.ts'
+import { createMesh } from '../test/support/processes.ts'
+
+const { positionals, values: { times: given } } = parseArgs({ allowPositionals: true, options: { times: { type: 'string' } } })
+const times = (normally: number): number => given === undefined ? normally : Number(given)
+
+const trials: Record<string, () => Promise<string>> = {
+  /** Two nodes: the first find after ready. */
+  two: async () => await tally(times(200), async () => ({ 'first find': [await firstFind()] })),
+
+  /** A third joins by one of them, which is killed 3 s later. */
+  late: async () => {
+    await using mesh = createMesh()
+    return await tally(times(20), async i => {
+      const { seenMs, afterMs } = await lateJoiner(mesh, i)
+      return { 'sees all': [seenMs], 'knows who is left': [afterMs] }
+    })
+  },
+
+  /** All are killed, and started again. */
+  restart: async () => {
+    await using mesh = createMesh()
+    return await tally(times(5), async i => ({ 'first find': await wholeRestart(mesh, i) }))
+  },
+
+  /** 1,000 agents in 50 domains, known from before. */
+  warm: async () => {
+    const home = await crowdedHome(1_000, 50)
+    return await tally(times(3), async () => {
+      const { firstMs, allMs, byName, byPrefix } = await warmFinds(home, 1_000, 20_000)
+      return { 'first find after a restart': [firstMs], 'all 1,000 checked again': [allMs], 'by name': byName, 'by prefix': byPrefix }
+    })
+  }
+}
+
+/** How many of so many were kept, why others were not, and the spread of each figure. */
+async function tally (count: number, trial: (i: number) => Promise<Record<string, number[]>>): Promise<string> {
+  const figures = new Map<string, number[]>()
+  const failures: string[] = []
+  for (let i = 0; i < count; i++) {
+    try {
+      for (const [name, values] of Object.entries(await trial(i))) figures.set(name, [...figures.get(name) ?? [], ...values])
+    } catch (error) {
+      failures.push(error instanceof Error ? error.message : String(error))
+    }
+  }
+  const spreads = [...figures].map(([name, values]) => {
+    const sorted = values.sort((a, b) => a - b)
+    const at = (share: number): string => { const ms = sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN; return ms < 10 ? ms.toFixed(3) : ms.toFixed(0) }
+    return `\n    ${name}: p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, most ${at(1)} ms`
+  })
+  return [`${count - failures.length} of ${count}`, ...spreads, ...[...new Set(failures)].slice(0, 5).map(failure => `\n    not kept: ${failure}`)].join('')
+}
+
+for (const name of positionals.length > 0 ? positionals : Object.keys(trials)) {
+  const trial = trials[name]
+  if (trial === undefined) throw new Error(`there is no trial ${name}; there are ${Object.keys(trials).join(', ')}`)
+  console.log(`${name}: ${await trial()}`)
+}
