@@ -24,8 +24,8 @@ export interface ChannelParts {
   onFrame: (frame: Uint8Array) => void
   /** The bytes are no frames. The stream has been reset. */
   onGarbage: (error: A2aError) => void
-  /** Called once, however it ends. */
-  onClosed: (why: string) => void
+  /** Called once, however it ends. `parted`: it is not needed any more, and both ends live. */
+  onClosed: (why: string, parted: boolean) => void
   clock: Clock
 }
 
@@ -43,6 +43,8 @@ export interface Channel {
   readOn: () => void
   /** Ends it at once. */
   abort: (why: string) => void
+  /** Ends it with a farewell, so that the other side does not take us for dead. Never rejects. */
+  part: (signal: AbortSignal) => Promise<void>
 }
 
 export interface Sending {
@@ -75,6 +77,7 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
   const outbox = createOutbox<Queued>()
   let heardAt = clock.now()
   let closed = false
+  let parted = false
   let flushing = false
   /** Something has left in this turn already. */
   let gathering = false
@@ -179,7 +182,7 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
     closed = true
     const error = unreachable(why)
     for (const { onFailed } of outbox.clear()) onFailed?.(error)
-    onClosed(why)
+    onClosed(why, parted)
   }
 
   function abort (why: string): void {
@@ -196,7 +199,10 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
     readOn()
   })
   stream.addEventListener('close', ({ error }) => { end(error === undefined ? 'it closed the channel' : messageOf(error)) })
-  stream.addEventListener('remoteCloseWrite', () => { abort('it closed the channel') })
+  stream.addEventListener('remoteCloseWrite', () => {
+    parted = true
+    abort('it closed the channel')
+  })
   if (stream.status !== 'open') queueMicrotask(() => { end('it closed the channel') })
 
   return {
@@ -215,6 +221,16 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
     heardAt: () => heardAt,
     queued: () => outbox.size,
     readOn,
-    abort
+    abort,
+    async part (signal) {
+      if (closed) return
+      parted = true
+      end('it is not needed any more')
+      try {
+        await stream.close({ signal })
+      } catch (error) {
+        stream.abort(new Error(messageOf(error)))
+      }
+    }
   }
 }

@@ -5,11 +5,10 @@ import { A2aError, messageOf } from '../core/errors.ts'
 import { createDialer } from './dialer.ts'
 import type { Host } from './libp2p.ts'
 import { CHANNEL } from './limits.ts'
+import type { PeerEvent } from './net.ts'
 import { createPeer, type Peer, type PeerParts } from './peer.ts'
 
 export const CHANNEL_PROTOCOL = '/a2a-node/channel/1'
-
-export type PeerEvent = { type: 'opened' | 'closed', peer: string }
 
 export interface Channels {
   /** A peer we have a channel with. */
@@ -23,7 +22,7 @@ export interface Channels {
   close: (why: string) => Promise<void>
 }
 
-export async function createChannels (host: Host, parts: PeerParts): Promise<Channels> {
+export async function createChannels (host: Host, parts: Omit<PeerParts, 'peers'>): Promise<Channels> {
   const { clock, logger, self } = parts
   const dialer = createDialer(host, clock)
   const peers = new Map<string, Peer>()
@@ -44,12 +43,12 @@ export async function createChannels (host: Host, parts: PeerParts): Promise<Cha
   function accept (stream: Stream, connection: Connection): Peer {
     const id = connection.remotePeer.toString()
     const known = peers.get(id)
-    const peer = known ?? createPeer(id, parts, {
+    const peer = known ?? createPeer(id, { ...parts, peers: () => peers.size }, {
       onGreeted: () => { emit({ type: 'opened', peer: id }) },
-      onGone () {
+      onGone (_why, parted) {
         if (peers.get(id) !== peer) return
         peers.delete(id)
-        if (peer.greeted()) emit({ type: 'closed', peer: id })
+        if (peer.greeted()) emit({ type: 'closed', peer: id, parted })
       },
       onUnwanted (why) {
         logger.warn('disconnected a peer', { peer: id, why })

@@ -2,16 +2,21 @@
 import { A2aError } from '../core/errors.ts'
 import { verifyCredential } from '../identity/credential.ts'
 import { createChannels } from './channels.ts'
+import { createContacts } from './contacts.ts'
 import { createDht } from './dht.ts'
 import { createDiscovery, parseSeed } from './discovery.ts'
 import { createGossip, createMisdeeds } from './gossip.ts'
 import { didOfPeer } from './hello.ts'
+import { createIntroductions } from './introduce.ts'
+import { createKeepers } from './keepers.ts'
 import { createHost, DEFAULT_LISTEN, stopHost } from './libp2p.ts'
+import { CONTACTS, KAD, RENDEZVOUS } from './limits.ts'
 import type { Net, NetOptions } from './net.ts'
 import { openRendezvous } from './rendezvous.ts'
 import { createReplies } from './replies.ts'
 import { createRouter, errorOf } from './router.ts'
 import { createStreams } from './streams.ts'
+import { trimConnections } from './trim.ts'
 import { createUserProof } from './user-key.ts'
 import { createWire } from './wire.ts'
 
@@ -27,7 +32,9 @@ export async function createNet ({ seed, listen = DEFAULT_LISTEN, bootstrap = []
   const count = (code: string): void => { refused[code] = (refused[code] ?? 0) + 1 }
   const seeds = bootstrap.map(parseSeed)
   const misdeeds = createMisdeeds()
-  const [host, rendezvous] = await Promise.all([createHost(seed, listen, misdeeds.scoreOf), openRendezvous(folder, { clock, logger })])
+  const contacts = createContacts(CONTACTS.max)
+  const rendezvous = await openRendezvous(folder, { clock, logger, contacts })
+  const host = await createHost(seed, listen, { isServer: (await rendezvous?.count() ?? 0) < KAD.servers }, misdeeds.scoreOf)
   const self = host.peerId.toString()
   const selfDid = didOfPeer(self)
   if (selfDid === undefined) throw new A2aError({ code: 'INTERNAL', why: 'the key of the node is not an Ed25519 key' })
@@ -37,11 +44,18 @@ export async function createNet ({ seed, listen = DEFAULT_LISTEN, bootstrap = []
   const channels = await createChannels(host, { self, selfDid, credentials, userProof, router, replies, clock, logger, count })
   const speakersHere = () => credentials().map(bytes => verifyCredential(bytes, clock.now())).map(({ agentId, peerId }) => ({ agentId, peerId }))
   const wire = createWire({ self, channels, router, replies, clock, count, speaksHere: agent => agent === selfDid || speakersHere().some(({ agentId }) => agentId === agent) })
-  const discovery = createDiscovery({ host, channels, rendezvous, seeds, mdns, clock, logger })
+  const keepers = createKeepers({ self, channels, contacts, rendezvous })
+  const stopTrimming = trimConnections({ host, channels, isWanted: keepers.isWanted, clock, logger })
+  const introductions = createIntroductions({ host, isCrowded: () => contacts.near() > RENDEZVOUS.all, isPassing: contacts.isNear, clock, logger })
+  const discovery = createDiscovery({ host, channels, introduce: introductions.introduce, rendezvous, seeds, mdns, clock, logger })
+  const dht = createDht({ host, keepers, clock, logger })
   const streams = createStreams({ self, host, channels, logger })
   let stopped: Promise<void> | undefined
 
   async function stop (): Promise<void> {
+    stopTrimming()
+    dht.close()
+    introductions.close()
     await discovery.close()
     streams.close('the node stops')
     await channels.close('the node stops')
@@ -77,7 +91,7 @@ export async function createNet ({ seed, listen = DEFAULT_LISTEN, bootstrap = []
     joined: (timeoutMs = 1_500) => discovery.joined(timeoutMs),
     streams,
     gossip: createGossip({ host, router, clock, logger, count, misdeeds }),
-    dht: createDht(host, logger),
+    dht,
     refused,
     [Symbol.asyncDispose]: () => stopped ??= stop()
   }

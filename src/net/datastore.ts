@@ -1,6 +1,9 @@
 /**
  * Where libp2p keeps what others tell it: peers, and the DHT's records. Its own store has no bound, and the DHT keeps
  * whatever it is sent; here what was used longest ago goes. Everything in it is a hint, told again by who means it.
+ *
+ * Provider records are `<prefix>/<key>/<peer>`: one key has so many, of which any may go for a new one, so that newcomers do not surely
+ * push the others out; and one peer has so many, of which its oldest goes.
  */
 import { LRUCache } from 'lru-cache'
 import { NotFoundError } from '@libp2p/interface'
@@ -12,7 +15,33 @@ type Key = Parameters<Datastore['get']>[0]
 interface Pair { key: Key, value: Uint8Array }
 
 export function boundedDatastore (): Datastore {
-  const pairs = new LRUCache<string, Pair>({ max: STORE.entries, maxSize: STORE.bytes, sizeCalculation: ({ value }, key) => key.length + value.length + STORE.overhead })
+  const folders = new Map<string, Set<string>>()
+  const owners = new Map<string, Set<string>>()
+  const pairs = new LRUCache<string, Pair>({
+    max: STORE.entries,
+    maxSize: STORE.bytes,
+    sizeCalculation: ({ value }, key) => key.length + value.length + STORE.overhead,
+    dispose: (_pair, key, reason) => { if (reason !== 'set') unlink(key) }
+  })
+
+  function link (key: string): void {
+    const [folder, name] = split(key)
+    add(folders, folder, key)
+    if (isProvider(key)) add(owners, name, key)
+  }
+  function unlink (key: string): void {
+    const [folder, name] = split(key)
+    remove(folders, folder, key)
+    if (isProvider(key)) remove(owners, name, key)
+  }
+  /** Room for one more provider record. */
+  function makeRoom (key: string): void {
+    const [folder, name] = split(key)
+    const [oldest] = owners.get(name) ?? []
+    if ((owners.get(name)?.size ?? 0) >= STORE.recordsOfPeer && oldest !== undefined) pairs.delete(oldest)
+    const records = folders.get(folder)
+    if (records !== undefined && records.size >= STORE.recordsOfKey) pairs.delete([...records][Math.floor(Math.random() * records.size)] as string)
+  }
 
   const get = (key: Key): Uint8Array => {
     const pair = pairs.get(key.toString())
@@ -20,11 +49,23 @@ export function boundedDatastore (): Datastore {
     return pair.value
   }
   const put = (key: Key, value: Uint8Array): Key => {
-    pairs.set(key.toString(), { key, value })
+    const name = key.toString()
+    if (!pairs.has(name)) {
+      if (isProvider(name)) makeRoom(name)
+      link(name)
+    }
+    pairs.set(name, { key, value })
+    if (!pairs.has(name)) unlink(name)
     return key
   }
-  const among = ({ prefix = '', offset = 0, limit = Infinity }: { prefix?: string, offset?: number, limit?: number }): Pair[] =>
-    [...pairs.values()].filter(({ key }) => key.toString().startsWith(prefix)).slice(offset, offset + limit)
+  /** One folder is looked up; the rest of the store is not gone over for each question. */
+  const among = ({ prefix = '', offset = 0, limit = Infinity }: { prefix?: string, offset?: number, limit?: number }): Pair[] => {
+    const inFolder = folders.get(prefix)
+    const found = inFolder === undefined
+      ? isProvider(`${prefix}/`) ? [] : [...pairs.values()].filter(({ key }) => key.toString().startsWith(prefix))
+      : [...inFolder].flatMap(key => pairs.peek(key) ?? [])
+    return found.slice(offset, offset + limit)
+  }
 
   return {
     get, put,
@@ -53,4 +94,21 @@ export function boundedDatastore (): Datastore {
       for (const { key } of among(query)) if (query.filters?.every(fits => fits(key)) ?? true) yield key
     }
   }
+}
+
+/** `/dht/provider/<key>/<peer>`. */
+const isProvider = (key: string): boolean => key.startsWith('/dht/provider/') && key.indexOf('/', '/dht/provider/'.length) > 0
+
+const split = (key: string): [folder: string, name: string] => [key.slice(0, key.lastIndexOf('/')), key.slice(key.lastIndexOf('/') + 1)]
+
+function add (sets: Map<string, Set<string>>, name: string, key: string): void {
+  const set = sets.get(name)
+  if (set === undefined) sets.set(name, new Set([key]))
+  else set.add(key)
+}
+
+function remove (sets: Map<string, Set<string>>, name: string, key: string): void {
+  const set = sets.get(name)
+  set?.delete(key)
+  if (set?.size === 0) sets.delete(name)
 }

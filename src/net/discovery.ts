@@ -12,6 +12,8 @@ import type { Rendezvous } from './rendezvous.ts'
 export interface DiscoveryParts {
   host: Host
   channels: Channels
+  /** Learns what a peer speaks that is to stay. */
+  introduce: (peer: string) => Promise<void>
   rendezvous: Rendezvous | undefined
   seeds: Multiaddr[]
   mdns: boolean
@@ -27,7 +29,7 @@ export interface Discovery {
   close: () => Promise<void>
 }
 
-export function createDiscovery ({ host, channels, rendezvous, seeds, mdns, clock, logger }: DiscoveryParts): Discovery {
+export function createDiscovery ({ host, channels, introduce, rendezvous, seeds, mdns, clock, logger }: DiscoveryParts): Discovery {
   const self = host.peerId.toString()
   let closed = false
   let cancel = (): void => {}
@@ -66,7 +68,10 @@ export function createDiscovery ({ host, channels, rendezvous, seeds, mdns, cloc
       await rendezvous?.appear({
         self,
         addresses: () => host.getMultiaddrs().map(String),
-        meet: (peer, addresses, timeoutMs) => channels.meet(peer, addresses, timeoutMs),
+        meet: async (peer, addresses, timeoutMs) => {
+          await channels.meet(peer, addresses, timeoutMs)
+          void introduce(peer)
+        },
         known: peer => channels.get(peer) !== undefined,
         peers: () => channels.all().length
       })

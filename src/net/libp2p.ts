@@ -12,7 +12,7 @@ import { createLibp2p, type Libp2p } from 'libp2p'
 import type { ComponentLogger, Logger as Libp2pLogger } from '@libp2p/interface'
 import { A2aError, messageOf } from '../core/errors.ts'
 import { boundedDatastore } from './datastore.ts'
-import { CONNECTIONS, GOSSIP, STREAMS } from './limits.ts'
+import { CONNECTIONS, GOSSIP, KAD, STREAMS } from './limits.ts'
 import { fastNoise } from './noise.ts'
 import { windowed } from './windows.ts'
 
@@ -29,20 +29,29 @@ const silent: ComponentLogger = { forComponent: () => log }
 const socketOptions: object = { highWaterMark: CONNECTIONS.socketBytes }
 const sockets = { dialOpts: socketOptions, listenOpts: socketOptions }
 
+/** What a node is for the others. */
+export interface Role {
+  /** Answers queries of Kademlia, and keeps records for others. */
+  isServer: boolean
+}
+
+/** Longest that a timer can wait, in ms: 24 days. What would be done then is done in dht.ts, as often as it is needed. */
+const NEVER_MS = 2 ** 31 - 1
+
 /** Between half and one and a half of it: nodes started together must not act together. */
-const spread = (ms: number): number => ms * (0.5 + Math.random())
+export const spread = (ms: number): number => ms * (0.5 + Math.random())
 
 /**
  * A started node.
  * @param scoreOf what a peer has done to us by gossip: 0 or less, times 10 in its score
  * @throws A2aError LISTEN_FAILED
  */
-export async function createHost (seed: Uint8Array, listen: string[], scoreOf: (peer: string) => number): Promise<Host> {
+export async function createHost (seed: Uint8Array, listen: string[], { isServer }: Role, scoreOf: (peer: string) => number): Promise<Host> {
   for (const address of listen) checkAddress(address)
   const websockets = listen.some(address => address.includes('/ws')) ? [(await import('@libp2p/websockets')).webSockets()] : []
   const privateKey = await generateKeyPairFromSeed('Ed25519', seed)
   try {
-    return await createLibp2p({
+    const host = await createLibp2p({
       privateKey,
       logger: process.env.DEBUG === undefined ? silent : undefined,
       addresses: { listen },
@@ -69,18 +78,22 @@ export async function createHost (seed: Uint8Array, listen: string[], scoreOf: (
         reconnectRetries: 0
       },
       services: {
-        identify: identify(),
+        // introduce.ts runs it.
+        identify: identify({ runOnConnectionOpen: false }),
         ping: ping(),
         dht: kadDHT({
           protocol: DHT_PROTOCOL,
           // Said outright: left to itself it becomes a server only on a public address.
-          clientMode: listen.length === 0,
+          clientMode: listen.length === 0 || !isServer,
           peerInfoMapper: passthroughMapper,
+          // Nobody here puts values: what others put would only fill memory.
+          validators: { pk: () => { throw new Error('no values are kept here') } },
           // Else the first query waits for the first self-query, which waits for a peer.
           allowQueryWithZeroPeers: true,
-          alpha: 3,
-          initialQuerySelfInterval: spread(30_000),
-          querySelfInterval: spread(300_000)
+          alpha: KAD.alpha,
+          initialQuerySelfInterval: NEVER_MS,
+          querySelfInterval: NEVER_MS,
+          reprovide: { validity: KAD.validMs, threshold: KAD.validMs - KAD.reprovideMs, interval: spread(KAD.tidyMs), concurrency: KAD.providing }
         }),
         gossip: gossipsub({
           globalSignaturePolicy: 'StrictSign',
@@ -100,6 +113,9 @@ export async function createHost (seed: Uint8Array, listen: string[], scoreOf: (
         })
       }
     })
+    // Refreshes its table every five minutes, needed or not.
+    await (host as unknown as Leftovers).services.dht.routingTableRefresh.stop()
+    return host
   } catch (error) {
     throw listenFailure(error, listen)
   }
@@ -110,7 +126,7 @@ export async function createHost (seed: Uint8Array, listen: string[], scoreOf: (
  * else to do alive for up to three seconds. A test shows that it ends at once.
  */
 interface Leftovers {
-  services: { gossip: { status: { heartbeatTimeout?: NodeJS.Timeout } } }
+  services: { gossip: { status: { heartbeatTimeout?: NodeJS.Timeout } }, dht: { routingTableRefresh: { stop: () => Promise<void> } } }
   components: { addressManager: { _updatePeerStoreAddresses: { stop: () => void } } }
 }
 

@@ -23,6 +23,26 @@ export const CONNECTIONS = {
   upgradeMs: 5_000
 } as const
 
+/** Nodes known to be there, connected or not: about 200 bytes each. Beyond it newcomers are not added; who is asked knows others. */
+export const CONTACTS = { max: 4_096 } as const
+
+/** Connections that nobody needs any more. */
+export const TRIM = {
+  /** With so many peers or fewer, all are kept: a small mesh stays whole. */
+  kept: 16,
+  /** Unused for so long, a connection that we opened is closed, in ms. Longer than a heartbeat: the other side may need it. */
+  idleMs: 45_000,
+  /** And with so many peers, also one that was opened to us. */
+  crowded: 48,
+  crowdedIdleMs: 90_000,
+  lookMs: 5_000,
+  /** For the other side to take the farewell, in ms. */
+  partMs: 2_000
+} as const
+
+/** Identify in a crowd: how long after a connection was opened it is seen whether it is needed, and how long it may take, in ms. */
+export const INTRODUCE = { lookMs: 2_000, timeoutMs: 5_000 } as const
+
 /** Streams of one connection (yamux). */
 export const STREAMS = {
   inbound: 64,
@@ -59,10 +79,33 @@ export const CHANNEL = {
   helloMs: 5_000,
   /** A channel that heard nothing for so long asks whether the peer is there. Spread by a fifth. */
   idleMs: 15_000,
+  /** That is with so many peers; with more of them later, as many times as there are more, up to `idleTimes`. */
+  idlePeers: 8,
+  idleTimes: 4,
   /** How long the answer may take; two missed and the connection is ended. */
   pingMs: 10_000,
   /** Default of SendOptions.timeoutMs. */
   requestMs: 5_000
+} as const
+
+/** Kademlia of libp2p. */
+export const KAD = {
+  /** Peers asked at once by a query. */
+  alpha: 3,
+  /** With so many nodes in the folder of the user there are servers enough: a node that comes then only asks. */
+  servers: 16,
+  /** How long a provider record holds, when it is put again, and how often what is over is taken out, in ms. */
+  validMs: 2 * 3_600_000,
+  reprovideMs: 3_600_000,
+  tidyMs: 600_000,
+  /** Records put at once. */
+  providing: 2,
+  /** A query for our own neighbours: the first, and each after it, in ms; and how long it may take. */
+  firstLookMs: 30_000,
+  lookMs: 300_000,
+  lookingMs: 10_000,
+  /** A record is put again before its time when the table has grown to so many times what it was. */
+  growth: 2
 } as const
 
 /** What libp2p keeps of what others tell it: peers, and the DHT's records. Beyond it, what was used longest ago goes. */
@@ -70,7 +113,10 @@ export const STORE = {
   entries: 20_000,
   bytes: 16 * MiB,
   /** What an entry costs beside its key and value, in bytes. */
-  overhead: 256
+  overhead: 512,
+  /** Provider records under one key, and of one peer. */
+  recordsOfKey: 128,
+  recordsOfPeer: 512
 } as const
 
 /** What a message costs of `framesPerSecond` and of the places of `handlers`, where it is more than one. */
@@ -121,7 +167,7 @@ export const RENDEZVOUS = {
    * both ends together about 20 ms of CPU: 60 nodes that start at once and dial 40 each are busy for half a minute.
    */
   all: 16,
-  sample: 6,
+  sample: 3,
   /** With at least so many peers, no more are looked for. */
   enough: 4,
   /** Dials at once; and when there are more than a `few`, for then all of them are likely to be starting, and handshakes starve each other. */
@@ -132,6 +178,11 @@ export const RENDEZVOUS = {
   /** Longest dial of one of many, in ms: on a busy machine a dial given up too early is work done for nothing. */
   dialManyMs: 5_000,
   pollMs: 2_000,
+  /** With many nodes, so long for each of them, up to the most: each look at the folder lists all. Who comes dials those who are there. */
+  pollOfEachMs: 100,
+  pollMostMs: 20_000,
+  /** A list of the folder is good for so long, in ms. */
+  readMs: 50,
   /** Largest file read, and most of them. */
   fileBytes: 16 * KiB,
   files: 4_096

@@ -1,9 +1,10 @@
 /** Asks a silent channel now and then whether its other end is alive. */
 import type { Clock } from '../core/ports.ts'
-import { CHANNEL } from './limits.ts'
 
 export interface LivenessParts {
   clock: Clock
+  /** How long it may be silent until it is asked, in ms. */
+  idleMs: () => number
   /** When something was last received. */
   heardAt: () => number
   /** Ask although it was not silent: the round trip is not known yet. */
@@ -14,18 +15,18 @@ export interface LivenessParts {
 }
 
 /** Returns the way to stop. */
-export function keepAlive ({ clock, heardAt, wanted, ping, onDead }: LivenessParts): () => void {
+export function keepAlive ({ clock, idleMs, heardAt, wanted, ping, onDead }: LivenessParts): () => void {
   let stopped = false
   let missed = 0
   let cancel = next()
 
   function next (): () => void {
-    return clock.after(CHANNEL.idleMs * (0.8 + Math.random() * 0.4), () => { void look() })
+    return clock.after(idleMs() * (0.8 + Math.random() * 0.4), () => { void look() })
   }
 
   async function look (): Promise<void> {
     const before = heardAt()
-    if (clock.now() - before < CHANNEL.idleMs * 0.8 && !wanted()) {
+    if (clock.now() - before < idleMs() * 0.8 && !wanted()) {
       missed = 0
     } else {
       try {

@@ -33,8 +33,8 @@ export interface Net extends AsyncDisposable {
   rttMs: (peer: string) => number | undefined
   /** Who takes messages of a type: they have been decoded, bounded, checked against their schema, and authenticated. One handler a type. */
   handle: (type: MessageName, handler: EnvelopeHandler) => void
-  /** `opened`: a peer's hello has arrived, its agents are known; again when they have changed. `closed`: its last channel is gone. Returns the way to stop listening. */
-  onPeer: (listener: (event: { type: 'opened' | 'closed', peer: string }) => void) => () => void
+  /** `opened`: a peer's hello has arrived, its agents are known; again when they have changed. `closed`: its last channel is gone; `parted`: because one side did not need it any more, so it lives. Returns the way to stop listening. */
+  onPeer: (listener: (event: PeerEvent) => void) => () => void
   /** Agents that a connected peer has proven to speak for. */
   speakers: (peer: string) => Speaker[]
   /** The peer has proven to run as the same user on the same machine. Always true for ourselves. */
@@ -64,10 +64,30 @@ export interface Gossip {
   publish: (topic: string, envelope: Envelope) => Promise<void>
 }
 
-/** Provider records of Kademlia: hints of who might know. Keys are any bytes, hashed inside. */
+export type PeerEvent = { type: 'opened' | 'closed', peer: string, parted?: boolean }
+
+/** Where a node may be. */
+export interface Contact {
+  peer: string
+  addresses: string[]
+  /** It has not been there for long: it may not know yet what it should. */
+  isNew?: boolean
+}
+
+/** Kademlia: who is close to a key, and provider records, which are hints of who might know. Keys are any bytes, hashed inside. */
 export interface Dht {
+  /** The living nodes closest to a key, of those in the folder of the user, the closest first. This one may be among them. */
+  keepers: (key: Uint8Array, count: number) => Promise<Contact[]>
+  /** How many nodes the folder of the user has, with this one. */
+  near: () => number
+  /** Whether a peer is one of them. */
+  isNear: (peer: string) => boolean
+  /** These peers are needed: connections to them are kept. The set of a purpose replaces its last one. */
+  want: (purpose: string, peers: Iterable<string>) => void
   provide: (key: Uint8Array, signal: AbortSignal) => Promise<void>
+  /** A record is not put again. Those that were run out. */
+  withdraw: (key: Uint8Array) => Promise<void>
   /** Stop iterating as soon as there is enough. */
-  providers: (key: Uint8Array, signal: AbortSignal) => AsyncIterable<{ peer: string, addresses: string[] }>
+  providers: (key: Uint8Array, signal: AbortSignal) => AsyncIterable<Contact>
   status: () => { mode: 'client' | 'server', peers: number }
 }

@@ -30,13 +30,15 @@ export interface PeerParts {
   logger: Logger
   /** Counts a refused message. */
   count: (code: string) => void
+  /** How many peers there are. */
+  peers: () => number
 }
 
 export interface PeerEvents {
   /** Its hello has arrived and says something new. */
   onGreeted: () => void
-  /** Its last channel is gone. */
-  onGone: (why: string) => void
+  /** Its last channel is gone. `parted`: one side did not need it any more. */
+  onGone: (why: string, parted: boolean) => void
   /** It does too much harm, or does not live any more. */
   onUnwanted: (why: string) => void
 }
@@ -57,8 +59,15 @@ export interface Peer {
   rttMs: () => number | undefined
   /** Something may be read that could not be before. */
   readOn: () => void
+  /** When something was last said that is not about the channel itself, in ms since the epoch. */
+  usedAt: () => number
   close: (why: string) => void
+  /** Ends it with a farewell. */
+  part: (signal: AbortSignal) => Promise<void>
 }
+
+/** Messages that only keep a channel. */
+const IDLE_TALK: ReadonlySet<string> = new Set<MessageName>(['hello', 'ping', 'ack'])
 
 /** One of its streams. */
 interface Line {
@@ -88,6 +97,7 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
   let parkedBytes = 0
   let unparking = false
   let overdrawn = false
+  let usedAt = clock.now()
   let offences = { count: 0, since: 0 }
 
   const speakers = (): Speaker[] => credentials.filter(credential => stillHolds(credential, clock.now())).map(({ agentId, peerId }) => ({ agentId, peerId }))
@@ -119,7 +129,7 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
           parts.count(code)
           logger.debug('a channel was reset: its bytes are no frames', { peer: id, why: message })
         },
-        onClosed: why => { drop(line, why) },
+        onClosed: (why, parted) => { drop(line, why, parted) },
         clock
       })
     }
@@ -128,6 +138,8 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
     const cancelHello = clock.after(CHANNEL.helloMs, () => { if (!line.greeted) line.channel.abort('it did not say hello') })
     const stopPings = keepAlive({
       clock,
+      // What a node spends on asking stays the same with many peers.
+      idleMs: () => CHANNEL.idleMs * Math.min(CHANNEL.idleTimes, Math.max(1, parts.peers() / CHANNEL.idlePeers)),
       heardAt: () => line.channel.heardAt(),
       wanted: () => line.greeted && rttMs === undefined,
       ping: () => ping(line),
@@ -143,6 +155,7 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
       const checked = checkDirect(bytes, id, speaks, clock)
       if ('refused' in checked) { refuse(checked.refused, line); return }
       const { envelope } = checked
+      if (!IDLE_TALK.has(envelope.type)) usedAt = clock.now()
       if (QUERIES.has(envelope.type)) spend(TOLLS.query)
       else if (envelope.auth !== undefined && !sameUser) spend(TOLLS.signed)
       if (envelope.type === 'hello') {
@@ -267,13 +280,13 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
     channel.send(envelope, { onFailed: error => { logger.debug('a hello could not be sent', { peer: id, why: messageOf(error) }) } })
   }
 
-  function drop (line: Line, why: string): void {
+  function drop (line: Line, why: string, parted: boolean): void {
     line.stop()
     if (!lines.delete(line) || lines.size > 0) return
     parked.length = 0
     parkedBytes = 0
     replies.fail(id, new A2aError({ code: 'PEER_UNREACHABLE', peer: id, why }))
-    events.onGone(why)
+    events.onGone(why, parted)
   }
 
   /** When both sides have opened one, both write to the one that the smaller peer id opened. */
@@ -290,6 +303,7 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
     ready: () => lines.size > 0,
     send (envelope, options) {
       const line = writable()
+      usedAt = clock.now()
       if (line !== undefined) return line.channel.send(envelope, options)
       options.onFailed?.(new A2aError({ code: 'PEER_UNREACHABLE', peer: id, why: 'the channel was closed' }))
       return undefined
@@ -301,6 +315,8 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
     sameUser: () => sameUser,
     rttMs: () => rttMs,
     readOn,
+    usedAt: () => usedAt,
+    part: async signal => { await Promise.all([...lines].map(({ channel }) => channel.part(signal))) },
     close (why) { for (const { channel } of lines) channel.abort(why) }
   }
 }

@@ -28,6 +28,10 @@ const RECORD_BYTES = MAX_RECORD - TAG_BYTES
 /** Records of one write to the socket: each write may wake the reader, and that costs more than the copying. */
 const RECORDS_PER_WRITE = 2
 const WRITE_BYTES = RECORDS_PER_WRITE * (PREFIX_BYTES + MAX_RECORD)
+/** Room for a record until a larger one comes. */
+const SMALL_RECORD = 2_048
+/** Where a record is put together before it is encrypted, in the same turn: one place for all connections. */
+const plaintext = new Uint8Array(RECORD_BYTES)
 /** Buffers for writing that are kept. */
 const SPARE_BUFFERS = 8
 
@@ -50,7 +54,8 @@ const isNoiseStream = (stream: MessageStream): stream is NoiseStream => 'decoder
  * @param begun what the stock decoder had of the next record
  */
 function createRecordReader (begun: Uint8ArrayList): NoiseStream['decoder'] {
-  const place = new Uint8Array(MAX_RECORD)
+  /** Grows to what is needed: most connections never see a large record, and 64 KiB for each of 20 would be most of a node's memory. */
+  let place = new Uint8Array(SMALL_RECORD)
   const prefix = new Uint8Array(PREFIX_BYTES)
   let length: number | undefined
   let filled = 0
@@ -72,6 +77,7 @@ function createRecordReader (begun: Uint8ArrayList): NoiseStream['decoder'] {
           if (length === undefined) {
             length = (prefix[0] ?? 0) << 8 | (prefix[1] ?? 0)
             if (length === 0) length = undefined
+            else if (length > place.length) place = new Uint8Array(MAX_RECORD)
           } else {
             const record = place.subarray(0, length)
             length = undefined
@@ -93,7 +99,6 @@ function writeRecords (raw: SocketStream, encrypted: NoiseStream): void {
   const { handshake: { encrypt } } = encrypted
   const sendAsBefore = encrypted.send.bind(encrypted)
   const output = createOutput(raw.socket, () => { encrypted.writableNeedsDrain = true })
-  const plaintext = new Uint8Array(RECORD_BYTES)
   let queue: Bytes[] = []
   let queued = 0
   let filled = 0

@@ -7,6 +7,7 @@ import { lstat, mkdir, readdir, readFile, rename, stat, unlink, writeFile } from
 import { join } from 'node:path'
 import { messageOf } from '../core/errors.ts'
 import type { Clock, Logger } from '../core/ports.ts'
+import type { Contacts } from './contacts.ts'
 import { CONNECTIONS, RENDEZVOUS } from './limits.ts'
 import { userKey } from './user-key.ts'
 
@@ -17,6 +18,10 @@ export interface Rendezvous {
   appear: (parts: RendezvousParts) => Promise<void>
   /** Meets those who are there, and goes on to watch for newcomers. Resolves when all have been met or have failed. */
   meetOthers: () => Promise<void>
+  /** How many nodes there are. */
+  count: () => Promise<number>
+  /** Where a node of this folder listens. Undefined when it is not there any more: its file is taken away if it died. */
+  addressesOf: (peer: string) => Promise<Whereabouts | undefined>
   /** Takes our file away. */
   close: () => Promise<void>
 }
@@ -30,6 +35,9 @@ export interface RendezvousParts {
   peers: () => number
 }
 
+/** `sinceMs`: how long it has been there. */
+export interface Whereabouts { addresses: string[], sinceMs: number }
+
 interface Entry {
   peerId: string
   addresses: string[]
@@ -40,14 +48,21 @@ const FILE = /^([1-9A-HJ-NP-Za-km-z]{8,128})\.json$/
 /** Changes come in bursts. */
 const SETTLE_MS = 100
 
+export interface FolderParts {
+  clock: Clock
+  logger: Logger
+  /** Everybody in the folder is added, and taken out again. */
+  contacts: Contacts
+}
+
 /** Undefined, with a warning, when the folder cannot be trusted or used. */
-export async function openRendezvous (folder: string, { clock, logger }: { clock: Clock, logger: Logger }): Promise<Rendezvous | undefined> {
+export async function openRendezvous (folder: string, { clock, logger, contacts }: FolderParts): Promise<Rendezvous | undefined> {
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 })
     const { mode, uid } = await lstat(folder).then(async found => found.isDirectory() ? found : await fail('it is no folder'))
     if (uid !== process.getuid?.()) await fail('it belongs to another user')
     if ((mode & 0o077) !== 0) await fail(`others may use it: chmod 700 ${folder}`)
-    return createRendezvous(folder, await userKey(folder), clock, logger)
+    return createRendezvous(folder, await userKey(folder), { clock, logger, contacts })
   } catch (error) {
     logger.warn('the folder where nodes of one user meet is not used', { folder, why: messageOf(error) })
     return undefined
@@ -58,8 +73,9 @@ async function fail (why: string): Promise<never> {
   throw new Error(why)
 }
 
-function createRendezvous (folder: string, key: Uint8Array, clock: Clock, logger: Logger): Rendezvous {
-  const entries = new Map<string, Entry>()
+function createRendezvous (folder: string, key: Uint8Array, { clock, logger, contacts }: FolderParts): Rendezvous {
+  const present = new Set<string>()
+  const isCrowded = (): boolean => present.size > RENDEZVOUS.all
   let parts: RendezvousParts | undefined
   let closed = false
   let stopWatching = (): void => {}
@@ -88,44 +104,51 @@ function createRendezvous (folder: string, key: Uint8Array, clock: Clock, logger
     await rename(draft, join(folder, `${self}.json`))
   }
 
-  /** Learns of newcomers, and forgets those whose file is gone. Files of the dead are taken away. */
-  async function read ({ self }: RendezvousParts): Promise<Entry[]> {
-    const names = (await readdir(folder)).filter(name => FILE.test(name)).slice(0, RENDEZVOUS.files)
-    const there = new Set(names)
-    for (const name of entries.keys()) if (!there.has(name)) entries.delete(name)
-    const fresh = names.filter(name => !entries.has(name) && name !== `${self}.json`)
-    const found = await Promise.all(fresh.map(readEntry))
-    for (const entry of found) if (entry !== undefined) entries.set(`${entry.peerId}.json`, entry)
-    return found.filter(entry => entry !== undefined)
+  /** Learns of newcomers, and forgets those whose file is gone. */
+  async function read ({ self }: RendezvousParts): Promise<string[]> {
+    const there = await peersIn(folder, clock, isCrowded() ? RENDEZVOUS.readMs : 0)
+    for (const peer of present) if (!there.has(peer)) forget(peer)
+    const newcomers = [...there].filter(peer => peer !== self && !present.has(peer))
+    for (const peer of newcomers) {
+      present.add(peer)
+      contacts.add(peer, 'folder')
+    }
+    return newcomers
   }
 
-  async function readEntry (name: string): Promise<Entry | undefined> {
-    const file = join(folder, name)
+  function forget (peer: string): void {
+    present.delete(peer)
+    contacts.remove(peer, 'folder')
+  }
+
+  async function addressesOf (peer: string): Promise<Whereabouts | undefined> {
+    const file = join(folder, `${peer}.json`)
     try {
-      const { size } = await stat(file)
-      const entry = size <= RENDEZVOUS.fileBytes ? parseEntry(await readFile(file, 'utf8'), name) : undefined
+      const { size, mtimeMs } = await stat(file)
+      const entry = size <= RENDEZVOUS.fileBytes ? parseEntry(await readFile(file, 'utf8'), peer) : undefined
       if (entry === undefined) logger.debug('a rendezvous file cannot be read', { file })
-      else if (lives(entry.pid)) return entry
+      else if (lives(entry.pid)) return { addresses: entry.addresses, sinceMs: Math.max(0, clock.now() - mtimeMs) }
       else await unlink(file)
     } catch (error) {
       logger.debug('a rendezvous file cannot be read', { file, why: messageOf(error) })
     }
+    forget(peer)
     return undefined
   }
 
   async function meetSome (given: RendezvousParts): Promise<void> {
-    const unmet = [...entries.values()].filter(({ peerId }) => !given.known(peerId))
-    await meetAll(entries.size > RENDEZVOUS.all ? sample(unmet, RENDEZVOUS.sample) : unmet, given)
+    const unmet = [...present].filter(peer => !given.known(peer))
+    await meetAll(isCrowded() ? sample(unmet, RENDEZVOUS.sample) : unmet, given)
   }
 
-  async function meetAll (some: Entry[], { meet, known }: RendezvousParts): Promise<void> {
+  async function meetAll (some: string[], { meet, known }: RendezvousParts): Promise<void> {
     const waiting = [...some]
     const many = some.length > RENDEZVOUS.few
     const next = async (): Promise<void> => {
-      for (let entry = waiting.pop(); entry !== undefined; entry = waiting.pop()) {
-        const { peerId, addresses } = entry
-        if (closed || known(peerId)) continue
-        await meet(peerId, addresses, many ? RENDEZVOUS.dialManyMs : RENDEZVOUS.dialMs).catch((error: unknown) => { logger.debug('a node of the same user could not be met', { peer: peerId, why: messageOf(error) }) })
+      for (let peer = waiting.pop(); peer !== undefined; peer = waiting.pop()) {
+        const there = closed || known(peer) ? undefined : await addressesOf(peer)
+        if (there === undefined) continue
+        await meet(peer, there.addresses, many ? RENDEZVOUS.dialManyMs : RENDEZVOUS.dialMs).catch((error: unknown) => { logger.debug('a node of the same user could not be met', { peer, why: messageOf(error) }) })
       }
     }
     await Promise.all(Array.from({ length: many ? RENDEZVOUS.parallelOfMany : RENDEZVOUS.parallel }, next))
@@ -139,9 +162,7 @@ function createRendezvous (folder: string, key: Uint8Array, clock: Clock, logger
   }
 
   async function tend (): Promise<void> {
-    if (parts === undefined || parts.peers() >= RENDEZVOUS.enough || [...entries.values()].every(({ peerId }) => parts?.known(peerId))) return
-    // Somebody may have died without taking the file along, or come back with the same key elsewhere.
-    entries.clear()
+    if (parts === undefined || parts.peers() >= RENDEZVOUS.enough || [...present].every(peer => parts?.known(peer))) return
     await read(parts)
     await meetSome(parts)
   }
@@ -149,17 +170,19 @@ function createRendezvous (folder: string, key: Uint8Array, clock: Clock, logger
   function watchFolder (): () => void {
     let cancelPoll = (): void => {}
     const poll = (): void => {
-      cancelPoll = clock.after(RENDEZVOUS.pollMs, () => {
+      cancelPoll = clock.after(isCrowded() ? Math.min(RENDEZVOUS.pollMostMs, present.size * RENDEZVOUS.pollOfEachMs) * (0.5 + Math.random()) : RENDEZVOUS.pollMs, () => {
         look()
         poll()
       })
     }
     try {
-      const watcher = watch(folder, { persistent: false }, look)
-      watcher.on('error', () => {
+      const pollInstead = (): void => {
         watcher.close()
         if (!closed) poll()
-      })
+      }
+      // A thousand watchers would be woken by each of a thousand newcomers.
+      const watcher = watch(folder, { persistent: false }, () => { if (isCrowded()) pollInstead(); else look() })
+      watcher.on('error', pollInstead)
       return () => {
         watcher.close()
         cancelPoll()
@@ -184,13 +207,15 @@ function createRendezvous (folder: string, key: Uint8Array, clock: Clock, logger
     const there = await stat(join(folder, `${parts.self}.json`)).catch(() => undefined)
     if (there === undefined && !closed) await (written = write(parts))
     const newcomers = await read(parts)
-    if (entries.size <= RENDEZVOUS.all) await meetAll(newcomers, parts)
+    if (!isCrowded()) await meetAll(newcomers, parts)
   }
 
   return {
     key,
     appear,
     meetOthers,
+    count: async () => (await peersIn(folder, clock, RENDEZVOUS.readMs)).size,
+    addressesOf,
     async close () {
       closed = true
       stopWatching()
@@ -202,10 +227,23 @@ function createRendezvous (folder: string, key: Uint8Array, clock: Clock, logger
   }
 }
 
-function parseEntry (text: string, name: string): Entry | undefined {
+/** What was read within `ms` is good for all nodes of a process, where there are many. */
+const lately = new Map<string, { at: number, peers: Promise<ReadonlySet<string>> }>()
+
+function peersIn (folder: string, clock: Clock, ms: number): Promise<ReadonlySet<string>> {
+  const known = lately.get(folder)
+  if (known !== undefined && clock.now() - known.at < ms) return known.peers
+  const peers = readdir(folder).then(names => new Set(names.slice(0, RENDEZVOUS.files).flatMap(name => FILE.exec(name)?.[1] ?? [])))
+  lately.clear()
+  lately.set(folder, { at: clock.now(), peers })
+  peers.catch(() => { lately.delete(folder) })
+  return peers
+}
+
+function parseEntry (text: string, peer: string): Entry | undefined {
   const { peerId, addresses, pid } = JSON.parse(text) as Partial<Entry>
-  if (`${peerId}.json` !== name || !Array.isArray(addresses) || !addresses.every(address => typeof address === 'string') || !Number.isSafeInteger(pid)) return undefined
-  return { peerId: String(peerId), addresses: addresses.slice(0, CONNECTIONS.addresses), pid: Number(pid) }
+  if (peerId !== peer || !Array.isArray(addresses) || !addresses.every(address => typeof address === 'string') || !Number.isSafeInteger(pid)) return undefined
+  return { peerId, addresses: addresses.slice(0, CONNECTIONS.addresses), pid: Number(pid) }
 }
 
 /** Loopback addresses when there are any, plain TCP first. */

@@ -13,6 +13,7 @@ function silent (ping: () => Promise<void>) {
     clock,
     heardAt: () => seen.heardAt,
     wanted: () => false,
+    idleMs: () => 15_000,
     ping: () => { seen.pings++; return ping() },
     onDead: () => { seen.dead++ }
   })

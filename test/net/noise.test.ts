@@ -23,7 +23,7 @@ type Side = 'ours' | 'stock'
 
 async function start (t: TestContext, side: Side): Promise<Libp2p> {
   if (side === 'ours') {
-    const host = await createHost(randomBytes(32), LISTEN, () => 0)
+    const host = await createHost(randomBytes(32), LISTEN, { isServer: true }, () => 0)
     t.after(() => stopHost(host, 250))
     return host as unknown as Libp2p
   }

@@ -1,0 +1,101 @@
+/**
+ * Nodes that are known to be there, by their distance to a key: as in Kademlia, SHA-256 of the peer id XOR SHA-256 of the
+ * key. Nobody is dialled to get in here, so it may hold a whole machine's nodes; who is asked finds out who lives.
+ */
+import { peerIdFromString } from '@libp2p/peer-id'
+import { LRUCache } from 'lru-cache'
+import { sha256 } from '../wire/hash.ts'
+
+/** How it is known that a node is there. */
+export type Source = 'folder' | 'connected' | 'self'
+
+export interface Contacts {
+  add: (peer: string, source: Source) => void
+  /** It stays as long as another source knows it. */
+  remove: (peer: string, source: Source) => void
+  /** In the folder of the user. */
+  isNear: (peer: string) => boolean
+  /** How many are, with this node. */
+  near: () => number
+  /** Whether somebody is connected that is not in the folder. */
+  hasOutsiders: () => boolean
+  /**
+   * The closest to a key, the closest first: of those in the folder, whom all who are in it know. Of strangers each node knows others, and who
+   * is close to a key by choice is most often one.
+   */
+  closest: (key: Uint8Array, count: number) => string[]
+}
+
+/** The first 8 of the 32 bytes of a place. Two nodes that share these would be in any order. */
+interface Place { high: number, low: number }
+
+const BIT: Record<Source, number> = { folder: 1, connected: 2, self: 4 }
+const NEAR = BIT.folder | BIT.self
+
+/** @param max beyond it nobody is added */
+export function createContacts (max: number): Contacts {
+  const places = new Map<string, Place & { sources: number }>()
+  let near = 0
+
+  function set (peer: string, { high, low }: Place, sources: number): void {
+    const before = places.get(peer)?.sources ?? 0
+    near += Number((sources & NEAR) !== 0) - Number((before & NEAR) !== 0)
+    if (sources === 0) places.delete(peer)
+    else places.set(peer, { high, low, sources })
+  }
+
+  return {
+    add (peer, source) {
+      const known = places.get(peer)
+      const place = known ?? (places.size < max ? placeOf(peer) : undefined)
+      if (place === undefined) return
+      set(peer, place, (known?.sources ?? 0) | BIT[source])
+    },
+    remove (peer, source) {
+      const known = places.get(peer)
+      if (known === undefined) return
+      set(peer, known, known.sources & ~BIT[source])
+    },
+    isNear: peer => ((places.get(peer)?.sources ?? 0) & BIT.folder) !== 0,
+    near: () => near,
+    hasOutsiders: () => [...places.values()].some(({ sources }) => sources === BIT.connected),
+    closest (key, count) {
+      const target = toPlace(sha256(key))
+      const near: Array<{ peer: string, high: number, low: number }> = []
+      for (const [peer, place] of places) {
+        if ((place.sources & NEAR) === 0) continue
+        const high = (place.high ^ target.high) >>> 0
+        const low = (place.low ^ target.low) >>> 0
+        const last = near.at(-1)
+        if (near.length === count && last !== undefined && !isCloser({ high, low }, last)) continue
+        const at = near.findIndex(other => isCloser({ high, low }, other))
+        near.splice(at === -1 ? near.length : at, 0, { peer, high, low })
+        if (near.length > count) near.pop()
+      }
+      return near.map(({ peer }) => peer)
+    }
+  }
+}
+
+const isCloser = (a: Place, b: Place): boolean => a.high < b.high || (a.high === b.high && a.low < b.low)
+
+/** The same for all nodes of a process. */
+const memory = new LRUCache<string, Place>({ max: 8_192 })
+
+/** Undefined when it is no peer id. */
+function placeOf (peer: string): Place | undefined {
+  const known = memory.get(peer)
+  if (known !== undefined) return known
+  try {
+    const place = toPlace(sha256(peerIdFromString(peer).toMultihash().bytes))
+    memory.set(peer, place)
+    return place
+  } catch {
+    return undefined
+  }
+}
+
+function toPlace (hash: Uint8Array): Place {
+  const view = new DataView(hash.buffer, hash.byteOffset, hash.byteLength)
+  return { high: view.getUint32(0), low: view.getUint32(4) }
+}

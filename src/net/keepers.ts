@@ -1,0 +1,64 @@
+/** Who is close to a key, of the nodes in the user's folder, in the metric of Kademlia; and whose connection is wanted. */
+import type { Contacts } from './contacts.ts'
+import type { Channels } from './channels.ts'
+import type { Contact, Dht } from './net.ts'
+import type { Rendezvous } from './rendezvous.ts'
+
+/** Until all have looked at the folder and told a newcomer what it is to keep, in ms. */
+const NEW_MS = 70_000
+/** Dead nodes that are passed over for one key. */
+const TRIES = 64
+
+export interface KeepersParts {
+  self: string
+  channels: Channels
+  /** The folder keeps its nodes in here; those connected are added. */
+  contacts: Contacts
+  rendezvous: Pick<Rendezvous, 'addressesOf'> | undefined
+}
+
+export interface Keepers extends Pick<Dht, 'keepers' | 'near' | 'isNear' | 'want'> {
+  isWanted: (peer: string) => boolean
+  /** Nodes beyond the folder of the user can be reached: what they know is found only by Kademlia. */
+  hasOutsiders: () => boolean
+}
+
+export function createKeepers ({ self, channels, contacts, rendezvous }: KeepersParts): Keepers {
+  const wanted = new Map<string, ReadonlySet<string>>()
+  contacts.add(self, 'self')
+  channels.onPeer(({ type, peer }) => {
+    if (type === 'closed') contacts.remove(peer, 'connected')
+    // One of the same user is in the folder, though we may not have looked since it came.
+    else contacts.add(peer, channels.get(peer)?.sameUser() === true ? 'folder' : 'connected')
+  })
+
+  async function reachable (peer: string): Promise<Contact | undefined> {
+    if (peer === self || channels.get(peer)?.ready() === true) return { peer, addresses: [] }
+    const there = await rendezvous?.addressesOf(peer)
+    return there === undefined ? undefined : { peer, addresses: there.addresses, isNew: there.sinceMs < NEW_MS }
+  }
+
+  return {
+    async keepers (key, count) {
+      const found: Contact[] = []
+      // Those who died are taken out as they are asked for.
+      for (let tries = 0; found.length < count && tries < TRIES; tries++) {
+        const next = contacts.closest(key, found.length + 1).find(peer => !found.some(contact => contact.peer === peer))
+        if (next === undefined) break
+        const contact = await reachable(next)
+        if (contact === undefined) contacts.remove(next, 'folder')
+        else found.push(contact)
+      }
+      return found
+    },
+    near: contacts.near,
+    isNear: contacts.isNear,
+    hasOutsiders: contacts.hasOutsiders,
+    want (purpose, peers) {
+      const set = new Set(peers)
+      if (set.size === 0) wanted.delete(purpose)
+      else wanted.set(purpose, set)
+    },
+    isWanted: peer => [...wanted.values()].some(set => set.has(peer))
+  }
+}
