@@ -110,7 +110,7 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
   for (const type of TO_PROVIDER) net.handle(type, toOne('provider'))
   for (const type of TO_REQUESTS) net.handle(type, toOne('requests'))
   for (const type of TO_REQUESTER) net.handle(type, toOne('requester'))
-  net.onPeer(({ type, peer }) => { if (type === 'closed') void confirmGone(peer) })
+  net.onPeer(({ type, peer, parted }) => { if (type === 'closed' && parted !== true) void confirmGone(peer) })
 
   /** A broken connection is no dead peer. One that nobody answers at is: its work moves on without waiting for the lease. */
   async function confirmGone (peer: string): Promise<void> {

@@ -5,6 +5,7 @@ import { inTurns } from './turns.ts'
 import { parsePattern } from '../core/capability.ts'
 import { messageOf } from '../core/errors.ts'
 import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
+import { decodeEnvelope } from '../wire/envelope.ts'
 import type { Index } from './agent-index.ts'
 import type { Intake } from './intake.ts'
 import type { FoundAgent } from '../core/agent.ts'
@@ -27,6 +28,8 @@ export interface AskOptions {
   /** How it came that this peer is asked. Default `peer`. */
   source?: FoundAgent['source']
   signal?: AbortSignal
+  /** Each agent that the answer is about, news or not. */
+  onNamed?: (agentId: string) => void
 }
 
 /** What a peer answered: how many adverts, how many of them were news, and how many did not hold. */
@@ -34,7 +37,7 @@ export interface Told { told: number, news: number, refused: number }
 
 /** Asks one peer for adverts by pattern or agent, and takes those that hold. */
 export const createAsk = ({ wire, intake, anyAuthor, logger }: AskParts) =>
-  async (peer: string, { pattern, agentId, addresses, source = 'peer', signal }: AskOptions): Promise<Told> => {
+  async (peer: string, { pattern, agentId, addresses, source = 'peer', signal, onNamed }: AskOptions): Promise<Told> => {
     const author = anyAuthor()
     const answer = { told: 0, news: 0, refused: 0 }
     if (author === undefined) return answer
@@ -44,7 +47,9 @@ export const createAsk = ({ wire, intake, anyAuthor, logger }: AskParts) =>
     await inTurns(payloadOf(reply, 'advert.list').adverts, text => {
       answer.told++
       try {
-        if (intake.accept(Buffer.from(text, 'base64url'), source, peer) !== undefined) answer.news++
+        const statement = Buffer.from(text, 'base64url')
+        if (intake.accept(statement, source, peer) !== undefined) answer.news++
+        onNamed?.(decodeEnvelope(statement).from)
       } catch (error) {
         answer.refused++
         logger.debug('a peer passed on an advert that does not hold', { peer, why: messageOf(error) })

@@ -17,6 +17,8 @@ export interface CatchUpParts {
   clock: Clock
   logger: Logger
   compare: (peer: string) => Promise<Compared>
+  /** What this peer knows comes by another way. */
+  isSpared: (peer: string) => boolean
   /** After each of them. `again`: not because it was met. */
   onCompared: (compared: Compared, again: boolean) => void
 }
@@ -27,7 +29,7 @@ const MAX_WAITING = 64
 /** How often one peer is compared with, in ms; spread by half. What gossip has lost is found by this. */
 const EVERY_MS = 30_000
 
-export function createCatchUp ({ net, clock, logger, compare, onCompared }: CatchUpParts): CatchUp {
+export function createCatchUp ({ net, clock, logger, compare, isSpared, onCompared }: CatchUpParts): CatchUp {
   /** With whether it is compared with again. */
   const waiting = new Map<string, boolean>()
   const running = new Set<Promise<void>>()
@@ -47,7 +49,7 @@ export function createCatchUp ({ net, clock, logger, compare, onCompared }: Catc
   }
 
   function enqueue (peer: string, repeated = false): void {
-    if (closed || waiting.size >= MAX_WAITING) return
+    if (closed || waiting.size >= MAX_WAITING || isSpared(peer)) return
     if (waiting.size === 0 && running.size === 0) idle = Promise.withResolvers<void>()
     waiting.set(peer, repeated)
     next()

@@ -22,6 +22,8 @@ export interface CheckParts {
   measure: Measure
   ask: (peer: string, options: AskOptions) => Promise<Told>
   unreachable: (agentId: string) => void
+  /** Whether the agents of this peer live, its keepers tell. */
+  isSpared: (peer: string) => boolean
 }
 
 /** How often, in ms, spread by half; the DHT every fourth time. */
@@ -34,7 +36,7 @@ const DHT_MS = 3_000
 const DHT_NAMED = 16
 
 /** Checks until it is closed. */
-export function createSelfCheck ({ peerId, index, clock, logger, hints, interests, measure, ask, unreachable }: CheckParts): { close: () => void } {
+export function createSelfCheck ({ peerId, index, clock, logger, hints, interests, measure, ask, unreachable, isSpared }: CheckParts): { close: () => void } {
   const ended = new AbortController()
   let stop = (): void => {}
   let turn = 0
@@ -49,7 +51,7 @@ export function createSelfCheck ({ peerId, index, clock, logger, hints, interest
 
   async function check (): Promise<void> {
     const domains = interests()
-    const entries = index.all().filter(({ source, capabilities }) => source !== 'local' && [...domainsOf(capabilities)].some(domain => domains.has(domain)))
+    const entries = index.all().filter(({ source, peerId: peer, capabilities }) => source !== 'local' && !isSpared(peer) && [...domainsOf(capabilities)].some(domain => domains.has(domain)))
     const overdue = oneOf(entries.filter(({ heardAt }) => clock.now() - heardAt > OVERDUE * HEARTBEAT_MS))
     if (overdue !== undefined) await askItself(overdue)
     const one = oneOf(entries)

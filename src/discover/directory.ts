@@ -16,6 +16,7 @@ import { createCatchUp } from './catch-up.ts'
 import { createHints } from './hints.ts'
 import { createIntake } from './intake.ts'
 import { createInterests } from './interests.ts'
+import { createKeeping } from './keeping.ts'
 import { ASK_MS } from './limits.ts'
 import { createMeasure } from './measure.ts'
 import { createMingling } from './mingle.ts'
@@ -83,6 +84,7 @@ export function createDirectory ({ net, clock, logger, values, file, protocols, 
   const hints = createHints({ dht: net.dht, logger })
   const own = createOwnAgents({
     net, clock, logger, protocols, region, hints,
+    keeping: { isLarge: () => keeping.isLarge(), tell: (capabilities, envelope) => keeping.tell(capabilities, envelope) },
     sequences: createSequences({ values, clock, logger, heard: index.sequenceOf }),
     onMade: envelope => { index.put(parseAdvert(envelope, net.peerId), 'local') }
   })
@@ -100,10 +102,13 @@ export function createDirectory ({ net, clock, logger, values, file, protocols, 
     if (restored > 0) void net.joined(JOIN_MS).then(mingling.mingle)
   })
   const ask = createAsk({ wire, index, intake, anyAuthor, logger })
+  const keeping = createKeeping({ net, clock, logger, index, ask })
+  /** Of many nodes in the folder of the user, what one knows comes from keepers, and not from each of them. */
+  const isSpared = (peer: string): boolean => keeping.isLarge() && net.dht.isNear(peer)
   const reconciler = createReconciler({ wire, index, intake, interests: interests.domains, anyAuthor, logger, askAll })
-  const search = createSearch({ net, clock, logger, index, interests, hints, isOwn, ask, joined, settle: warmth.settle, reconcile: reconciler.reconcile, compileSchema, region, onFound: measure.found })
-  const catchUp = createCatchUp({ net, clock, logger, compare: peer => reconciler.reconcile(peer), onCompared: noteComparison })
-  const selfCheck = createSelfCheck({ peerId: net.peerId, index, clock, logger, hints, interests: interests.domains, measure, ask, unreachable })
+  const search = createSearch({ net, clock, logger, index, interests, hints, isOwn, ask, keeping, joined, settle: warmth.settle, reconcile: reconciler.reconcile, compileSchema, region, onFound: measure.found })
+  const catchUp = createCatchUp({ net, clock, logger, compare: peer => reconciler.reconcile(peer), isSpared, onCompared: noteComparison })
+  const selfCheck = createSelfCheck({ peerId: net.peerId, index, clock, logger, hints, interests: interests.domains, measure, ask, unreachable, isSpared })
   const why = createWhy({ net, index, clock, hints, ask, joined })
   const mingling = createMingling({ net, index, clock, anyAuthor, unreachable })
 
@@ -131,6 +136,8 @@ export function createDirectory ({ net, clock, logger, values, file, protocols, 
 
   /** Tell whoever we meet who we are, and ask what it knows: nobody depends on a grown mesh. */
   function meet (peer: string): void {
+    // In a large mesh most of those met are of no concern, and keepers are told each for itself.
+    if (isSpared(peer)) return
     own.tell(peer)
     catchUp.enqueue(peer)
   }
@@ -162,8 +169,9 @@ export function createDirectory ({ net, clock, logger, values, file, protocols, 
   function watch (text: string, { signal, ...filter }: WatchOptions = {}): AsyncIterableIterator<AgentChange> {
     const pattern = parsePattern(text)
     const letGo = interests.hold(domainOf(pattern.labels))
+    const unfollow = keeping.follow(text)
     search.find(text, { signal, limit: 1 }).catch(error => { logger.debug('looking around for a watch ended early', { pattern: text, why: messageOf(error) }) })
-    return watchIndex({ index, clock, pattern, filter, compileSchema, signal: signal === undefined ? ended.signal : AbortSignal.any([signal, ended.signal]), onEnd: letGo })
+    return watchIndex({ index, clock, pattern, filter, compileSchema, signal: signal === undefined ? ended.signal : AbortSignal.any([signal, ended.signal]), onEnd: () => { letGo(); unfollow() } })
   }
 
   return {
@@ -184,6 +192,7 @@ export function createDirectory ({ net, clock, logger, values, file, protocols, 
       catchUp.close()
       selfCheck.close()
       stopListening()
+      keeping.close()
       await Promise.all([own.close(), keeper?.close()])
     }
   }

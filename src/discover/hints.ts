@@ -6,8 +6,10 @@ import type { Logger } from '../core/ports.ts'
 import type { Dht } from '../net/net.ts'
 
 export interface Hints {
-  /** Puts records for these, again whenever the network has grown: the first ones of a young network reach nobody. */
+  /** Puts records for these, where it was not done lately. Call it by heartbeat. */
   provide: (capabilities: Capability[]) => void
+  /** These are all that is offered here: records of others are not put again. */
+  retain: (capabilities: Capability[]) => void
   /** Nodes that say they know somebody below a prefix. */
   providers: (prefix: string, signal: AbortSignal) => AsyncIterable<{ peer: string, addresses: string[] }>
 }
@@ -15,24 +17,29 @@ export interface Hints {
 const PROVIDE_TIMEOUT_MS = 20_000
 
 export function createHints ({ dht, logger }: { dht: Dht, logger: Logger }): Hints {
-  /** How large the network was when the record was put. */
-  const provided = new Map<string, number>()
+  const provided = new Set<string>()
+  const failed = (key: string) => (error: unknown): void => { logger.debug('a provider record was not put, or not taken back', { key, why: messageOf(error) }) }
+
   return {
     provide (capabilities) {
-      const { peers } = dht.status()
-      if (peers === 0) return
-      const keys = new Set(capabilities.flatMap(({ name }) => prefixesOf(name)))
-      for (const key of keys) {
-        if (provided.get(key) === peers) continue
-        provided.set(key, peers)
-        dht.provide(keyOf(key), within(PROVIDE_TIMEOUT_MS)).catch(error => {
-          provided.delete(key)
-          logger.debug('a provider record was not put', { key, why: messageOf(error) })
-        })
+      if (dht.status().peers === 0) return
+      for (const key of prefixesIn(capabilities)) {
+        provided.add(key)
+        dht.provide(keyOf(key), within(PROVIDE_TIMEOUT_MS)).catch(failed(key))
+      }
+    },
+    retain (capabilities) {
+      const offered = prefixesIn(capabilities)
+      for (const key of provided) {
+        if (offered.has(key)) continue
+        provided.delete(key)
+        dht.withdraw(keyOf(key)).catch(failed(key))
       }
     },
     providers: (prefix, signal) => dht.providers(keyOf(prefix), signal)
   }
 }
+
+const prefixesIn = (capabilities: Capability[]): Set<string> => new Set(capabilities.flatMap(({ name }) => prefixesOf(name)))
 
 const keyOf = (prefix: string): Uint8Array => new TextEncoder().encode(`a2a-node/capability/${prefix}`)

@@ -4,6 +4,7 @@ import { composeAdvert, ADVERT_TTL_S, HEARTBEAT_MS } from './advert.ts'
 import { domainsOf, topicOf } from './interests.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Hints } from './hints.ts'
+import type { Keeping } from './keeping.ts'
 import type { Sequences } from './sequences.ts'
 import type { Capability } from '../core/capability.ts'
 import type { Envelope } from '../core/envelope.ts'
@@ -43,20 +44,25 @@ export interface OwnParts {
   region?: string
   sequences: Sequences
   hints: Hints
+  keeping: Pick<Keeping, 'isLarge' | 'tell'>
   /** Each advert that was made. */
   onMade: (envelope: Envelope) => void
 }
 
 /** A change waits this long for those connected to have taken it, in ms. */
 const TOLD_MS = 250
+/** Of so many heartbeats one is gossiped, in a large mesh. */
+const GOSSIPED = 4
 /** Farewells may take this long at shutdown, in ms. */
 const FAREWELL_MS = 500
 
-export function createOwnAgents ({ net, clock, logger, protocols, region, sequences, hints, onMade }: OwnParts): OwnAgents {
+export function createOwnAgents ({ net, clock, logger, protocols, region, sequences, hints, keeping, onMade }: OwnParts): OwnAgents {
   const { wire } = net
   const agents = new Map<string, LocalAgent>()
   const current = new Map<string, Envelope>()
   const pending = new Map<string, Promise<void>>()
+  /** Heartbeats since the last news of an agent. */
+  const beats = new Map<string, number>()
   let stopTimer = (): void => {}
   let closed = false
   heartbeat()
@@ -84,22 +90,29 @@ export function createOwnAgents ({ net, clock, logger, protocols, region, sequen
     return told
   }
 
-  /** To all peers and all domains at once. */
-  function spread (agent: LocalAgent, envelope: Envelope | undefined): Array<Promise<void>> {
+  /** To all peers, or to its keepers among those near where there are too many, and all domains at once. */
+  function spread (agent: LocalAgent, envelope: Envelope | undefined, isNews = true): Array<Promise<void>> {
     if (envelope === undefined) return []
-    const sent = net.peers().map(({ peerId }) => wire.send(peerId, envelope))
+    const isLarge = keeping.isLarge()
+    const sent = net.peers().filter(({ peerId }) => !isLarge || !net.dht.isNear(peerId)).map(({ peerId }) => wire.send(peerId, envelope))
+    if (isLarge) sent.push(keeping.tell(agent.capabilities(), envelope))
+    // Keepers hear every heartbeat; who listens to a domain, often enough for it not to run out.
+    const beat = isNews ? 0 : (beats.get(agent.author.agentId) ?? 0) + 1
+    beats.set(agent.author.agentId, beat)
+    const isTold = beat % GOSSIPED === 0 || !isLarge
     const published = [...domainsOf(agent.capabilities())].map(domain => {
       net.gossip.join(topicOf(domain))
-      return net.gossip.publish(topicOf(domain), envelope)
+      return isTold ? net.gossip.publish(topicOf(domain), envelope) : Promise.resolve()
     })
     hints.provide(agent.capabilities())
+    hints.retain([...agents.values()].flatMap(({ capabilities }) => capabilities()))
     return [...sent, ...published].map(done => done.catch(error => { logger.debug('an advert did not get everywhere', { why: messageOf(error) }) }))
   }
 
   /** An advert that cannot be made, for its schemas are too large to send, is no reason for a process to end. */
-  async function renew (agent: LocalAgent, ttl?: number): Promise<void> {
+  async function renew (agent: LocalAgent, ttl?: number, isNews = false): Promise<void> {
     try {
-      await Promise.all(spread(agent, await advertOf(agent, ttl)))
+      await Promise.all(spread(agent, await advertOf(agent, ttl), isNews))
     } catch (error) {
       logger.error('an agent cannot be advertised: its capabilities are too large', { agent: agent.name, why: messageOf(error) })
     }
@@ -135,7 +148,7 @@ export function createOwnAgents ({ net, clock, logger, protocols, region, sequen
     close: async () => {
       closed = true
       stopTimer()
-      await atMost(clock, FAREWELL_MS, Promise.all([...agents.values()].map(agent => renew(agent, 0))))
+      await atMost(clock, FAREWELL_MS, Promise.all([...agents.values()].map(agent => renew(agent, 0, true))))
       await sequences.close()
     }
   }

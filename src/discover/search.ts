@@ -8,6 +8,7 @@ import { A2aError, messageOf } from '../core/errors.ts'
 import type { AskOptions, Told } from './ask.ts'
 import type { ReconcileOptions } from './reconcile.ts'
 import type { Hints } from './hints.ts'
+import type { Keeping } from './keeping.ts'
 import type { Interests } from './interests.ts'
 import type { AgentFilter, FindOptions, FoundAgent } from '../core/agent.ts'
 import type { Clock, Logger } from '../core/ports.ts'
@@ -31,6 +32,7 @@ export interface SearchParts {
   hints: Hints
   isOwn: (agentId: string) => boolean
   ask: (peer: string, options: AskOptions) => Promise<Told>
+  keeping: Keeping
   /** How long a search took, and whether somebody had to be asked. */
   onFound: (ms: number, cold: boolean) => void
   compileSchema: CompileSchema
@@ -53,7 +55,7 @@ const SWEEP_AT_ONCE = 4
 /** How long an agent that nobody knows is looked for at most, in ms. */
 const LOCATE_MS = 5_000
 
-export function createSearch ({ net, clock, logger, index, interests, hints, isOwn, ask, reconcile, joined, settle, compileSchema, region, onFound }: SearchParts): Search {
+export function createSearch ({ net, clock, logger, index, interests, hints, isOwn, ask, keeping, reconcile, joined, settle, compileSchema, region, onFound }: SearchParts): Search {
   const swept = new Map<string, number>()
   let arrived = false
 
@@ -79,20 +81,22 @@ export function createSearch ({ net, clock, logger, index, interests, hints, isO
     }
     if (index.match(wanted).length === 0) {
       cold = true
-      await look(pattern, until)
-    }
-    const found = await choose(wanted, filter, limit)
+      await look(pattern, limit, until)
+    } else if (keeping.isLarge()) await keeping.refresh(pattern, limit, until)
+    const found = await choose(pattern, filter, limit)
     if (found.length > 0) onFound(performance.now() - begun, cold)
     return found
   }
 
   /** Only as many are looked at closely as are wanted. */
-  async function choose (pattern: CapabilityPattern, filter: AgentFilter, limit: number): Promise<FoundAgent[]> {
+  async function choose (text: string, filter: AgentFilter, limit: number): Promise<FoundAgent[]> {
+    const pattern = parsePattern(text)
     const chosen = chooser(pattern, filter, compileSchema)
     const found: FoundAgent[] = []
     const now = clock.now()
     for (const entry of ranked(index.match(pattern), region)) {
       if (found.length >= limit) break
+      if (!keeping.isCurrent(text, entry)) continue
       const some = chosen(entry)
       const capabilities = some instanceof Promise ? await some : some
       if (isMeant(pattern, filter, capabilities, entry)) found.push(toFound(entry, capabilities, now))
@@ -103,7 +107,7 @@ export function createSearch ({ net, clock, logger, index, interests, hints, isO
   /** What the peers know of a domain, or of everything, that is not known here. */
   async function sweep ({ labels }: CapabilityPattern, signal: AbortSignal): Promise<void> {
     const domains = labels.length === 0 ? undefined : new Set([domainOf(labels)])
-    const peers = net.peers().slice(0, ASK_PEERS)
+    const peers = someOf(net.peers(), ASK_PEERS)
     // A few at a time: what the first tell, the next need not send.
     for (let i = 0; i < peers.length && !signal.aborted; i += SWEEP_AT_ONCE) {
       await Promise.allSettled(peers.slice(i, i + SWEEP_AT_ONCE).map(({ peerId }) => reconcile(peerId, { domains, signal })))
@@ -111,7 +115,7 @@ export function createSearch ({ net, clock, logger, index, interests, hints, isO
   }
 
   async function askPeers (pattern: string, signal: AbortSignal): Promise<void> {
-    await Promise.allSettled(net.peers().slice(0, ASK_PEERS).map(({ peerId }) => ask(peerId, { pattern, signal })))
+    await Promise.allSettled(someOf(net.peers(), ASK_PEERS).map(({ peerId }) => ask(peerId, { pattern, signal })))
   }
 
   function whereIs (agentId: string): Whereabouts | undefined {
@@ -126,6 +130,7 @@ export function createSearch ({ net, clock, logger, index, interests, hints, isO
     const waitMs = Math.min(timeoutMs, LOCATE_MS)
     const until = within(waitMs, signal)
     await joined(waitMs)
+    if (index.get(agentId) === undefined && keeping.isLarge()) await keeping.locate(agentId, until)
     if (index.get(agentId) === undefined) {
       for (const { peerId } of net.peers().slice(0, ASK_PEERS)) {
         ask(peerId, { agentId, signal: until }).catch(error => { logger.debug('a peer could not be asked for an agent', { peer: peerId, why: messageOf(error) }) })
@@ -149,8 +154,12 @@ export function createSearch ({ net, clock, logger, index, interests, hints, isO
   }
 
   /** Nobody is known: ask the peers and the DHT, and wait for whichever brings somebody first. */
-  async function look (pattern: string, until: AbortSignal): Promise<void> {
+  async function look (pattern: string, limit: number, until: AbortSignal): Promise<void> {
     const wanted = parsePattern(pattern)
+    if (keeping.isLarge()) {
+      await keeping.look(pattern, limit, until)
+      if (index.match(wanted).length > 0 || until.aborted) return
+    }
     const found = new AbortController()
     const end = AbortSignal.any([until, found.signal])
     const stop = index.onChange(() => { if (index.match(wanted).length > 0) found.abort() })
@@ -182,3 +191,6 @@ export function createSearch ({ net, clock, logger, index, interests, hints, isO
 
   return { find, whereIs, locate }
 }
+
+/** So many of them, others each time. */
+const someOf = <T>(items: T[], count: number): T[] => items.length <= count ? items : items.map(item => ({ item, lot: Math.random() })).sort((a, b) => a.lot - b.lot).slice(0, count).map(({ item }) => item)

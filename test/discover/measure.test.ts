@@ -52,12 +52,13 @@ it('an agent that misses its heartbeats is asked itself, and forgotten when it d
   const index = createIndex(clock)
   const asked: string[] = []
   const check = createSelfCheck({
-    peerId: 'me', index, clock, logger: keepingLogger(), hints: { provide: () => {}, providers: async function * () {} }, interests: () => new Set(['data']), measure: createMeasure({ index, clock }),
+    peerId: 'me', index, clock, logger: keepingLogger(), hints: { provide: () => {}, retain: () => {}, providers: async function * () {} }, interests: () => new Set(['data']), measure: createMeasure({ index, clock }),
     ask: async peer => {
       asked.push(peer)
       throw new Error('nothing there')
     },
-    unreachable: index.drop
+    unreachable: index.drop,
+    isSpared: () => false
   })
   index.put(advert('silent'), 'gossip')
   clock.pass(46_000)

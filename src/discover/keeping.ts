@@ -1,0 +1,199 @@
+/**
+ * In a small mesh everybody tells everybody. In a larger one an advert is told to those nodes whose place it is to keep it
+ * (places.ts), by heartbeat, and who looks for agents asks these.
+ */
+import { ASK_MS, QUERY_LIMIT } from './limits.ts'
+import { agentKeys, levelOf, placesOf, SHARD, shardsAt } from './places.ts'
+import { domainsOf } from './interests.ts'
+import { atMost } from './at-most.ts'
+import { ADVERT_TTL_S } from './advert.ts'
+import { domainOf, parsePattern } from '../core/capability.ts'
+import { within } from '../core/deadline.ts'
+import { messageOf } from '../core/errors.ts'
+import type { AskOptions, Told } from './ask.ts'
+import type { Entry, Index } from './agent-index.ts'
+import type { Capability } from '../core/capability.ts'
+import type { Envelope } from '../core/envelope.ts'
+import type { Clock, Logger } from '../core/ports.ts'
+import type { Contact, Net } from '../net/net.ts'
+
+/** With more nodes in the folder of the user than this, not all of them are told everything. */
+export const WHOLE = 16
+/** What was asked so long ago is asked again, in ms: who died since is not named. */
+const FRESH_MS = 10_000
+/** How long an answer that is there waits for a fresher one, in ms. */
+const REFRESH_MS = 250
+/** What is so new may not have come to its keepers, in ms. */
+const SPREADING_MS = 5_000
+const MAX_ASKED = 1_000
+/** How often keepers are asked for somebody who watches, in ms. */
+const FOLLOW_MS = 15_000
+/** A keeper that has not answered after so long is not waited for alone, in ms. */
+const HEDGE_MS = 100
+/** When a keeper is gone, the next one is told after about so long, in ms. */
+const RETELL_MS = 1_000
+
+export interface Keeping {
+  /** Whether there are too many nodes in the folder of the user to tell them all. */
+  isLarge: () => boolean
+  /** Tells an advert to its keepers. */
+  tell: (capabilities: Capability[], envelope: Envelope) => Promise<void>
+  /** Asks the keepers of a pattern's domain, deeper while there are more than `limit` wants. */
+  look: (pattern: string, limit: number, signal: AbortSignal) => Promise<void>
+  /** The same, for what is known already, if it was not done lately; waits only a moment. */
+  refresh: (pattern: string, limit: number, signal: AbortSignal) => Promise<void>
+  /** False of one that is known here and that its keepers did not name when they were last asked: it is gone. */
+  isCurrent: (pattern: string, entry: Entry) => boolean
+  /** Asks the keepers of an agent. */
+  locate: (agentId: string, signal: AbortSignal) => Promise<void>
+  /** Asks about a pattern again and again. Returns the way to stop. */
+  follow: (pattern: string) => () => void
+  close: () => void
+}
+
+export interface KeepingParts {
+  net: Net
+  clock: Clock
+  logger: Logger
+  index: Index
+  ask: (peer: string, options: AskOptions) => Promise<Told>
+}
+
+export function createKeeping ({ net, clock, logger, index, ask }: KeepingParts): Keeping {
+  /** When a pattern was last asked about, whom the keepers named if it was all there are, and whether it is being asked now. */
+  const asked = new Map<string, { at: number, named?: ReadonlySet<string>, running?: Promise<void> }>()
+
+  /** What was told of the agents here, and to whom. */
+  const kept = new Map<string, { capabilities: Capability[], envelope: Envelope, keepers: ReadonlySet<string> }>()
+  let isClosed = false
+
+  const stopListening = net.onPeer(({ type, peer, parted }) => {
+    if (type !== 'closed' || parted === true) return
+    const orphans = [...kept.values()].filter(({ keepers }) => keepers.has(peer))
+    if (orphans.length > 0) clock.after(RETELL_MS * (0.5 + Math.random()), () => { if (!isClosed) for (const { capabilities, envelope } of orphans) if (kept.get(envelope.from)?.envelope === envelope) void tell(capabilities, envelope) })
+  })
+
+  const isLarge = (): boolean => net.dht.near() > WHOLE
+
+  async function tell (capabilities: Capability[], envelope: Envelope): Promise<void> {
+    const agentId = envelope.from
+    const keys = [...domainsOf(capabilities)].flatMap(domain => placesOf(agentId, domain, index.match({ labels: [domain], prefix: true }).length))
+    const keepers = new Map<string, Contact>()
+    for (const key of [...keys, ...agentKeys(agentId)]) for (const contact of await net.dht.keepers(key, 1)) keepers.set(contact.peer, contact)
+    keepers.delete(net.peerId)
+    net.dht.want(`keepers of ${agentId}`, keepers.keys())
+    kept.set(agentId, { capabilities, envelope, keepers: new Set(keepers.keys()) })
+    await Promise.all([...keepers.values()].map(async ({ peer, addresses }) => {
+      try {
+        await net.wire.send(peer, envelope, { addresses })
+      } catch (error) {
+        logger.debug('a keeper was not told of an advert', { peer, why: messageOf(error) })
+      }
+    }))
+  }
+
+  async function look (pattern: string, limit: number, signal: AbortSignal): Promise<void> {
+    const known = asked.get(pattern)
+    if (known?.running !== undefined) { await known.running; return }
+    const running = askAll(pattern, limit, signal).catch(() => undefined).then(named => { asked.set(pattern, { at: clock.now(), named }) })
+    if (asked.size > MAX_ASKED) asked.clear()
+    asked.set(pattern, { at: known?.at ?? 0, named: known?.named, running })
+    await running
+  }
+
+  /** All that the keepers name; undefined when there may be more. */
+  async function askAll (pattern: string, limit: number, signal: AbortSignal): Promise<ReadonlySet<string> | undefined> {
+    const wanted = parsePattern(pattern)
+    const domain = domainOf(wanted.labels)
+    if (domain === '') return undefined
+    const named = new Set<string>()
+    let isComplete = true
+    let deepest = 0
+    for (let level = 0; level <= deepest; level++) {
+      const told = await Promise.all(shardsAt(domain, level).map(keys => askShard(keys, { pattern, signal })))
+      for (const agentId of told.flatMap(answer => answer ?? [])) named.add(agentId)
+      if (told.includes(undefined)) isComplete = false
+      // A full shard is a sample of more.
+      if (level === 0 && named.size >= SHARD && named.size < limit) deepest = levelOf(2 * named.size)
+    }
+    return isComplete && named.size > 0 && named.size < Math.min(SHARD, QUERY_LIMIT) ? named : undefined
+  }
+
+  function isCurrent (pattern: string, entry: Entry): boolean {
+    const last = asked.get(pattern)
+    if (last?.named === undefined || entry.source === 'local' || last.named.has(entry.agentId)) return true
+    const madeAt = entry.heardAt + entry.ttlMs - ADVERT_TTL_S * 1_000
+    return madeAt > last.at - SPREADING_MS || net.speakers(entry.peerId).some(speaker => speaker.agentId === entry.agentId)
+  }
+
+  /** One keeper is enough, unless it is new or knows nobody. Undefined when nobody answered. */
+  async function askShard (keys: Uint8Array[], options: AskOptions): Promise<string[] | undefined> {
+    const answers: string[][] = []
+    const enough = Promise.withResolvers<void>()
+    const state = { isEnough: false }
+    const askOne = async ({ peer, addresses, isNew }: Contact): Promise<void> => {
+      try {
+        const named = peer === net.peerId ? namedHere(options.pattern ?? '*') : []
+        if (peer !== net.peerId) await ask(peer, { ...options, addresses, source: 'dht', onNamed: agentId => { named.push(agentId) } })
+        answers.push(named)
+        state.isEnough ||= named.length > 0 && isNew !== true
+        if (state.isEnough) enough.resolve()
+      } catch (error) {
+        logger.debug('a keeper told nothing', { peer, why: messageOf(error) })
+      }
+    }
+    const found = (await Promise.all(keys.map(key => net.dht.keepers(key, 1)))).flat()
+    const keepers = shuffled([...new Map(found.map(contact => [contact.peer, contact])).values()]).sort((a, b) => Number(a.isNew === true) - Number(b.isNew === true))
+    const attempts: Array<Promise<void>> = []
+    while (keepers.length > 0 && !state.isEnough && options.signal?.aborted !== true) {
+      // What one that is new does not know yet, another does.
+      const next = keepers.splice(0, keepers[0]?.isNew === true ? 2 : 1).map(askOne)
+      attempts.push(...next)
+      await atMost(clock, HEDGE_MS, Promise.all(next))
+      if (answers.length > 1 && answers.some(named => named.length > 0)) break
+    }
+    await Promise.race([enough.promise, Promise.all(attempts)])
+    return answers.length === 0 ? undefined : answers.flat()
+  }
+
+  const namedHere = (pattern: string): string[] => index.match(parsePattern(pattern)).map(({ agentId }) => agentId)
+
+  async function refresh (pattern: string, limit: number, signal: AbortSignal): Promise<void> {
+    if (clock.now() - (asked.get(pattern)?.at ?? 0) < FRESH_MS) return
+    await atMost(clock, REFRESH_MS, look(pattern, limit, signal))
+  }
+
+  function follow (pattern: string): () => void {
+    let stop = (): void => {}
+    const again = (): void => {
+      stop = clock.after(FOLLOW_MS * (0.5 + Math.random()), () => {
+        if (isLarge()) look(pattern, QUERY_LIMIT, within(ASK_MS)).catch((error: unknown) => { logger.debug('keepers could not be asked', { pattern, why: messageOf(error) }) })
+        again()
+      })
+    }
+    again()
+    return () => { stop() }
+  }
+
+  async function locate (agentId: string, signal: AbortSignal): Promise<void> {
+    for (const key of agentKeys(agentId)) {
+      for (const { peer, addresses } of await net.dht.keepers(key, 2)) {
+        if (peer === net.peerId || signal.aborted) continue
+        await ask(peer, { agentId, addresses, signal, source: 'dht' }).catch(error => { logger.debug('a keeper told nothing', { peer, why: messageOf(error) }) })
+        if (index.get(agentId) !== undefined) return
+      }
+    }
+  }
+
+  return {
+    isLarge, tell, look, refresh, isCurrent, follow, locate,
+    close () {
+      isClosed = true
+      stopListening()
+    }
+  }
+}
+
+function shuffled<T> (items: T[]): T[] {
+  return items.map(item => ({ item, lot: Math.random() })).sort((a, b) => a.lot - b.lot).map(({ item }) => item)
+}
