@@ -79,7 +79,8 @@ export function createKeeping ({ net, clock, logger, index, ask }: KeepingParts)
     const agentId = envelope.from
     const keys = [...domainsOf(capabilities)].flatMap(domain => placesOf(agentId, domain, index.match({ labels: [domain], prefix: true }).length))
     const keepers = new Map<string, Contact>()
-    for (const key of [...keys, ...agentKeys(agentId)]) for (const contact of await net.dht.keepers(key, 1)) keepers.set(contact.peer, contact)
+    // The second closest is asked by those who do not know the closest yet, and when it dies.
+    for (const key of [...keys, ...agentKeys(agentId)]) for (const contact of await net.dht.keepers(key, 2)) keepers.set(contact.peer, contact)
     keepers.delete(net.peerId)
     net.dht.want(`keepers of ${agentId}`, keepers.keys())
     kept.set(agentId, { capabilities, envelope, keepers: new Set(keepers.keys()) })

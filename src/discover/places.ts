@@ -1,6 +1,6 @@
 /**
- * Where in a large mesh an agent's advert is kept: at the nodes closest to keys made of its domain, and of its own id. Three
- * keys, so that whoever makes identities close to one does not own the domain. A domain with many agents has more keys, its
+ * Where in a large mesh an agent's advert is kept: at the nodes closest to keys made of its domain, and of its own id. Two
+ * keys for a domain, so that whoever makes identities close to one does not own it. A domain with many agents has more keys, its
  * shards, so that nobody keeps or serves all of them:
  *
  *   level 0: one shard, of a sample;  level n: 2ⁿ shards, each agent in the one that its id says
@@ -8,7 +8,7 @@
 import { sha256 } from '../wire/hash.ts'
 
 /** Keys of each shard, in different places. */
-export const COPIES = 3
+const COPIES = 2
 /** Agents of one shard, about. With more there are more shards. */
 export const SHARD = 64
 const MAX_LEVEL = 8
