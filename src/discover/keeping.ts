@@ -30,13 +30,15 @@ const MAX_ASKED = 1_000
 const FOLLOW_MS = 15_000
 /** A keeper that has not answered after so long is not waited for alone, in ms. */
 const HEDGE_MS = 100
+/** How often it is seen whether an agent has other keepers now, in ms. */
+const ADJUST_MS = 4_000
 /** When a keeper is gone, the next one is told after about so long, in ms. */
 const RETELL_MS = 1_000
 
 export interface Keeping {
   /** Whether there are too many nodes in the folder of the user to tell them all. */
   isLarge: () => boolean
-  /** Tells an advert to its keepers. */
+  /** Tells an advert to its keepers; in a small mesh, once there are. */
   tell: (capabilities: Capability[], envelope: Envelope) => Promise<void>
   /** Asks the keepers of a pattern's domain, deeper while there are more than `limit` wants. */
   look: (pattern: string, limit: number, signal: AbortSignal) => Promise<void>
@@ -66,6 +68,8 @@ export function createKeeping ({ net, clock, logger, index, ask }: KeepingParts)
   /** What was told of the agents here, and to whom. */
   const kept = new Map<string, { capabilities: Capability[], envelope: Envelope, keepers: ReadonlySet<string> }>()
   let isClosed = false
+  let stopAdjusting = (): void => {}
+  adjustLater()
 
   const stopListening = net.onPeer(({ type, peer, parted }) => {
     if (type !== 'closed' || parted === true) return
@@ -75,16 +79,25 @@ export function createKeeping ({ net, clock, logger, index, ask }: KeepingParts)
 
   const isLarge = (): boolean => net.dht.near() > WHOLE
 
-  async function tell (capabilities: Capability[], envelope: Envelope): Promise<void> {
+  /** Those who came since may be closer, and a mesh that was small may be large now: whoever is to keep an agent and was not told of it is. */
+  function adjustLater (): void {
+    stopAdjusting = clock.after(ADJUST_MS * (0.5 + Math.random()), () => {
+      if (isLarge()) for (const { capabilities, envelope } of kept.values()) void tell(capabilities, envelope, true)
+      adjustLater()
+    })
+  }
+
+  async function tell (capabilities: Capability[], envelope: Envelope, onlyNew = false): Promise<void> {
     const agentId = envelope.from
     const keys = [...domainsOf(capabilities)].flatMap(domain => placesOf(agentId, domain, index.match({ labels: [domain], prefix: true }).length))
     const keepers = new Map<string, Contact>()
     // The second closest is asked by those who do not know the closest yet, and when it dies.
     for (const key of [...keys, ...agentKeys(agentId)]) for (const contact of await net.dht.keepers(key, 2)) keepers.set(contact.peer, contact)
     keepers.delete(net.peerId)
+    const before = onlyNew ? kept.get(agentId)?.keepers : undefined
     net.dht.want(`keepers of ${agentId}`, keepers.keys())
     kept.set(agentId, { capabilities, envelope, keepers: new Set(keepers.keys()) })
-    await Promise.all([...keepers.values()].map(async ({ peer, addresses }) => {
+    await Promise.all([...keepers.values()].filter(({ peer }) => before?.has(peer) !== true).map(async ({ peer, addresses }) => {
       try {
         await net.wire.send(peer, envelope, { addresses })
       } catch (error) {
@@ -187,9 +200,15 @@ export function createKeeping ({ net, clock, logger, index, ask }: KeepingParts)
   }
 
   return {
-    isLarge, tell, look, refresh, isCurrent, follow, locate,
+    isLarge,
+    tell: async (capabilities, envelope) => {
+      if (isLarge()) await tell(capabilities, envelope)
+      else kept.set(envelope.from, { capabilities, envelope, keepers: new Set() })
+    },
+    look, refresh, isCurrent, follow, locate,
     close () {
       isClosed = true
+      stopAdjusting()
       stopListening()
     }
   }

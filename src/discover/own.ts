@@ -95,7 +95,7 @@ export function createOwnAgents ({ net, clock, logger, protocols, region, sequen
     if (envelope === undefined) return []
     const isLarge = keeping.isLarge()
     const sent = net.peers().filter(({ peerId }) => !isLarge || !net.dht.isNear(peerId)).map(({ peerId }) => wire.send(peerId, envelope))
-    if (isLarge) sent.push(keeping.tell(agent.capabilities(), envelope))
+    sent.push(keeping.tell(agent.capabilities(), envelope))
     // Keepers hear every heartbeat; who listens to a domain, often enough for it not to run out.
     const beat = isNews ? 0 : (beats.get(agent.author.agentId) ?? 0) + 1
     beats.set(agent.author.agentId, beat)
