@@ -65,6 +65,21 @@ export const CHANNEL = {
   requestMs: 5_000
 } as const
 
+/** Staying awake between messages that follow one another closely (vigil.ts). Times in ms. */
+export const VIGIL = {
+  /** From the last message on. About what it takes to fall asleep, be woken, and answer. */
+  forMs: 0.3,
+  /** So many messages, each so soon after the one before, show that it is worth it. */
+  close: 8,
+  closeMs: 1,
+  /** So many vigils in a row in vain, and it rests: twice as long each time, until one was not in vain. */
+  misses: 3,
+  restMs: 10,
+  longestRestMs: 60_000,
+  /** Spent before the loop looks again: a turn of the loop allocates. */
+  turnMs: 0.003
+} as const
+
 /** What libp2p keeps of what others tell it: peers, and the DHT's records. Beyond it, what was used longest ago goes. */
 export const STORE = {
   entries: 20_000,
