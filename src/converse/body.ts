@@ -17,8 +17,8 @@ export function toBody (value: unknown): Pick<Envelope, 'content' | 'mediaType'>
   }
 }
 
-/** Bytes are copied: they came in memory that they share with other messages. @throws A2aError MESSAGE_MALFORMED */
+/** Bytes are not copied: each frame has been, out of what came with it. @throws A2aError MESSAGE_MALFORMED */
 export function readBody ({ mediaType, content }: Pick<Envelope, 'content' | 'mediaType'>): unknown {
   if (content === undefined) return undefined
-  return mediaType === JSON_TYPE ? readJson(content, 'the message') : new Uint8Array(content)
+  return mediaType === JSON_TYPE ? readJson(content, 'the message') : new Uint8Array(content.buffer, content.byteOffset, content.length)
 }
