@@ -29,6 +29,13 @@ const silent: ComponentLogger = { forComponent: () => log }
 const socketOptions: object = { highWaterMark: CONNECTIONS.socketBytes }
 const sockets = { dialOpts: socketOptions, listenOpts: socketOptions }
 
+/**
+ * Author and number of a gossip message, as libp2p's own ids have them. Without it gossipsub checks the signature of each
+ * copy before it sees that it is one, and in a mesh most messages are copies. Only messages that hold are remembered by it.
+ */
+const gossipId = ({ from, seqno }: { from?: Uint8Array, seqno?: Uint8Array }): string => `${latin1(from)} ${latin1(seqno)}`
+const latin1 = (bytes: Uint8Array = new Uint8Array()): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
+
 /** Between half and one and a half of it: nodes started together must not act together. */
 const spread = (ms: number): number => ms * (0.5 + Math.random())
 
@@ -90,6 +97,7 @@ export async function createHost (seed: Uint8Array, listen: string[], scoreOf: (
           emitSelf: false,
           allowPublishToZeroTopicPeers: true,
           ignoreDuplicatePublishError: true,
+          fastMsgIdFn: gossipId,
           heartbeatInterval: spread(2_000),
           maxInboundDataLength: GOSSIP.rpcBytes,
           maxOutboundBufferSize: GOSSIP.outboundBytes,

@@ -36,7 +36,7 @@ export interface Net extends AsyncDisposable {
   /** `opened`: a peer's first hello has arrived, its agents are known. `changed`: other agents speak there. `closed`: its last channel is gone. Returns the way to stop listening. */
   onPeer: (listener: (event: { type: 'opened' | 'changed' | 'closed', peer: string }) => void) => () => void
   /** Agents that a connected peer has proven to speak for. */
-  speakers: (peer: string) => Speaker[]
+  speakers: (peer: string) => readonly Speaker[]
   /** The peer has proven to run as the same user on the same machine. Always true for ourselves. */
   sameUser: (peer: string) => boolean
   /** Tells every open channel who speaks here now: after a rotation, or when an agent was added. */

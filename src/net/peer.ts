@@ -54,7 +54,7 @@ export interface Peer {
   takeBack: (message: Queued) => boolean
   greet: () => void
   greeted: () => boolean
-  speakers: () => Speaker[]
+  speakers: () => readonly Speaker[]
   sameUser: () => boolean
   rttMs: () => number | undefined
   /** Something may be read that could not be before. */
@@ -94,7 +94,7 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
   let overdrawn = false
   let offences = { count: 0, since: 0 }
 
-  const speakers = (): Speaker[] => {
+  const speakers = (): readonly Speaker[] => {
     const [first, ...others] = [...lines].map(line => line.speakers.all())
     return others.length === 0 ? first ?? [] : [...new Map([first ?? [], ...others].flat().map(speaker => [speaker.agentId, speaker])).values()]
   }

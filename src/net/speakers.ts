@@ -20,13 +20,21 @@ export interface Speakers {
   /** Not all that was shown has been checked: nothing may be read before that. */
   checking: () => boolean
   speaks: (agent: string) => boolean
-  all: () => Speaker[]
+  all: () => readonly Speaker[]
 }
 
 export function createSpeakers ({ peer, clock, refuse }: SpeakersParts): Speakers {
   let known = new Map<string, VerifiedCredential>()
   let shown: ReadonlySet<string> = new Set()
   let checking = false
+  /** Who speaks, until one of them does not any more: it is asked for with every message of some kinds. */
+  let listed: { all: Speaker[], until: number } = { all: [], until: Infinity }
+
+  function list (): typeof listed {
+    const holding = [...known.values()].filter(holds)
+    const until = Math.min(...holding.map(({ expires }) => expires)) + CLOCK_TOLERANCE_MS
+    return { all: holding.map(({ agentId, peerId }) => ({ agentId, peerId })), until }
+  }
 
   const holds = ({ expires }: VerifiedCredential): boolean => clock.now() < expires + CLOCK_TOLERANCE_MS
 
@@ -57,6 +65,7 @@ export function createSpeakers ({ peer, clock, refuse }: SpeakersParts): Speaker
         }
         const changed = now.size !== known.size || [...now.keys()].some(agent => !known.has(agent))
         known = now
+        listed = list()
         onDone(changed)
       }
       step(0)
@@ -67,6 +76,9 @@ export function createSpeakers ({ peer, clock, refuse }: SpeakersParts): Speaker
       const credential = known.get(agent)
       return credential !== undefined && holds(credential)
     },
-    all: () => [...known.values()].filter(holds).map(({ agentId, peerId }) => ({ agentId, peerId }))
+    all () {
+      if (clock.now() >= listed.until) listed = list()
+      return listed.all
+    }
   }
 }

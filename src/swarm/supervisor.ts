@@ -7,8 +7,9 @@
  */
 import { fork, type ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { getCompileCacheDir } from 'node:module'
 import { tmpdir } from 'node:os'
-import { extname, join } from 'node:path'
+import { dirname, extname, join } from 'node:path'
 import { planSwarm } from './plan.ts'
 import { summarize, type Summary } from './summary.ts'
 import type { FromWorker, ToWorker, WorkerStats } from './messages.ts'
@@ -36,6 +37,10 @@ export type SwarmEvent =
   /** Sums over all processes, once a second. */
   | { event: 'state', phase: Phase, elapsedMs: number, ready: number, found: number, expected: number, started: number, completed: number, failed: number, open: number, rssBytes: number }
 
+/** What this process has compiled, they need not compile again. */
+const cached = getCompileCacheDir()
+const CACHE = cached === undefined ? {} : { NODE_COMPILE_CACHE: dirname(cached) }
+
 const START_MS = 60_000
 const DRAIN_MS = 35_000
 const END_MS = 5_000
@@ -54,7 +59,7 @@ export async function runSwarm ({ agents, processes, forMs, rate, signal, onEven
 
   const workers = plan.processes.map((_, number): Worker => {
     // the same ending as this file: sources run as they are, dist/ as JavaScript
-    const child = fork(join(import.meta.dirname, `worker${extname(import.meta.filename)}`), [], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+    const child = fork(join(import.meta.dirname, `worker${extname(import.meta.filename)}`), [], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], env: { ...process.env, ...CACHE } })
     const worker: Worker = { number, child, agents: [], stderr: '' }
     onEvent({ event: 'worker-started', process: number, pid: child.pid })
     const lose = (why: string): void => {
