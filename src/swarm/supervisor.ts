@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import { dirname, extname, join } from 'node:path'
 import { planSwarm } from './plan.ts'
 import { summarize, type Summary } from './summary.ts'
-import type { FromWorker, ToWorker, WorkerStats } from './messages.ts'
+import type { FromWorker, SwarmNode, ToWorker, WorkerStats } from './messages.ts'
 import type { Worker } from './summary.ts'
 
 export interface SwarmOptions {
@@ -22,6 +22,8 @@ export interface SwarmOptions {
   forMs: number
   /** Tasks a second, by all processes together. */
   rate: number
+  /** Called when everybody has been found (or time was up), with the nodes that live; the traffic waits for it. */
+  beforeTraffic?: (nodes: SwarmNode[]) => Promise<void>
   /** Ends the swarm early, with the summary so far. */
   signal?: AbortSignal
   onEvent?: (event: SwarmEvent) => void
@@ -47,7 +49,7 @@ const END_MS = 5_000
 const STATE_MS = 1_000
 
 /** Runs a swarm from beginning to end. Its files are in a temporary folder, which is removed. */
-export async function runSwarm ({ agents, processes, forMs, rate, signal, onEvent = () => undefined }: SwarmOptions): Promise<Summary> {
+export async function runSwarm ({ agents, processes, forMs, rate, signal, beforeTraffic, onEvent = () => undefined }: SwarmOptions): Promise<Summary> {
   const plan = planSwarm(agents, processes)
   const folder = mkdtempSync(join(tmpdir(), 'a2a-swarm-'))
   const begun = performance.now()
@@ -72,7 +74,7 @@ export async function runSwarm ({ agents, processes, forMs, rate, signal, onEven
     child.on('error', error => lose(error.message))
     child.on('exit', (code, killedBy) => lose(`ended ${killedBy === null ? `with status ${code}` : `by ${killedBy}`} ${worker.stderr.trim()}`.trim()))
     child.on('message', (message: FromWorker) => {
-      if (message.type === 'ready') Object.assign(worker, { agents: message.agents, readyMs: message.elapsedMs })
+      if (message.type === 'ready') Object.assign(worker, { agents: message.agents, node: message.node, readyMs: message.elapsedMs })
       else if (message.type === 'discovered') worker.discovered = message
       else if (message.type === 'stats') worker.stats = message.stats
       else if (message.type === 'drained') Object.assign(worker, { stats: message.stats, samples: message })
@@ -131,6 +133,7 @@ export async function runSwarm ({ agents, processes, forMs, rate, signal, onEven
       tellAll(() => ({ type: 'discover', expected, timeoutMs }))
       await until(({ discovered }) => discovered !== undefined, timeoutMs + 5_000)
     }
+    if (signal?.aborted !== true) await beforeTraffic?.(living().flatMap(({ node }) => node ?? []))
     if (signal?.aborted !== true) {
       enter('traffic')
       const from = elapsed()
