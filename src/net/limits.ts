@@ -55,6 +55,12 @@ export const CHANNEL = {
   lookMs: 100,
   /** Bytes handed to the transport in one piece, unless one message is larger. */
   batchBytes: 256 * KiB,
+  /** Most credentials in one hello; the others follow. What a node of the first version takes. */
+  helloCredentials: 128,
+  /** Credentials of a hello checked in one turn of the event loop, about 0.5 ms each; until all are, its channel is not read. */
+  checksATurn: 16,
+  /** Agents that one channel may speak for. Beyond it: OVERLOADED, and those are not heard. */
+  speakers: 1_024,
   /** Waiting for the first hello after a stream was opened, in ms. */
   helloMs: 5_000,
   /** A channel that heard nothing for so long asks whether the peer is there. Spread by a fifth. */

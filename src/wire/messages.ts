@@ -91,8 +91,15 @@ export const messages = {
       credentials: z.array(base64(1_024)).check(z.maxLength(128)),
       /** Proof of being the same user on the same machine; see net/rendezvous.ts. */
       user_proof: z.optional(hash),
-      software: z.optional(text(64))
+      software: z.optional(text(64)),
+      /** It takes `hello.more`: only news is told to it from then on. */
+      more: z.optional(z.boolean())
     })
+  },
+  /** Agents beside those of the hello before, or newer credentials of the same. */
+  'hello.more': {
+    signed: false, maxPayload: 64 * KiB, maxContent: 0,
+    payload: z.object({ credentials: z.array(base64(1_024)).check(z.maxLength(128)) })
   },
   error: { ...small, payload: z.object({ failure }) },
   ack: { ...small, payload: z.object({}) },
@@ -210,7 +217,7 @@ export type MessageName = keyof typeof messages
 export type Payload<T extends MessageName> = z.infer<(typeof messages)[T]['payload']>
 
 /** What keeps a channel, a lease or a contract alive does not wait behind data. Nothing is here that must not overtake what its sender said before. */
-const CONTROL: ReadonlySet<string> = new Set<MessageName>(['hello', 'error', 'ack', 'ping', 'task.heartbeat', 'task.accept', 'task.refuse', 'task.settled'])
+const CONTROL: ReadonlySet<string> = new Set<MessageName>(['hello', 'hello.more', 'error', 'ack', 'ping', 'task.heartbeat', 'task.accept', 'task.refuse', 'task.settled'])
 const LOW: ReadonlySet<string> = new Set<MessageName>(['advert.list'])
 
 export const laneOf = (type: string): Lane => CONTROL.has(type) ? 'control' : LOW.has(type) ? 'low' : 'normal'

@@ -120,7 +120,8 @@ export const samples: { [T in MessageName]: Envelope } = {
   'task.receipt': receipt,
   'task.settled': make('task.settled', requester, { countersignature: base64(statementOf(countersign)) }, { ...toProvider, causationId: result.messageId, epoch: 1 }),
   'task.countersign': countersign,
-  ...conversation()
+  ...conversation(),
+  'hello.more': make('hello.more', requester, { credentials: [base64(requester.credential())] }, fromRequesterNode)
 }
 
 /** Made last, so that the samples of earlier versions keep their ids. */
