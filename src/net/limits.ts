@@ -28,10 +28,12 @@ export const STREAMS = {
   inbound: 64,
   outbound: 128,
   /**
-   * How far a receive window may grow: what is under way when a transfer breaks, and is sent again. 1 MiB is no faster here.
-   * Below libp2p's read buffer of 4 MiB, so that a paused reader holds its peer up and does not reset it.
+   * How far a receive window may grow: what is under way when a transfer breaks, and is sent again. Below libp2p's read buffer
+   * of 4 MiB, so that a paused reader holds its peer up and does not reset it.
    */
-  windowBytes: 512 * KiB,
+  windowBytes: MiB,
+  /** After a break it grows to one part of so many of what has come since. Below 32 MiB it is yamux's 256 KiB. */
+  carefulPart: 128,
   /** Bytes that wait for the reader of a byte stream before the stream is paused. With the window, what a slow reader can pile up. */
   readAhead: 512 * KiB,
   /** What is written of a byte stream in one piece: with its yamux header it fills a Noise record, so that neither is cut. */
