@@ -6,6 +6,7 @@
 import { Socket } from 'node:net'
 import type { MessageStream } from '@libp2p/interface'
 import type { Uint8ArrayList } from 'uint8arraylist'
+import { takeDirectly } from './direct.ts'
 import { LARGE_BYTES, release, sent } from './memory.ts'
 
 type Bytes = Uint8Array | Uint8ArrayList
@@ -15,6 +16,7 @@ interface NoiseStream extends MessageStream {
   handshake: { encrypt: (plaintext: Bytes) => Bytes, decrypt: (record: Bytes) => Bytes }
   decoder: { buffer: Uint8ArrayList, decode: (bytes: Bytes) => Iterable<Bytes> }
   decrypt: (record: Bytes) => Bytes
+  onData: (bytes: Bytes) => void
 }
 
 /** TCPSocketMultiaddrConnection of @libp2p/tcp. */
@@ -38,12 +40,19 @@ export function speedUp (raw: MessageStream, encrypted: MessageStream): boolean 
   const output = writeRecords(raw, encrypted)
   encrypted.decoder = createRecordReader(encrypted.decoder.buffer, output.afterRead)
   encrypted.decrypt = record => handshake.decrypt(record)
+  takeDirectly(raw, bytes => {
+    try {
+      for (const record of encrypted.decoder.decode(bytes)) encrypted.onData(encrypted.decrypt(record))
+    } catch (error) {
+      encrypted.abort(error as Error)
+    }
+  })
   return true
 }
 
 const isSocketStream = (stream: MessageStream): stream is SocketStream => 'socket' in stream && stream.socket instanceof Socket && 'writeStatus' in stream
 
-const isNoiseStream = (stream: MessageStream): stream is NoiseStream => 'decoder' in stream && 'decrypt' in stream && 'handshake' in stream
+const isNoiseStream = (stream: MessageStream): stream is NoiseStream => 'decoder' in stream && 'decrypt' in stream && 'onData' in stream && 'handshake' in stream
 
 /**
  * Puts records together in one place that is used again and again: each is decrypted before the next is taken.

@@ -8,6 +8,7 @@ import type { Uint8ArrayList } from 'uint8arraylist'
 import { A2aError, messageOf } from '../core/errors.ts'
 import type { Logger } from '../core/ports.ts'
 import type { Channels } from './channels.ts'
+import { takeDirectly } from './direct.ts'
 import { createFlow } from './flow.ts'
 import type { Host } from './libp2p.ts'
 import { CHANNEL, STREAMS } from './limits.ts'
@@ -127,12 +128,14 @@ function toByteStream (stream: Stream, peer: string): ByteStream {
   const flow = createFlow(stream, () => waiting < STREAMS.readAhead)
 
   stream.inactivityTimeout = 0
-  stream.addEventListener('message', ({ data }) => {
-    chunks.push(data)
-    waiting += data.byteLength
+  function take (bytes: Uint8Array | Uint8ArrayList): void {
+    chunks.push(bytes)
+    waiting += bytes.byteLength
     flow.update()
     wake()
-  })
+  }
+  takeDirectly(stream, take)
+  stream.addEventListener('message', ({ data }) => { take(data) })
   stream.addEventListener('remoteCloseWrite', () => {
     ended = true
     wake()

@@ -7,6 +7,7 @@
  */
 import type { StreamMuxer, StreamMuxerFactory } from '@libp2p/interface'
 import type { yamux } from '@libp2p/yamux'
+import { takeDirectly } from './direct.ts'
 import { STREAMS } from './limits.ts'
 
 /** What this needs of YamuxStream. */
@@ -39,6 +40,14 @@ export const windowed = (create: ReturnType<typeof yamux>) => (): StreamMuxerFac
         tune(stream)
         onRemoteStream(stream)
       }
+      takeDirectly(connection, bytes => {
+        try {
+          muxer.onData(bytes)
+        } catch (error) {
+          muxer.abort(error as Error)
+          connection.abort(error as Error)
+        }
+      })
       // Asks for the round trip once: without it no window ever grows. Without a deadline: yamux ends the connection when an
       // answer comes after one.
       muxer.ping().catch(() => {})
