@@ -10,6 +10,7 @@ import type { Logger } from '../core/ports.ts'
 import type { Channels } from './channels.ts'
 import { takeDirectly } from './direct.ts'
 import { createFlow } from './flow.ts'
+import { holdHeap } from './heap.ts'
 import type { Host } from './libp2p.ts'
 import { CHANNEL, STREAMS } from './limits.ts'
 import { releaseReceived } from './memory.ts'
@@ -125,12 +126,21 @@ function toByteStream (stream: Stream, peer: string): ByteStream {
   let ended = false
   let failure: A2aError | undefined
   let wake = (): void => {}
+  let moved = 0
   const flow = createFlow(stream, () => waiting < STREAMS.readAhead)
+
+  function count (bytes: number): void {
+    const before = moved
+    moved += bytes
+    if (before >= STREAMS.heldFromBytes || moved < STREAMS.heldFromBytes || closed.signal.aborted) return
+    closed.signal.addEventListener('abort', holdHeap(), { once: true })
+  }
 
   stream.inactivityTimeout = 0
   function take (bytes: Uint8Array | Uint8ArrayList): void {
     chunks.push(bytes)
     waiting += bytes.byteLength
+    count(bytes.byteLength)
     flow.update()
     wake()
   }
@@ -173,6 +183,7 @@ function toByteStream (stream: Stream, peer: string): ByteStream {
     closed: closed.signal,
     async write (bytes) {
       if (failure !== undefined) throw failure
+      count(bytes.byteLength)
       try {
         for (let from = 0; from < bytes.byteLength && stream.status === 'open'; from += STREAMS.pieceBytes) {
           const piece = bytes.byteLength <= STREAMS.pieceBytes ? bytes : pieceOf(bytes, from)
