@@ -37,7 +37,7 @@ export const STREAMS = {
   /** Bytes that wait for the reader of a byte stream before the stream is paused. With the window, what a slow reader can pile up. */
   readAhead: 512 * KiB,
   /** A byte stream that has moved so much holds the heap at its size until it ends (heap.ts). */
-  heldFromBytes: 16 * MiB,
+  heldFromBytes: MiB,
   /** What is written of a byte stream in one piece: with its yamux header it fills a Noise record, so that neither is cut. */
   pieceBytes: 65_519 - 12
 } as const
