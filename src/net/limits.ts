@@ -32,8 +32,9 @@ export const STREAMS = {
    * of 4 MiB, so that a paused reader holds its peer up and does not reset it.
    */
   windowBytes: MiB,
-  /** After a break it grows to one part of so many of what has come since. Below 32 MiB it is yamux's 256 KiB. */
+  /** After a break it grows to one part of so many of what has come since. Below 32 MiB it is yamux's 256 KiB. And what then waits for the reader. */
   carefulPart: 128,
+  carefulAhead: 128 * KiB,
   /** Bytes that wait for the reader of a byte stream before the stream is paused. With the window, what a slow reader can pile up. */
   readAhead: 512 * KiB,
   /** A byte stream that has moved so much holds the heap at its size until it ends (heap.ts). */

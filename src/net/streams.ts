@@ -127,7 +127,8 @@ function toByteStream (stream: Stream, peer: string): ByteStream {
   let failure: A2aError | undefined
   let wake = (): void => {}
   let moved = 0
-  const flow = createFlow(stream, () => waiting < STREAMS.readAhead)
+  let ahead: number = STREAMS.readAhead
+  const flow = createFlow(stream, () => waiting < ahead)
 
   function count (bytes: number): void {
     const before = moved
@@ -208,7 +209,10 @@ function toByteStream (stream: Stream, peer: string): ByteStream {
       wake()
     },
     release: releaseReceived,
-    careful: () => { growSlowly(stream) },
+    careful () {
+      ahead = STREAMS.carefulAhead
+      growSlowly(stream)
+    },
     [Symbol.asyncIterator]: read
   }
 }

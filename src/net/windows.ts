@@ -73,7 +73,9 @@ function tune (stream: object): void {
   })
   stream.sendWindowUpdate = () => {
     const { state, recvWindow, recvWindowCapacity: left } = stream
-    if (state === ESTABLISHED && left > recvWindow * 3 / 4) return
+    // Of one that is paused nothing is said, and so nothing is counted.
+    if (state !== ESTABLISHED) return update()
+    if (left > recvWindow * 3 / 4) return
     received += recvWindow - left
     stream.maxStreamWindowSize = Math.min(STREAMS.windowBytes, Math.max(initial, received / STREAMS.carefulPart))
     update()
