@@ -28,12 +28,17 @@ export const STREAMS = {
   inbound: 64,
   outbound: 128,
   /**
-   * How far a receive window may grow: what is under way when a transfer breaks, and is sent again. 1 MiB is no faster here.
-   * Below libp2p's read buffer of 4 MiB, so that a paused reader holds its peer up and does not reset it.
+   * How far a receive window may grow: what is under way when a transfer breaks, and is sent again. Below libp2p's read buffer
+   * of 4 MiB, so that a paused reader holds its peer up and does not reset it.
    */
-  windowBytes: 512 * KiB,
+  windowBytes: MiB,
+  /** After a break it grows to one part of so many of what has come since. Below 32 MiB it is yamux's 256 KiB. And what then waits for the reader. */
+  carefulPart: 128,
+  carefulAhead: 128 * KiB,
   /** Bytes that wait for the reader of a byte stream before the stream is paused. With the window, what a slow reader can pile up. */
   readAhead: 512 * KiB,
+  /** A byte stream that has moved so much holds the heap at its size until it ends (heap.ts). */
+  heldFromBytes: MiB,
   /** What is written of a byte stream in one piece: with its yamux header it fills a Noise record, so that neither is cut. */
   pieceBytes: 65_519 - 12
 } as const
