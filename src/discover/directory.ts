@@ -7,6 +7,7 @@ import { createIndex, toFound, type Entry } from './agent-index.ts'
 import { domainOf, parsePattern, prefixesOf, type Capability } from '../core/capability.ts'
 import { within } from '../core/deadline.ts'
 import { A2aError, messageOf } from '../core/errors.ts'
+import { leastLoaded } from '../core/ranking.ts'
 import { verifyEnvelope } from '../identity/verify.ts'
 import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
 import { decodeEnvelope } from '../wire/envelope.ts'
@@ -35,8 +36,8 @@ export interface DirectoryParts {
 export interface Directory {
   /** Tells the mesh of an agent, now and by heartbeat. Call it again when its capabilities have changed. Resolves when those connected have been told, or soon after. Rejects with MESSAGE_TOO_LARGE when it offers more than an advert holds. */
   advertise: (agent: LocalAgent) => Promise<void>
-  /** Agents whose capabilities match, the least loaded first. Looks around when none is known. */
-  find: (pattern: string, options?: FindOptions) => Promise<FoundAgent[]>
+  /** Agents whose capabilities match, the least loaded first; among equals `spread` draws lots where there are more than `limit`. Looks around when none is known. */
+  find: (pattern: string, options?: FindOptions & { spread?: string }) => Promise<FoundAgent[]>
   get: (agentId: string) => Entry | undefined
   /** Where an agent is, as far as is known here. */
   whereIs: (agentId: string) => { peer: string, addresses: string[] } | undefined
@@ -231,7 +232,7 @@ export function createDirectory ({ net, clock, logger, protocols, region }: Dire
     net.gossip.join(topicOf(domain))
   }
 
-  async function find (pattern: string, { limit = 64, timeoutMs = 2_000, signal }: FindOptions = {}): Promise<FoundAgent[]> {
+  async function find (pattern: string, { limit = 64, timeoutMs = 2_000, signal, spread }: FindOptions & { spread?: string } = {}): Promise<FoundAgent[]> {
     const wanted = parsePattern(pattern)
     listenTo(domainOf(wanted.labels))
     const until = within(timeoutMs, signal)
@@ -243,9 +244,7 @@ export function createDirectory ({ net, clock, logger, protocols, region }: Dire
       await sweep(pattern, AbortSignal.any([until, within(ASK_TIMEOUT_MS)]))
     }
     if (index.match(wanted).length === 0) await look(pattern, until)
-    return index.match(wanted)
-      .sort((a, b) => a.load - b.load)
-      .slice(0, limit)
+    return leastLoaded(index.match(wanted), limit, spread)
       .map(entry => toFound(entry, pattern, clock.now()))
   }
 

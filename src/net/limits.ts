@@ -50,6 +50,8 @@ export const CHANNEL = {
   /** Frames a second from one peer, and at once. Beyond it reading stops for a moment; nothing is dropped. */
   framesPerSecond: 200_000,
   frameBurst: 400_000,
+  /** How long messages of one peer are read on, in ms, before what follows from them is written and sent. Beyond it reading goes on in a later turn. */
+  sliceMs: 5,
   /** Handlers at work for one peer. Beyond it reading stops until one is done. */
   handlers: 256,
   /** Bytes that may wait for a place while a reply is awaited from the same peer. Beyond it reading stops all the same. */

@@ -15,6 +15,7 @@ import { keepAlive } from './liveness.ts'
 import type { Replies } from './replies.ts'
 import type { Router } from './router.ts'
 import { createSpeakers, type Speakers } from './speakers.ts'
+import { createSlice } from './slice.ts'
 import type { UserProof } from './user-key.ts'
 
 /** What all peers share. */
@@ -92,6 +93,7 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
   let parkedBytes = 0
   let unparking = false
   let overdrawn = false
+  const slice = createSlice(CHANNEL.sliceMs, readOn)
   let offences = { count: 0, since: 0 }
 
   const speakers = (): readonly Speaker[] => {
@@ -109,7 +111,7 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
    * Reading stops while too many handlers work for this peer. But when we wait for replies from it, they must get
    * through: a handler may be what waits for them. What comes before them then waits here.
    */
-  const mayRead = (): boolean => !overdrawn && (working < CHANNEL.handlers || (replies.waiting(id) > 0 && parkedBytes < CHANNEL.parkedBytes))
+  const mayRead = (): boolean => !overdrawn && slice.left() && (working < CHANNEL.handlers || (replies.waiting(id) > 0 && parkedBytes < CHANNEL.parkedBytes))
 
   function readOn (): void {
     for (const { channel } of lines) channel.readOn()
