@@ -13,8 +13,8 @@ export interface Candidate {
 }
 
 export interface CallParts {
-  /** Who might do it. Looks for `timeoutMs` when nobody is known. */
-  candidates: (capability: string, options: { to?: string, timeoutMs: number }) => Promise<Candidate[]>
+  /** Who might do it. Looks for `timeoutMs` when nobody is known. Where there are more than are called, `spread` draws lots. */
+  candidates: (capability: string, options: { to?: string, timeoutMs: number, spread: string }) => Promise<Candidate[]>
   /**
    * Announces straight to the candidates, and to the capability's domain by gossip when `wanted` still says so `afterMs`
    * later. Tells which candidates cannot be reached.
@@ -46,7 +46,7 @@ export function createCalls ({ candidates: look, announce, sender, stateOf, happ
 
   return async ({ spec, excluded }, round) => {
     const { taskId, capability, to, deadlineAt, bidWindowMs } = spec
-    const found = await look(capability, { to, timeoutMs: Math.min(round === 1 ? LOOK_MS : LOOK_AGAIN_MS, deadlineAt - clock.now()) }).catch(error => {
+    const found = await look(capability, { to, spread: `${taskId} ${round}`, timeoutMs: Math.min(round === 1 ? LOOK_MS : LOOK_AGAIN_MS, deadlineAt - clock.now()) }).catch(error => {
       logger.warn('looking for candidates failed', { taskId, why: messageOf(error) })
       return []
     })

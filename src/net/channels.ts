@@ -9,7 +9,7 @@ import { createPeer, type Peer, type PeerParts } from './peer.ts'
 
 export const CHANNEL_PROTOCOL = '/a2a-node/channel/1'
 
-export type PeerEvent = { type: 'opened' | 'closed', peer: string }
+export type PeerEvent = { type: 'opened' | 'changed' | 'closed', peer: string }
 
 export interface Channels {
   /** A peer we have a channel with. */
@@ -46,6 +46,7 @@ export async function createChannels (host: Host, parts: PeerParts): Promise<Cha
     const known = peers.get(id)
     const peer = known ?? createPeer(id, parts, {
       onGreeted: () => { emit({ type: 'opened', peer: id }) },
+      onChanged: () => { emit({ type: 'changed', peer: id }) },
       onGone () {
         if (peers.get(id) !== peer) return
         peers.delete(id)
@@ -88,7 +89,7 @@ export async function createChannels (host: Host, parts: PeerParts): Promise<Cha
     const stop = onPeer(({ type, peer }) => {
       if (peer !== id) return
       if (type === 'opened') greeted.resolve()
-      else greeted.reject(new A2aError({ code: 'PEER_UNREACHABLE', peer: id, why: 'it closed the channel' }))
+      else if (type === 'closed') greeted.reject(new A2aError({ code: 'PEER_UNREACHABLE', peer: id, why: 'it closed the channel' }))
     })
     const cancel = clock.after(timeoutMs, () => { greeted.reject(new A2aError({ code: 'PEER_UNREACHABLE', peer: id, why: `it did not say hello within ${timeoutMs} ms` })) })
     greeted.promise.catch(() => {})
