@@ -1,9 +1,9 @@
 /**
  * What discovery promises, tried many times over with real nodes, and the figures.
- *   node scripts/discovery.ts [two|late|restart|warm …] [--times N]
+ *   node scripts/discovery.ts [two|recall|late|restart|warm …] [--times N]
  */
 import { parseArgs } from 'node:util'
-import { crowdedHome, firstFind, lateJoiner, warmFinds, wholeRestart } from '../test/support/discovery-trials.ts'
+import { crowdedHome, everybodySees, firstFind, lateJoiner, warmFinds, wholeRestart } from '../test/support/discovery-trials.ts'
 import { createMesh } from '../test/support/processes.ts'
 
 const { positionals, values: { times: given } } = parseArgs({ allowPositionals: true, options: { times: { type: 'string' } } })
@@ -12,6 +12,9 @@ const times = (normally: number): number => given === undefined ? normally : Num
 const trials: Record<string, () => Promise<string>> = {
   /** Two nodes: the first find after ready. */
   two: async () => await tally(times(200), async () => ({ 'first find': [await firstFind()] })),
+
+  /** 12 nodes with 5 agents each, in 5 domains. */
+  recall: async () => await tally(times(3), async () => ({ 'everybody finds everybody': [await everybodySees(12, 5)] })),
 
   /** A third joins by one of them, which is killed 3 s later. */
   late: async () => {

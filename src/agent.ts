@@ -117,8 +117,8 @@ export function hostAgent (parts: AgentParts): HostedAgent {
     directory.advertise(local).catch(error => { logger.error('an advert could not be made', { agent: author.agentId, why: messageOf(error) }) })
   }
 
-  const candidates = async (capability: string, { to, timeoutMs }: { to?: string, timeoutMs: number }): Promise<Candidate[]> => {
-    const found = await directory.find(capability, { timeoutMs, limit: to === undefined ? MAX_ADDRESSEES : 10_000 })
+  const candidates = async (capability: string, { to, timeoutMs, spread }: { to?: string, timeoutMs: number, spread: string }): Promise<Candidate[]> => {
+    const found = await directory.find(capability, { timeoutMs, limit: to === undefined ? MAX_ADDRESSEES : 10_000, spread })
     return found
       .filter(({ agentId }) => to === undefined || agentId === to)
       .map(({ agentId, peerId, endpoints }) => ({ agentId, peer: peerId, addresses: endpoints }))

@@ -21,9 +21,12 @@ export interface Addressee {
  * bids for nothing.
  */
 export interface Gossiping {
-  /** How long those called directly are given to answer first, in ms. When there are none it is published at once. */
+  /** How long those called directly have to answer first, in ms: until one of them has, and for the others then. When there are none it is published at once. */
   afterMs: number
-  /** Whether bids are still taken by then. */
+  othersMs: number
+  /** Whether one of them has answered. */
+  answered: () => boolean
+  /** Whether bids are still taken. */
   wanted: () => boolean
 }
 
@@ -44,13 +47,19 @@ const REMEMBERED = 10_000
 export const createAnnouncer = ({ net, clock, logger }: { net: Pick<Net, 'wire' | 'gossip'>, clock: Pick<Clock, 'after'>, logger: Logger }): Announcer => ({
   announce: (envelope, to, { gossip, unreachable }) => {
     if (gossip !== undefined) {
-      const { topic, afterMs, wanted } = gossip
+      const { topic, afterMs, othersMs, answered, wanted } = gossip
       const publish = (): void => {
         if (!wanted()) return
         net.gossip.publish(topic, envelope).catch(error => { logger.debug('an announcement was not published', { topic, why: messageOf(error) }) })
       }
       if (to.length === 0) publish()
-      else clock.after(afterMs, publish)
+      else {
+        clock.after(afterMs, () => {
+          // They are busy rather than gone, and would only have more to do.
+          if (answered()) clock.after(othersMs - afterMs, publish)
+          else publish()
+        })
+      }
     }
     // Agents of one node are called with one message; its node hands it to all of them.
     const byPeer = Map.groupBy(to, ({ peer }) => peer)

@@ -8,6 +8,7 @@ export const ACTORS: Record<string, (args: any) => Promise<Actor>> = {
   'gossip-hearers': async args => await (await import('./parts/gossip.ts')).gossipHearers(args),
   'gossip-speaker': async args => await (await import('./parts/gossip.ts')).gossipSpeaker(args),
   'soak-node': async args => await (await import('./parts/soak.ts')).soakNode(args),
+  newcomer: async args => await (await import('./parts/newcomer.ts')).newcomer(args),
   crowd: async args => await (await import('./parts/crowd.ts')).crowd(args),
   'mesh-provider': async args => await (await import('./parts/mesh.ts')).meshProvider(args),
   'mesh-requester': async args => await (await import('./parts/mesh.ts')).meshRequester(args),

@@ -31,7 +31,7 @@ const ROUNDS = 5
  * report. When the signal aborts, the report has what was measured by then.
  */
 export async function runBench ({ sections = SECTIONS, subjects = SUBJECTS, quick = false, rounds = quick ? 1 : ROUNDS, command, signal: stop, onProgress = () => undefined }: BenchOptions): Promise<Report> {
-  const report: Report = { at: new Date().toISOString(), command, quick, rounds, machine: machine(), versions: {}, missing: [], failures: [], ratios: [], sections: sections.map(({ id, title }) => ({ id, title })), tables: [], interrupted: false }
+  const report: Report = { at: new Date().toISOString(), command, quick, rounds, machine: machine(), versions: {}, missing: [], failures: [], ratios: [], sections: sections.map(({ id, title }) => ({ id, title })), tables: [], interrupted: false, unmeasured: [] }
   const there: Subject[] = []
   for (const subject of subjects) {
     const get = await missingFor(subject)
@@ -50,8 +50,9 @@ export async function runBench ({ sections = SECTIONS, subjects = SUBJECTS, quic
   const pairs = new Map<string, Promise<Pair | undefined>>()
   try {
     for (const section of sections) {
-      if (signal.aborted) break
-      await runSection(section)
+      const begun = !signal.aborted
+      if (begun) await runSection(section)
+      if (signal.aborted) report.unmeasured.push({ section: section.id, title: section.title, begun })
     }
   } finally {
     report.interrupted = stop?.aborted === true

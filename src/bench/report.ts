@@ -21,6 +21,8 @@ export interface Report {
   tables: Table[]
   /** Ended early by a signal. */
   interrupted: boolean
+  /** Sections that were not, or only in part, measured because of that. */
+  unmeasured: Array<{ section: string, title: string, begun: boolean }>
 }
 
 export interface Machine {

@@ -58,6 +58,7 @@ export function startDownload (ref: ContentRef, sink: Sink, { self, streams, clo
   let tree: Tree | undefined
   let plan: Plan<Source> | undefined
   let have: Bitmap | undefined
+  let hasBroken = false
   let working = 0
   let movedAt = clock.now()
   let last: A2aError | undefined
@@ -111,11 +112,15 @@ export function startDownload (ref: ContentRef, sink: Sink, { self, streams, clo
       sources.add(source)
       learn(source.others())
       if (plan === undefined) await prepare(source.tree)
+      if (hasBroken) source.careful()
       await fetchFrom(source)
       candidate.state = 'idle'
       candidate.nextAt = clock.now() + FETCH.lookMs
     } catch (error) {
-      if ((have?.count() ?? 0) > before) candidate.failures = 0
+      if ((have?.count() ?? 0) > before) {
+        candidate.failures = 0
+        hasBroken = true
+      }
       fail(candidate, error)
     } finally {
       if (source !== undefined) {
@@ -131,6 +136,7 @@ export function startDownload (ref: ContentRef, sink: Sink, { self, streams, clo
     tree = known
     const begun = await sink.begin(known)
     have = begun.have
+    hasBroken = have.count() > 0
     plan = createPlan(count, have, begun.start, sink.limit)
     movedAt = clock.now()
     change()

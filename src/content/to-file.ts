@@ -9,7 +9,11 @@ import type { Sink } from './download.ts'
 import { assertUnchanged, fingerprintOf, readFully, writeFully, type Fingerprint } from './files.ts'
 import { assertDiskHas, type Keeper, type Offered } from './keep.ts'
 import { FETCH } from './limits.ts'
+import { lock } from './lock.ts'
 import { countOf, digest, holds, lengthOf, type Tree } from './tree.ts'
+
+/** After so many bytes the disk is told to begin, so that little is left for the end. */
+const SYNC_BYTES = 67_108_864
 
 export interface FileSink extends Sink {
   /** Gives the file its name. */
@@ -27,20 +31,16 @@ export interface FileSinkParts {
   onBytes: (bytes: number) => void
 }
 
-/** Files being written by this process. */
-const inUse = new Set<string>()
-
-/** @throws A2aError BAD_USAGE when it is being written already; NO_SPACE */
+/** @throws A2aError BAD_USAGE when it is being written already, by whatever process; NO_SPACE */
 export async function createFileSink (file: string, ref: ContentRef, { keeper, addresses, onBegun, onBytes }: FileSinkParts): Promise<FileSink> {
   const partial = `${file}.partial`
-  if (inUse.has(partial)) throw new A2aError({ code: 'BAD_USAGE', why: `${file} is being received already` })
-  inUse.add(partial)
+  mkdirSync(dirname(file), { recursive: true })
+  const unlock = lock(partial)
   let handle: FileHandle
   try {
-    mkdirSync(dirname(file), { recursive: true })
     handle = await openOrCreate(partial)
   } catch (error) {
-    inUse.delete(partial)
+    unlock()
     throw error
   }
   const rooms: Uint8Array[] = Array.from({ length: FETCH.working }, () => Buffer.allocUnsafeSlow(Math.min(ref.chunkBytes, Math.max(1, ref.bytes))))
@@ -50,6 +50,8 @@ export async function createFileSink (file: string, ref: ContentRef, { keeper, a
   let finished: Fingerprint | undefined
   let resumed = 0
   let isThere = false
+  let unsynced = 0
+  let syncing: Promise<void> | undefined
 
   function free (room: Uint8Array): void {
     const next = waiting.shift()
@@ -78,6 +80,12 @@ export async function createFileSink (file: string, ref: ContentRef, { keeper, a
       const chunk = room.subarray(0, lengthOf(ref, index))
       await writeFully(handle, chunk, index * ref.chunkBytes, file).finally(() => { free(room) })
       onBytes(chunk.length)
+      unsynced += chunk.length
+      if (unsynced >= SYNC_BYTES && syncing === undefined) {
+        unsynced = 0
+        // What it says is said again by the last one, or by the write that fails.
+        syncing = handle.datasync().catch(() => {}).finally(() => { syncing = undefined })
+      }
     },
     free,
     async finish () {
@@ -85,14 +93,17 @@ export async function createFileSink (file: string, ref: ContentRef, { keeper, a
         await rm(partial)
       } else {
         await handle.truncate(ref.bytes)
+        // The name says that it is whole, also after a power failure.
+        await syncing
+        await handle.sync()
         await rename(partial, file)
       }
       finished = await fingerprintOf(file)
     },
     async close () {
-      inUse.delete(partial)
       if (finished === undefined && offered !== undefined) keeper.withdraw(offered)
-      await handle.close()
+      await syncing
+      await handle.close().finally(unlock)
     }
   }
 

@@ -1,7 +1,8 @@
 /** What goes over the stream of a dialogue once it was taken: frames of a kind and a body. docs/protocol.md has the table. */
-import { A2aError, messageOf, type Failure } from '../core/errors.ts'
+import { A2aError, type Failure } from '../core/errors.ts'
 import { framePrefix } from '../net/frames.ts'
 import { errorFrom, tellable } from '../net/router.ts'
+import { toText } from '../wire/body.ts'
 import { readJson } from '../wire/envelope.ts'
 import { DIALOGUE } from './limits.ts'
 
@@ -88,16 +89,4 @@ function allocate (kind: number, bodyBytes: number): Buffer {
   frame.set(prefix)
   frame[prefix.length] = kind
   return frame
-}
-
-/** @throws A2aError BAD_USAGE */
-function toText (message: unknown): string {
-  let why = `a ${typeof message} has no JSON form`
-  try {
-    const text = JSON.stringify(message === undefined ? null : message) as string | undefined
-    if (text !== undefined) return text
-  } catch (error) {
-    why = messageOf(error)
-  }
-  throw new A2aError({ code: 'BAD_USAGE', why: `the message cannot be sent: ${why}` })
 }

@@ -4,7 +4,7 @@
  */
 import { A2aError, messageOf } from '../core/errors.ts'
 import { compose, composeReply, type Author } from '../wire/compose.ts'
-import { readBody, toBody } from './body.ts'
+import { readBody, toBody } from '../wire/body.ts'
 import type { RequestContext, RequestHandler, RequestOptions, TellOptions } from '../core/agent.ts'
 import { PROTOCOL_VERSION, type Envelope } from '../core/envelope.ts'
 import type { Clock, EnvelopeHandler, Logger, Origin, Wire } from '../core/ports.ts'

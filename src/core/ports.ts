@@ -141,7 +141,7 @@ export interface EventLog {
   metrics: (agent: string) => AgentMetrics[]
   /** Signed statements in the order an agent made them, each linked to the one before by hash. */
   chain: ReceiptChain
-  /** Small values that outlive a restart: sequence numbers, the persisted index. */
+  /** Small values that outlive a restart, such as the sequence numbers of adverts. */
   values: Values
   close: () => Promise<void>
 }

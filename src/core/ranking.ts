@@ -46,6 +46,18 @@ export const rankByCost: RankingPolicy = (bids, spec) =>
 export const rankByTime: RankingPolicy = (bids, spec) =>
   rankByValue(bids, spec).sort((a, b) => (a.bid.durationMs ?? Number.MAX_VALUE) - (b.bid.durationMs ?? Number.MAX_VALUE))
 
+/**
+ * The least loaded of them. Where more are equally loaded than are wanted, `spread` draws lots, so that over many draws each of
+ * them has its turn (rendezvous hashing: Thaler and Ravishankar, 1998).
+ */
+export function leastLoaded<T extends { agentId: string, load: number }> (entries: T[], limit: number, spread?: string): T[] {
+  if (spread === undefined || entries.length <= limit) return entries.sort((a, b) => a.load - b.load).slice(0, limit)
+  return entries.map(entry => ({ entry, lot: lot(spread, entry.agentId) }))
+    .sort((a, b) => a.entry.load - b.entry.load || a.lot - b.lot)
+    .slice(0, limit)
+    .map(({ entry }) => entry)
+}
+
 /** 1 for the best value there is, falling as it gets worse; 1 when all cost nothing. */
 const against = (best: number, value: number): number => value <= best ? 1 : (best + 1) / (value + 1)
 

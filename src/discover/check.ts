@@ -21,7 +21,7 @@ export interface CheckParts {
   interests: () => Set<string>
   measure: Measure
   ask: (peer: string, options: AskOptions) => Promise<Told>
-  unreachable: (agentId: string) => void
+  unreachable: (agentId: string, sequence: number) => void
   /** Whether the agents of this peer live, its keepers tell. */
   isSpared: (peer: string) => boolean
 }
@@ -58,12 +58,12 @@ export function createSelfCheck ({ peerId, index, clock, logger, hints, interest
     if (one !== undefined && ++turn % DHT_EACH === 0) await compareDht(one)
   }
 
-  async function askItself ({ agentId, peerId: peer, endpoints }: Entry): Promise<void> {
+  async function askItself ({ agentId, peerId: peer, endpoints, sequence }: Entry): Promise<void> {
     try {
       await ask(peer, { agentId, addresses: endpoints, signal: ended.signal })
     } catch {
       if (ended.signal.aborted) return
-      unreachable(agentId)
+      unreachable(agentId, sequence)
     }
   }
 

@@ -150,13 +150,12 @@ export function createDirectory ({ net, clock, logger, values, file, protocols, 
     })
   }
 
-  /** It may have come back, at other addresses, while the old ones were tried. */
-  function unreachable (agentId: string): void {
-    const peer = index.get(agentId)?.peerId
-    if (peer !== undefined && !net.speakers(peer).some(speaker => speaker.agentId === agentId)) {
-      measure.dead()
-      index.drop(agentId)
-    }
+  /** @param sequence of the advert whose addresses were tried: the agent may have come back at others meanwhile */
+  function unreachable (agentId: string, sequence?: number): void {
+    const entry = index.get(agentId)
+    if (entry === undefined || (sequence !== undefined && entry.sequence !== sequence)) return
+    measure.dead()
+    index.drop(agentId)
   }
 
   async function joined (timeoutMs: number): Promise<void> {
@@ -179,7 +178,7 @@ export function createDirectory ({ net, clock, logger, values, file, protocols, 
     advertise: own.advertise,
     watch,
     get: index.get,
-    unreachable,
+    unreachable: agentId => { unreachable(agentId) },
     unreachablePeer: index.dropPeer,
     size: index.size,
     status: measure.status,

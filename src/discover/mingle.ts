@@ -3,7 +3,7 @@
  * it joined by, and a mesh whose nodes were all restarted comes together again.
  */
 import { compose, type Author } from '../wire/compose.ts'
-import type { Index } from './agent-index.ts'
+import type { Entry, Index } from './agent-index.ts'
 import type { Clock } from '../core/ports.ts'
 import type { Net } from '../net/net.ts'
 
@@ -29,7 +29,7 @@ export interface MinglingParts {
   clock: Clock
   anyAuthor: () => Author | undefined
   /** Nothing answers there. */
-  unreachable: (agentId: string) => void
+  unreachable: (agentId: string, sequence: number) => void
 }
 
 export function createMingling ({ net, index, clock, anyAuthor, unreachable }: MinglingParts): Mingling {
@@ -52,11 +52,11 @@ export function createMingling ({ net, index, clock, anyAuthor, unreachable }: M
     const now = clock.now()
     const strangers = new Map(index.all()
       .filter(({ peerId, endpoints }) => endpoints.length > 0 && peerId !== net.peerId && !connected.has(peerId) && !busy.has(peerId) && (avoided.get(peerId) ?? 0) < now)
-      .map(({ peerId, agentId, endpoints }) => [peerId, { agentId, endpoints }]))
-    for (const [peerId, { agentId, endpoints }] of sample([...strangers], wanted)) void meet(peerId, agentId, endpoints)
+      .map(entry => [entry.peerId, entry]))
+    for (const [, stranger] of sample([...strangers], wanted)) void meet(stranger)
   }
 
-  async function meet (peerId: string, agentId: string, addresses: string[]): Promise<void> {
+  async function meet ({ peerId, agentId, endpoints: addresses, sequence }: Entry): Promise<void> {
     const author = anyAuthor()
     if (author === undefined) return
     busy.add(peerId)
@@ -65,7 +65,7 @@ export function createMingling ({ net, index, clock, anyAuthor, unreachable }: M
     } catch {
       if (avoided.size >= MAX_AVOIDED) avoided.clear()
       avoided.set(peerId, clock.now() + AVOID_MS)
-      unreachable(agentId)
+      unreachable(agentId, sequence)
     } finally {
       busy.delete(peerId)
     }

@@ -54,8 +54,8 @@ const MARK = 8
 const MAX_MARKS = 4_096
 const PART = 2_048
 const MAX_PARTS = 16
-/** Answers to one question and its repetitions, of up to 256 adverts each. */
-const MAX_ROUNDS = 64
+/** Questions in one comparison, each answered with up to 256 adverts: enough for all that an index holds. */
+const MAX_ROUNDS = 128
 const TIMEOUT_MS = 2_000
 /** All of it may take so long, in ms: the rest comes another time, and who always has more holds up nobody. */
 const RECONCILE_MS = 20_000
@@ -80,21 +80,22 @@ export function createReconciler ({ wire, index, intake, interests, anyAuthor, a
     const own = digestsOf(index)
     const differing = compared.filter(({ domain, digest }) => own.get(domain)?.digest !== digest)
     const theirs = compared.reduce((sum, domain) => sum + domain.agents, 0)
+    const rounds = { left: MAX_ROUNDS }
     let missed = 0
     for (let i = 0; i < differing.length; i += ASKED_DOMAINS) {
       const some = differing.slice(i, i + ASKED_DOMAINS)
       const most = some.reduce((sum, { domain, agents: count }) => sum + Math.max(count, own.get(domain)?.agents ?? 0), 0)
       const of = Math.min(MAX_PARTS, Math.max(1, Math.ceil(most / PART)))
-      for (let part = 0; part < of; part++) missed += await sync(peer, { domains: some.map(({ domain }) => domain), part, of }, author, ask, { ...options, signal })
+      for (let part = 0; part < of; part++) missed += await sync(peer, { domains: some.map(({ domain }) => domain), part, of }, author, ask, rounds, { ...options, signal })
     }
     return { theirs, missed }
   }
 
   /** Asks for one part of some domains until there is no more of it. Resolves to how many agents were not known at all. */
-  async function sync (peer: string, { domains, part, of }: Part, author: Author, ask: (query: Envelope) => Promise<Envelope>, { source = 'peer', signal }: ReconcileOptions): Promise<number> {
+  async function sync (peer: string, { domains, part, of }: Part, author: Author, ask: (query: Envelope) => Promise<Envelope>, rounds: { left: number }, { source = 'peer', signal }: ReconcileOptions): Promise<number> {
     const seen = new Set<string>()
     let missed = 0
-    for (let round = 0; round < MAX_ROUNDS; round++) {
+    for (; rounds.left > 0; rounds.left--) {
       for (const entry of partOf(index, { domains, part, of })) seen.add(markOf(entry.bytes))
       const have = Buffer.concat([...seen].slice(-MAX_MARKS).map(mark => Buffer.from(mark, 'latin1'))).toString('base64url')
       const reply = await ask(compose('advert.sync', { domains, part, of, have, limit: QUERY_LIMIT }, author, { correlationId: author.newId() }))

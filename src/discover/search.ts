@@ -4,6 +4,7 @@ import { toFound, type Index } from './agent-index.ts'
 import { chooser, isMeant, ranked, type CompileSchema } from './choose.ts'
 import { domainOf, parsePattern, type CapabilityPattern } from '../core/capability.ts'
 import { within } from '../core/deadline.ts'
+import { leastLoaded } from '../core/ranking.ts'
 import { A2aError, messageOf } from '../core/errors.ts'
 import type { AskOptions, Told } from './ask.ts'
 import type { ReconcileOptions } from './reconcile.ts'
@@ -17,7 +18,8 @@ import type { Net } from '../net/net.ts'
 export interface Whereabouts { peer: string, addresses: string[] }
 
 export interface Search {
-  find: (pattern: string, options?: FindOptions) => Promise<FoundAgent[]>
+  /** With `spread`, for a task: the least loaded first, and where there are more than `limit`, equals by lots that it draws. */
+  find: (pattern: string, options?: FindOptions & { spread?: string }) => Promise<FoundAgent[]>
   whereIs: (agentId: string) => Whereabouts | undefined
   /** @throws A2aError PEER_UNREACHABLE */
   locate: (agentId: string, options?: { signal?: AbortSignal, timeoutMs?: number }) => Promise<Whereabouts>
@@ -59,7 +61,7 @@ export function createSearch ({ net, clock, logger, index, interests, hints, isO
   const swept = new Map<string, number>()
   let arrived = false
 
-  async function find (pattern: string, { limit = 64, timeoutMs = 2_000, signal, ...filter }: FindOptions = {}): Promise<FoundAgent[]> {
+  async function find (pattern: string, { limit = 64, timeoutMs = 2_000, signal, spread, ...filter }: FindOptions & { spread?: string } = {}): Promise<FoundAgent[]> {
     const begun = performance.now()
     let cold = false
     const wanted = parsePattern(pattern)
@@ -83,18 +85,19 @@ export function createSearch ({ net, clock, logger, index, interests, hints, isO
       cold = true
       await look(pattern, limit, until)
     } else if (keeping.isLarge()) await keeping.refresh(pattern, limit, until)
-    const found = await choose(pattern, filter, limit)
+    const found = await choose(pattern, filter, limit, spread)
     if (found.length > 0) onFound(performance.now() - begun, cold)
     return found
   }
 
   /** Only as many are looked at closely as are wanted. */
-  async function choose (text: string, filter: AgentFilter, limit: number): Promise<FoundAgent[]> {
+  async function choose (text: string, filter: AgentFilter, limit: number, spread?: string): Promise<FoundAgent[]> {
     const pattern = parsePattern(text)
     const chosen = chooser(pattern, filter, compileSchema)
     const found: FoundAgent[] = []
     const now = clock.now()
-    for (const entry of ranked(index.match(pattern), region)) {
+    const matching = index.match(pattern)
+    for (const entry of spread === undefined ? ranked(matching, region) : leastLoaded(matching, limit, spread)) {
       if (found.length >= limit) break
       if (!keeping.isCurrent(text, entry)) continue
       const some = chosen(entry)

@@ -13,13 +13,13 @@ export interface Candidate {
 }
 
 export interface CallParts {
-  /** Who might do it. Looks for `timeoutMs` when nobody is known. */
-  candidates: (capability: string, options: { to?: string, timeoutMs: number }) => Promise<Candidate[]>
+  /** Who might do it. Looks for `timeoutMs` when nobody is known. Where there are more than are called, `spread` draws lots. */
+  candidates: (capability: string, options: { to?: string, timeoutMs: number, spread: string }) => Promise<Candidate[]>
   /**
-   * Announces straight to the candidates, and to the capability's domain by gossip when `wanted` still says so `afterMs`
-   * later. Tells which candidates cannot be reached.
+   * Announces straight to the candidates, and to the capability's domain by gossip when bids are still `wanted` `afterMs` later, or, when
+   * somebody has `answered` by then, `othersMs` later. Tells which candidates cannot be reached.
    */
-  announce: (envelope: Envelope, candidates: Candidate[], options: { gossip?: { afterMs: number, wanted: () => boolean }, unreachable: (agentId: string, why: string) => void }) => void
+  announce: (envelope: Envelope, candidates: Candidate[], options: { gossip?: { afterMs: number, othersMs: number, answered: () => boolean, wanted: () => boolean }, unreachable: (agentId: string, why: string) => void }) => void
   sender: () => Sender
   stateOf: (taskId: string) => RequesterTask | undefined
   /** Has an event stepped and written. */
@@ -35,8 +35,9 @@ export type Announce = (task: RequesterTask, round: number) => Promise<void>
 /** How long to look for candidates when nobody is known, in ms: in the first round, and in later ones. */
 const LOOK_MS = 1_000
 const LOOK_AGAIN_MS = 250
-/** The share of the window for bids that those already known have to themselves: one part of so many. */
-const KNOWN_FIRST = 4
+/** The share of the window for bids that those already known have to themselves: when none of them answers, and when some do. */
+const KNOWN_FIRST = 1 / 4
+const OTHERS_KNOWN = 1 / 2
 
 export function createCalls ({ candidates: look, announce, sender, stateOf, happen, inputBytes, clock, logger }: CallParts): Announce {
   const isOpen = (taskId: string, round: number): boolean => {
@@ -44,9 +45,14 @@ export function createCalls ({ candidates: look, announce, sender, stateOf, happ
     return task?.stage === 'announced' && task.round === round
   }
 
+  const isAnswered = (taskId: string): boolean => {
+    const task = stateOf(taskId)
+    return task?.stage === 'announced' && task.bids.length + task.passes.length > 0
+  }
+
   return async ({ spec, excluded }, round) => {
     const { taskId, capability, to, deadlineAt, bidWindowMs } = spec
-    const found = await look(capability, { to, timeoutMs: Math.min(round === 1 ? LOOK_MS : LOOK_AGAIN_MS, deadlineAt - clock.now()) }).catch(error => {
+    const found = await look(capability, { to, spread: `${taskId} ${round}`, timeoutMs: Math.min(round === 1 ? LOOK_MS : LOOK_AGAIN_MS, deadlineAt - clock.now()) }).catch(error => {
       logger.warn('looking for candidates failed', { taskId, why: messageOf(error) })
       return []
     })
@@ -55,7 +61,7 @@ export function createCalls ({ candidates: look, announce, sender, stateOf, happ
     const envelope = composeCall(spec, round, { inputBytes: inputBytes(taskId), excluded }, sender())
     happen(taskId, { type: 'called', at: clock.now(), round, asked: candidates.map(({ agentId }) => agentId) })
     announce(envelope, candidates, {
-      gossip: to === undefined ? { afterMs: bidWindowMs / KNOWN_FIRST, wanted: () => isOpen(taskId, round) } : undefined,
+      gossip: to === undefined ? { afterMs: bidWindowMs * KNOWN_FIRST, othersMs: bidWindowMs * OTHERS_KNOWN, answered: () => isAnswered(taskId), wanted: () => isOpen(taskId, round) } : undefined,
       unreachable: (provider, why) => { happen(taskId, { type: 'passed', at: clock.now(), provider, round, reason: why }) }
     })
   }

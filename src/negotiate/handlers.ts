@@ -2,9 +2,9 @@
  * The handlers at work under contract: each has a lease that is renewed while it runs, a way to talk to its requester, and
  * an end, by itself or by abort.
  */
-import { encodeJson, JSON_TYPE, parseJson } from './content.ts'
 import { A2aError, messageOf, toFailure, type Failure } from '../core/errors.ts'
 import { epochOf, type ProviderTask, type Outcome } from '../core/provider.ts'
+import { BYTES_TYPE, encodeJson, JSON_TYPE, parseJson } from '../wire/body.ts'
 import { MAX_CONTENT, type MessageName, type Payload } from '../wire/messages.ts'
 import type { TaskContext } from '../core/agent.ts'
 import type { JsonSchema } from '../core/capability.ts'
@@ -154,7 +154,7 @@ async function outcomeOf (capability: string, run: () => Promise<unknown>): Prom
 }
 
 function encodePart (data: unknown, mediaType?: string): { content: Uint8Array, mediaType: string } {
-  if (data instanceof Uint8Array) return { content: data, mediaType: mediaType ?? 'application/octet-stream' }
+  if (data instanceof Uint8Array) return { content: data, mediaType: mediaType ?? BYTES_TYPE }
   if (typeof data === 'string') return { content: Buffer.from(data), mediaType: mediaType ?? 'text/plain' }
   return { content: encodeJson(data), mediaType: mediaType ?? JSON_TYPE }
 }

@@ -5,11 +5,11 @@
  *   announced → bid → award ⇄ accept → run (heartbeats, progress, artifacts) → result ⇄ countersignature
  */
 import { createBook, type Machine } from './book.ts'
-import { encodeJson, JSON_TYPE, parseJson, toBase64 } from './content.ts'
 import { createHandlers, type Extra } from './handlers.ts'
 import { parseCapability } from '../core/capability.ts'
 import { A2aError, messageOf, toFailure, type Failure } from '../core/errors.ts'
 import { epochOf, openOffer, providerWakeAt, stepProvider, type ContractFacts, type Outcome, type ProviderEffect, type ProviderEvent, type ProviderTask } from '../core/provider.ts'
+import { encodeJson, JSON_TYPE, parseJson, toBase64 } from '../wire/body.ts'
 import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
 import { decodeEnvelope, signEnvelope } from '../wire/envelope.ts'
 import { hashOf } from '../wire/hash.ts'

@@ -4,7 +4,6 @@
  *   announce → bids → choose → award ⇄ accept → progress … → result ⇄ countersign
  */
 import { createBook, type Book, type Machine } from './book.ts'
-import { encodeJson, JSON_TYPE, toBase64 } from './content.ts'
 import { createCalls, type CallParts } from './calls.ts'
 import { rankBids } from './choice.ts'
 import { composeAward, type Sender } from './offers.ts'
@@ -15,6 +14,7 @@ import { createFeed, isLast, type EventFeed } from './work.ts'
 import { A2aError, messageOf, toFailure } from '../core/errors.ts'
 import { hasEnded, openTask, resumeTask, stepRequester, tickOf, wakeAt, winnerOf, type RequesterEffect, type RequesterEvent, type RequesterTask } from '../core/requester.ts'
 import { rankByValue, type RankingPolicy } from '../core/ranking.ts'
+import { BYTES_TYPE, encodeJson, JSON_TYPE, toBase64 } from '../wire/body.ts'
 import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
 import { signEnvelope } from '../wire/envelope.ts'
 import { hashOf } from '../wire/hash.ts'
@@ -265,7 +265,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
         const { name, append = false, last = false } = payloadOf(envelope, 'task.artifact')
         // What is late is refused, and its bytes are nothing to keep.
         const data = epoch === known?.epoch ? toBase64(envelope.content ?? new Uint8Array()) : ''
-        const { effects, done } = book.apply(taskId, { type: 'artifact', ...heard, sequence, name, append, last, mediaType: envelope.mediaType ?? 'application/octet-stream', data })
+        const { effects, done } = book.apply(taskId, { type: 'artifact', ...heard, sequence, name, append, last, mediaType: envelope.mediaType ?? BYTES_TYPE, data })
         await done
         refuseFenced(taskId, epoch, effects)
         return composeReply(envelope, 'ack', {}, author)

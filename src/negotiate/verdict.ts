@@ -1,5 +1,5 @@
 /** What a result is: the outcome it says, or a failure of its provider when it does not hold what it says. */
-import { parseJson } from './content.ts'
+import { parseJson } from '../wire/body.ts'
 import { hashOf } from '../wire/hash.ts'
 import { payloadOf } from '../wire/compose.ts'
 import type { Envelope } from '../core/envelope.ts'

@@ -15,6 +15,7 @@ import { createFlow } from './flow.ts'
 import { createFrameReader } from './frames.ts'
 import { CHANNEL } from './limits.ts'
 import { createOutbox } from './outbox.ts'
+import { vigil } from './vigil.ts'
 
 export interface ChannelParts {
   stream: Stream
@@ -81,6 +82,8 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
   let flushing = false
   /** Something has left in this turn already. */
   let gathering = false
+  /** The last turn had several messages. */
+  let crowded = false
   let reading = false
   /** What the transport was given and has not taken yet. */
   let given: Queued[] = []
@@ -106,17 +109,20 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
     if (!closed) flow.update()
   }
 
-  /** The first message of a turn of the event loop leaves at once, those after it together at the end of the turn. */
+  /**
+   * What is sent in one turn of the event loop leaves together at its end. While there is one message a turn it leaves at
+   * once: nobody follows it.
+   */
   function scheduleFlush (): void {
-    if (flushing) return
-    if (!gathering) {
-      gathering = true
-      setImmediate(() => {
-        gathering = false
-        if (!flushing && outbox.size > 0) start()
-      })
-      start()
-    }
+    if (flushing || gathering) return
+    gathering = true
+    const before = crowded ? 0 : 1
+    setImmediate(() => {
+      gathering = false
+      crowded = outbox.size + before > 1
+      if (!flushing && outbox.size > 0) start()
+    })
+    if (!crowded) start()
   }
 
   function start (): void {
@@ -195,6 +201,7 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
   stream.inactivityTimeout = 0
   stream.addEventListener('message', ({ data }) => {
     heardAt = clock.now()
+    vigil.heard()
     reader.push(data)
     readOn()
   })
@@ -215,6 +222,7 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
       const entry: Queued = { envelope, lane, caller: envelope.from, bytes: HEAD_BYTES + (envelope.content?.length ?? 0), until, onTaken, onFailed }
       outbox.add(entry)
       scheduleFlush()
+      vigil.said()
       return entry
     },
     takeBack: outbox.remove,

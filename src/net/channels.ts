@@ -45,6 +45,7 @@ export async function createChannels (host: Host, parts: Omit<PeerParts, 'peers'
     const known = peers.get(id)
     const peer = known ?? createPeer(id, { ...parts, peers: () => peers.size }, {
       onGreeted: () => { emit({ type: 'opened', peer: id }) },
+      onChanged: () => { emit({ type: 'changed', peer: id }) },
       onGone (_why, parted) {
         if (peers.get(id) !== peer) return
         peers.delete(id)
@@ -87,7 +88,7 @@ export async function createChannels (host: Host, parts: Omit<PeerParts, 'peers'
     const stop = onPeer(({ type, peer }) => {
       if (peer !== id) return
       if (type === 'opened') greeted.resolve()
-      else greeted.reject(new A2aError({ code: 'PEER_UNREACHABLE', peer: id, why: 'it closed the channel' }))
+      else if (type === 'closed') greeted.reject(new A2aError({ code: 'PEER_UNREACHABLE', peer: id, why: 'it closed the channel' }))
     })
     const cancel = clock.after(timeoutMs, () => { greeted.reject(new A2aError({ code: 'PEER_UNREACHABLE', peer: id, why: `it did not say hello within ${timeoutMs} ms` })) })
     greeted.promise.catch(() => {})

@@ -1,5 +1,6 @@
 /** Puts the network together: libp2p, channels, gossip, DHT, and the ways nodes find each other. */
 import { A2aError } from '../core/errors.ts'
+import type { Speaker } from '../core/ports.ts'
 import { verifyCredential } from '../identity/credential.ts'
 import { createChannels } from './channels.ts'
 import { createContacts } from './contacts.ts'
@@ -42,7 +43,15 @@ export async function createNet ({ seed, listen = DEFAULT_LISTEN, bootstrap = []
   const replies = createReplies(errorOf, clock)
   const router = createRouter({ self: selfDid, clock, logger, count, onLateReply: () => { count('NO_REPLY') } })
   const channels = await createChannels(host, { self, selfDid, credentials, userProof, router, replies, clock, logger, count })
-  const speakersHere = () => credentials().map(bytes => verifyCredential(bytes, clock.now())).map(({ agentId, peerId }) => ({ agentId, peerId }))
+  /** Our own are looked at with each message to ourselves. */
+  const own = new WeakMap<Uint8Array, Speaker>()
+  const speakersHere = () => credentials().map(bytes => {
+    const known = own.get(bytes)
+    if (known !== undefined) return known
+    const { agentId, peerId } = verifyCredential(bytes, clock.now())
+    own.set(bytes, { agentId, peerId })
+    return { agentId, peerId }
+  })
   const wire = createWire({ self, channels, router, replies, clock, count, speaksHere: agent => agent === selfDid || speakersHere().some(({ agentId }) => agentId === agent) })
   const keepers = createKeepers({ self, channels, contacts, rendezvous })
   const stopTrimming = trimConnections({ host, channels, isWanted: keepers.isWanted, clock, logger })

@@ -5,10 +5,8 @@
 import { peerIdFromString } from '@libp2p/peer-id'
 import { base58btc } from 'multiformats/bases/base58'
 import { newId } from '../wire/id.ts'
-import { A2aError, messageOf } from '../core/errors.ts'
 import { PROTOCOL_VERSION, type Envelope } from '../core/envelope.ts'
-import { CLOCK_TOLERANCE_MS, verifyCredential, type VerifiedCredential } from '../identity/credential.ts'
-import type { MessageName, Payload } from '../wire/messages.ts'
+import { messages, type MessageName, type Payload } from '../wire/messages.ts'
 
 /** The did:key of a peer's own key; undefined when it is not an Ed25519 key. */
 export function didOfPeer (peer: string): string | undefined {
@@ -32,22 +30,21 @@ export function nodeEnvelope<T extends MessageName> (from: string, type: T, payl
   }
 }
 
-export function helloPayload (credentials: Uint8Array[], userProof: string | undefined): Payload<'hello'> {
-  return { credentials: credentials.map(bytes => Buffer.from(bytes).toString('base64url')), ...(userProof === undefined ? {} : { user_proof: userProof }) }
+/** Our agents, as they are told to others: all at once in a hello, as far as they fit, and more of them in messages of their own. */
+export function helloPayload (credentials: readonly Uint8Array[], userProof: string | undefined): Payload<'hello'> {
+  return { credentials: credentials.map(toText), more: true, ...(userProof === undefined ? {} : { user_proof: userProof }) }
 }
 
-/** The agents that a peer's hello proves it speaks for. A credential that does not hold is passed to `refuse`, and is no reason to doubt the others. */
-export function speakersIn ({ credentials }: Payload<'hello'>, peer: string, now: number, refuse: (error: A2aError) => void): VerifiedCredential[] {
-  return credentials.flatMap(text => {
-    try {
-      const credential = verifyCredential(Buffer.from(text, 'base64url'), now)
-      if (credential.peerId !== peer) throw new A2aError({ code: 'CREDENTIAL_INVALID', why: `it is of ${credential.peerId} and was shown by ${peer}` })
-      return [credential]
-    } catch (error) {
-      refuse(error instanceof A2aError ? error : new A2aError({ code: 'CREDENTIAL_INVALID', why: messageOf(error) }))
-      return []
-    }
-  })
+export const morePayload = (credentials: readonly Uint8Array[]): Payload<'hello.more'> => ({ credentials: credentials.map(toText) })
+
+/** How many of these credentials, from the first on, one message may carry. */
+export function fitting (credentials: readonly Uint8Array[], most: number): number {
+  let room = HELLO_ROOM
+  const end = credentials.slice(0, most).findIndex(bytes => (room -= Math.ceil(bytes.length * 4 / 3) + 3) < 0)
+  return end === -1 ? Math.min(most, credentials.length) : end
 }
 
-export const stillHolds = ({ expires }: VerifiedCredential, now: number): boolean => now < expires + CLOCK_TOLERANCE_MS
+/** Characters for credentials in a hello; the rest of its payload is below 1 KiB. */
+const HELLO_ROOM = messages.hello.maxPayload - 1_024
+
+const toText = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url')

@@ -1,6 +1,6 @@
 /** The libp2p node: everything that is a choice about libp2p is here. */
 import { BlockList } from 'node:net'
-import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
+import { privateKeyFromRaw } from '@libp2p/crypto/keys'
 import { gossipsub, type GossipSub } from '@libp2p/gossipsub'
 import { identify, type Identify } from '@libp2p/identify'
 import { kadDHT, passthroughMapper, type KadDHT } from '@libp2p/kad-dht'
@@ -11,6 +11,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p } from 'libp2p'
 import type { ComponentLogger, Logger as Libp2pLogger } from '@libp2p/interface'
 import { A2aError, messageOf } from '../core/errors.ts'
+import { keyOfSeed, rawPublicKey } from '../identity/keys.ts'
 import { boundedDatastore } from './datastore.ts'
 import { CONNECTIONS, GOSSIP, KAD, STREAMS } from './limits.ts'
 import { fastNoise } from './noise.ts'
@@ -38,6 +39,13 @@ export interface Role {
 /** Longest that a timer can wait, in ms: 24 days. What would be done then is done in dht.ts, as often as it is needed. */
 const NEVER_MS = 2 ** 31 - 1
 
+/**
+ * Author and number of a gossip message, as libp2p's own ids have them. Without it gossipsub checks the signature of each
+ * copy before it sees that it is one, and in a mesh most messages are copies. Only messages that hold are remembered by it.
+ */
+const gossipId = ({ from, seqno }: { from?: Uint8Array, seqno?: Uint8Array }): string => `${latin1(from)} ${latin1(seqno)}`
+const latin1 = (bytes: Uint8Array = new Uint8Array()): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
+
 /** Between half and one and a half of it: nodes started together must not act together. */
 export const spread = (ms: number): number => ms * (0.5 + Math.random())
 
@@ -49,7 +57,8 @@ export const spread = (ms: number): number => ms * (0.5 + Math.random())
 export async function createHost (seed: Uint8Array, listen: string[], { isServer }: Role, scoreOf: (peer: string) => number): Promise<Host> {
   for (const address of listen) checkAddress(address)
   const websockets = listen.some(address => address.includes('/ws')) ? [(await import('@libp2p/websockets')).webSockets()] : []
-  const privateKey = await generateKeyPairFromSeed('Ed25519', seed)
+  // Its public half by Node's own code: libp2p's takes 60 ms to compute it from the seed.
+  const privateKey = privateKeyFromRaw(Uint8Array.from([...seed, ...rawPublicKey(keyOfSeed(seed))]))
   try {
     const host = await createLibp2p({
       privateKey,
@@ -103,6 +112,7 @@ export async function createHost (seed: Uint8Array, listen: string[], { isServer
           emitSelf: false,
           allowPublishToZeroTopicPeers: true,
           ignoreDuplicatePublishError: true,
+          fastMsgIdFn: gossipId,
           heartbeatInterval: spread(2_000),
           maxInboundDataLength: GOSSIP.rpcBytes,
           maxOutboundBufferSize: GOSSIP.outboundBytes,

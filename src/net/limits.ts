@@ -48,12 +48,17 @@ export const STREAMS = {
   inbound: 64,
   outbound: 128,
   /**
-   * How far a receive window may grow: what is under way when a transfer breaks, and is sent again. 1 MiB is no faster here.
-   * Below libp2p's read buffer of 4 MiB, so that a paused reader holds its peer up and does not reset it.
+   * How far a receive window may grow: what is under way when a transfer breaks, and is sent again. Below libp2p's read buffer
+   * of 4 MiB, so that a paused reader holds its peer up and does not reset it.
    */
-  windowBytes: 512 * KiB,
+  windowBytes: MiB,
+  /** After a break it grows to one part of so many of what has come since. Below 32 MiB it is yamux's 256 KiB. And what then waits for the reader. */
+  carefulPart: 128,
+  carefulAhead: 128 * KiB,
   /** Bytes that wait for the reader of a byte stream before the stream is paused. With the window, what a slow reader can pile up. */
   readAhead: 512 * KiB,
+  /** A byte stream that has moved so much holds the heap at its size until it ends (heap.ts). */
+  heldFromBytes: MiB,
   /** What is written of a byte stream in one piece: with its yamux header it fills a Noise record, so that neither is cut. */
   pieceBytes: 65_519 - 12
 } as const
@@ -65,6 +70,8 @@ export const CHANNEL = {
   /** Frames a second from one peer, and at once. Beyond it reading stops for a moment; nothing is dropped. */
   framesPerSecond: 200_000,
   frameBurst: 400_000,
+  /** How long messages of one peer are read on, in ms, before what follows from them is written and sent. Beyond it reading goes on in a later turn. */
+  sliceMs: 5,
   /** Handlers at work for one peer. Beyond it reading stops until one is done. */
   handlers: 256,
   /** Bytes that may wait for a place while a reply is awaited from the same peer. Beyond it reading stops all the same. */
@@ -75,6 +82,12 @@ export const CHANNEL = {
   lookMs: 100,
   /** Bytes handed to the transport in one piece, unless one message is larger. */
   batchBytes: 256 * KiB,
+  /** Most credentials in one hello; the others follow. What a node of the first version takes. */
+  helloCredentials: 128,
+  /** Credentials of a hello checked in one turn of the event loop, about 0.5 ms each; until all are, its channel is not read. */
+  checksATurn: 16,
+  /** Agents that one channel may speak for. Beyond it: OVERLOADED, and those are not heard. */
+  speakers: 1_024,
   /** Waiting for the first hello after a stream was opened, in ms. */
   helloMs: 5_000,
   /** A channel that heard nothing for so long asks whether the peer is there. Spread by a fifth. */
@@ -106,6 +119,21 @@ export const KAD = {
   lookingMs: 10_000,
   /** A record is put again before its time when the table has grown to so many times what it was. */
   growth: 2
+} as const
+
+/** Staying awake between messages that follow one another closely (vigil.ts). Times in ms. */
+export const VIGIL = {
+  /** From the last message on. About what it takes to fall asleep, be woken, and answer. */
+  forMs: 0.3,
+  /** So many messages, each so soon after the one before, show that it is worth it. */
+  close: 8,
+  closeMs: 1,
+  /** So many vigils in a row in vain, and it rests: twice as long each time, until one was not in vain. */
+  misses: 3,
+  restMs: 10,
+  longestRestMs: 60_000,
+  /** Spent before the loop looks again: a turn of the loop allocates. */
+  turnMs: 0.003
 } as const
 
 /** What libp2p keeps of what others tell it: peers, and the DHT's records. Beyond it, what was used longest ago goes. */

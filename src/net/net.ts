@@ -33,10 +33,10 @@ export interface Net extends AsyncDisposable {
   rttMs: (peer: string) => number | undefined
   /** Who takes messages of a type: they have been decoded, bounded, checked against their schema, and authenticated. One handler a type. */
   handle: (type: MessageName, handler: EnvelopeHandler) => void
-  /** `opened`: a peer's hello has arrived, its agents are known; again when they have changed. `closed`: its last channel is gone; `parted`: because one side did not need it any more, so it lives. Returns the way to stop listening. */
+  /** `opened`: a peer's first hello has arrived, its agents are known. `changed`: other agents speak there. `closed`: its last channel is gone; `parted`: because one side did not need it any more, so it lives. Returns the way to stop listening. */
   onPeer: (listener: (event: PeerEvent) => void) => () => void
   /** Agents that a connected peer has proven to speak for. */
-  speakers: (peer: string) => Speaker[]
+  speakers: (peer: string) => readonly Speaker[]
   /** The peer has proven to run as the same user on the same machine. Always true for ourselves. */
   sameUser: (peer: string) => boolean
   /** Tells every open channel who speaks here now: after a rotation, or when an agent was added. */
@@ -64,7 +64,7 @@ export interface Gossip {
   publish: (topic: string, envelope: Envelope) => Promise<void>
 }
 
-export type PeerEvent = { type: 'opened' | 'closed', peer: string, parted?: boolean }
+export type PeerEvent = { type: 'opened' | 'changed' | 'closed', peer: string, parted?: boolean }
 
 /** Where a node may be. */
 export interface Contact {

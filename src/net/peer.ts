@@ -5,16 +5,17 @@ import type { Stream } from '@libp2p/interface'
 import { A2aError, messageOf, type Failure } from '../core/errors.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Clock, Logger, Speaker } from '../core/ports.ts'
-import type { VerifiedCredential } from '../identity/credential.ts'
 import type { MessageName, Payload } from '../wire/messages.ts'
 import { createBudget } from './budget.ts'
 import { createChannel, type Channel, type Queued, type Sending } from './channel.ts'
-import { didOfPeer, helloPayload, nodeEnvelope, speakersIn, stillHolds } from './hello.ts'
+import { didOfPeer, fitting, helloPayload, morePayload, nodeEnvelope } from './hello.ts'
 import { checkDirect, type Refused } from './intake.ts'
 import { CHANNEL, OFFENCES, TOLLS } from './limits.ts'
 import { keepAlive } from './liveness.ts'
 import type { Replies } from './replies.ts'
 import type { Router } from './router.ts'
+import { createSpeakers, type Speakers } from './speakers.ts'
+import { createSlice } from './slice.ts'
 import type { UserProof } from './user-key.ts'
 
 /** What all peers share. */
@@ -35,8 +36,10 @@ export interface PeerParts {
 }
 
 export interface PeerEvents {
-  /** Its hello has arrived and says something new. */
+  /** Its first hello has arrived. */
   onGreeted: () => void
+  /** Other agents speak there than before. */
+  onChanged: () => void
   /** Its last channel is gone. `parted`: one side did not need it any more. */
   onGone: (why: string, parted: boolean) => void
   /** It does too much harm, or does not live any more. */
@@ -54,7 +57,7 @@ export interface Peer {
   takeBack: (message: Queued) => boolean
   greet: () => void
   greeted: () => boolean
-  speakers: () => Speaker[]
+  speakers: () => readonly Speaker[]
   sameUser: () => boolean
   rttMs: () => number | undefined
   /** Something may be read that could not be before. */
@@ -67,12 +70,18 @@ export interface Peer {
 }
 
 /** Messages that only keep a channel. */
-const IDLE_TALK: ReadonlySet<string> = new Set<MessageName>(['hello', 'ping', 'ack'])
+const IDLE_TALK: ReadonlySet<string> = new Set<MessageName>(['hello', 'hello.more', 'ping', 'ack'])
 
 /** One of its streams. */
 interface Line {
   channel: Channel
   greeted: boolean
+  /** Who speaks there. */
+  speakers: Speakers
+  /** It takes news, without all it knows already. */
+  takesMore: boolean
+  /** The credentials it has been told, the very arrays. */
+  told: ReadonlySet<Uint8Array>
   stop: () => void
 }
 
@@ -87,10 +96,8 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
   const frames = createBudget(CHANNEL.framesPerSecond, CHANNEL.frameBurst, clock.now)
   const answers = createBudget(OFFENCES.answersPerSecond, OFFENCES.answersPerSecond, clock.now)
   const lines = new Set<Line>()
-  let credentials: VerifiedCredential[] = []
-  let shownBefore: ReadonlySet<string> = new Set()
   let sameUser = false
-  let greetedAs: string | undefined
+  let greeted = false
   let rttMs: number | undefined
   let working = 0
   const parked: Array<{ envelope: Envelope, line: Line, bytes: number, places: number }> = []
@@ -98,18 +105,25 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
   let unparking = false
   let overdrawn = false
   let usedAt = clock.now()
+  const slice = createSlice(CHANNEL.sliceMs, readOn)
   let offences = { count: 0, since: 0 }
 
-  const speakers = (): Speaker[] => credentials.filter(credential => stillHolds(credential, clock.now())).map(({ agentId, peerId }) => ({ agentId, peerId }))
+  const speakers = (): readonly Speaker[] => {
+    const [first, ...others] = [...lines].map(line => line.speakers.all())
+    return others.length === 0 ? first ?? [] : [...new Map([first ?? [], ...others].flat().map(speaker => [speaker.agentId, speaker])).values()]
+  }
 
-  const speaks = (agent: string, type: string): boolean =>
-    (agent === did && !type.startsWith('task.')) || credentials.some(credential => credential.agentId === agent && stillHolds(credential, clock.now()))
+  function speaks (agent: string, type: string): boolean {
+    if (agent === did) return !type.startsWith('task.')
+    for (const line of lines) if (line.speakers.speaks(agent)) return true
+    return false
+  }
 
   /**
    * Reading stops while too many handlers work for this peer. But when we wait for replies from it, they must get
    * through: a handler may be what waits for them. What comes before them then waits here.
    */
-  const mayRead = (): boolean => !overdrawn && (working < CHANNEL.handlers || (replies.waiting(id) > 0 && parkedBytes < CHANNEL.parkedBytes))
+  const mayRead = (): boolean => !overdrawn && slice.left() && (working < CHANNEL.handlers || (replies.waiting(id) > 0 && parkedBytes < CHANNEL.parkedBytes))
 
   function readOn (): void {
     for (const { channel } of lines) channel.readOn()
@@ -119,11 +133,14 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
     const openedAt = performance.now()
     const line: Line = {
       greeted: false,
+      speakers: createSpeakers({ peer: id, clock, refuse: error => { refuse({ error, isReply: true }, line) } }),
+      takesMore: false,
+      told: new Set(),
       stop: () => {},
       channel: createChannel({
         stream,
         peer: id,
-        mayRead,
+        mayRead: () => mayRead() && !line.speakers.checking(),
         onFrame: bytes => { take(bytes, line) },
         onGarbage: ({ code, message }) => {
           parts.count(code)
@@ -159,15 +176,14 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
       if (QUERIES.has(envelope.type)) spend(TOLLS.query)
       else if (envelope.auth !== undefined && !sameUser) spend(TOLLS.signed)
       if (envelope.type === 'hello') {
-        const { credentials: shown } = envelope.payload as Payload<'hello'>
-        spend(TOLLS.signed * shown.filter(text => !shownBefore.has(text)).length)
-        shownBefore = new Set(shown)
         if (!line.greeted && line.channel.ours) rttMs = performance.now() - openedAt
         line.greeted = true
         greetedBy(envelope.payload as Payload<'hello'>, line)
       } else if (!line.greeted) {
         parts.count('MESSAGE_MALFORMED')
         line.channel.abort('it spoke before it said hello')
+      } else if (envelope.type === 'hello.more') {
+        hear(line, envelope.payload as Payload<'hello.more'>, false)
       } else if (!replies.settle(id, envelope)) {
         const places = Math.max(QUERIES.has(envelope.type) ? TOLLS.queryPlaces : 1, Math.ceil(bytes.length / TOLLS.bytesPerPlace))
         if (working < CHANNEL.handlers) work(envelope, line, places)
@@ -226,12 +242,24 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
   }
 
   function greetedBy (payload: Payload<'hello'>, line: Line): void {
-    credentials = speakersIn(payload, id, clock.now(), error => { refuse({ error, isReply: true }, line) })
     sameUser = payload.user_proof !== undefined && parts.userProof.holds(id, self, payload.user_proof)
-    const as = credentials.map(({ agentId }) => agentId).sort().join()
-    if (as === greetedAs) return
-    greetedAs = as
-    events.onGreeted()
+    line.takesMore = payload.more === true
+    hear(line, payload, true)
+    if (line.takesMore) introduce(line)
+  }
+
+  function hear (line: Line, { credentials }: Payload<'hello' | 'hello.more'>, anew: boolean): void {
+    let held = false
+    const fresh = line.speakers.hear(credentials, anew, changed => {
+      if (!lines.has(line)) return
+      if (!greeted) {
+        greeted = true
+        events.onGreeted()
+      } else if (changed) events.onChanged()
+      if (held) line.channel.readOn()
+    })
+    held = line.speakers.checking()
+    spend(TOLLS.signed * fresh)
   }
 
   function refuse ({ error, cause, type, isReply }: Refused, line: Line): void {
@@ -275,9 +303,29 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
     })
   }
 
-  function hello ({ channel }: Line): void {
-    const envelope = nodeEnvelope(selfDid, 'hello', helloPayload(parts.credentials(), parts.userProof.make(self, id)), undefined, clock.now())
-    channel.send(envelope, { onFailed: error => { logger.debug('a hello could not be sent', { peer: id, why: messageOf(error) }) } })
+  /** Says who speaks here, as far as it fits. */
+  function hello (line: Line): void {
+    const credentials = parts.credentials()
+    const first = credentials.slice(0, fitting(credentials, CHANNEL.helloCredentials))
+    line.told = new Set(first)
+    tell(line, 'hello', helloPayload(first, parts.userProof.make(self, id)))
+  }
+
+  /** Tells who was not told yet. A node of an earlier version knows only whole hellos. */
+  function introduce (line: Line): void {
+    if (!line.takesMore) { hello(line); return }
+    const credentials = parts.credentials()
+    let fresh = credentials.filter(credential => !line.told.has(credential))
+    line.told = new Set(credentials)
+    while (fresh.length > 0) {
+      const count = fitting(fresh, CHANNEL.checksATurn)
+      tell(line, 'hello.more', morePayload(fresh.slice(0, count)))
+      fresh = fresh.slice(count)
+    }
+  }
+
+  function tell<T extends 'hello' | 'hello.more'> ({ channel }: Line, type: T, payload: Payload<T>): void {
+    channel.send(nodeEnvelope(selfDid, type, payload, undefined, clock.now()), { onFailed: error => { logger.debug('a hello could not be sent', { peer: id, why: messageOf(error) }) } })
   }
 
   function drop (line: Line, why: string, parted: boolean): void {
@@ -309,8 +357,8 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
       return undefined
     },
     takeBack: message => [...lines].some(({ channel }) => channel.takeBack(message)),
-    greet () { for (const line of lines) hello(line) },
-    greeted: () => greetedAs !== undefined,
+    greet () { for (const line of lines) introduce(line) },
+    greeted: () => greeted,
     speakers,
     sameUser: () => sameUser,
     rttMs: () => rttMs,

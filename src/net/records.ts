@@ -6,6 +6,7 @@
 import { Socket } from 'node:net'
 import type { MessageStream } from '@libp2p/interface'
 import type { Uint8ArrayList } from 'uint8arraylist'
+import { takeDirectly } from './direct.ts'
 import { LARGE_BYTES, release, sent } from './memory.ts'
 
 type Bytes = Uint8Array | Uint8ArrayList
@@ -15,6 +16,7 @@ interface NoiseStream extends MessageStream {
   handshake: { encrypt: (plaintext: Bytes) => Bytes, decrypt: (record: Bytes) => Bytes }
   decoder: { buffer: Uint8ArrayList, decode: (bytes: Bytes) => Iterable<Bytes> }
   decrypt: (record: Bytes) => Bytes
+  onData: (bytes: Bytes) => void
 }
 
 /** TCPSocketMultiaddrConnection of @libp2p/tcp. */
@@ -39,21 +41,29 @@ const SPARE_BUFFERS = 8
 export function speedUp (raw: MessageStream, encrypted: MessageStream): boolean {
   if (!isSocketStream(raw) || !isNoiseStream(encrypted)) return false
   const { handshake } = encrypted
-  encrypted.decoder = createRecordReader(encrypted.decoder.buffer)
+  const output = writeRecords(raw, encrypted)
+  encrypted.decoder = createRecordReader(encrypted.decoder.buffer, output.afterRead)
   encrypted.decrypt = record => handshake.decrypt(record)
-  writeRecords(raw, encrypted)
+  takeDirectly(raw, bytes => {
+    try {
+      for (const record of encrypted.decoder.decode(bytes)) encrypted.onData(encrypted.decrypt(record))
+    } catch (error) {
+      encrypted.abort(error as Error)
+    }
+  })
   return true
 }
 
 const isSocketStream = (stream: MessageStream): stream is SocketStream => 'socket' in stream && stream.socket instanceof Socket && 'writeStatus' in stream
 
-const isNoiseStream = (stream: MessageStream): stream is NoiseStream => 'decoder' in stream && 'decrypt' in stream && 'handshake' in stream
+const isNoiseStream = (stream: MessageStream): stream is NoiseStream => 'decoder' in stream && 'decrypt' in stream && 'onData' in stream && 'handshake' in stream
 
 /**
  * Puts records together in one place that is used again and again: each is decrypted before the next is taken.
  * @param begun what the stock decoder had of the next record
+ * @param onRead the socket has given something
  */
-function createRecordReader (begun: Uint8ArrayList): NoiseStream['decoder'] {
+function createRecordReader (begun: Uint8ArrayList, onRead: () => void): NoiseStream['decoder'] {
   /** Grows to what is needed: most connections never see a large record, and 64 KiB for each of 20 would be most of a node's memory. */
   let place = new Uint8Array(SMALL_RECORD)
   const prefix = new Uint8Array(PREFIX_BYTES)
@@ -63,6 +73,7 @@ function createRecordReader (begun: Uint8ArrayList): NoiseStream['decoder'] {
   return {
     buffer: begun,
     * decode (bytes) {
+      onRead()
       const pieces = [...begun, ...(bytes instanceof Uint8Array ? [bytes] : bytes)]
       begun.consume(begun.byteLength)
       for (const piece of pieces) {
@@ -95,7 +106,7 @@ function createRecordReader (begun: Uint8ArrayList): NoiseStream['decoder'] {
  * streams) goes into as few records as it fits, and records into as few writes. What comes first goes at once when it is
  * small, and so does what is enough for a write.
  */
-function writeRecords (raw: SocketStream, encrypted: NoiseStream): void {
+function writeRecords (raw: SocketStream, encrypted: NoiseStream): { afterRead: () => void } {
   const { handshake: { encrypt } } = encrypted
   const sendAsBefore = encrypted.send.bind(encrypted)
   const output = createOutput(raw.socket, () => { encrypted.writableNeedsDrain = true })
@@ -103,6 +114,7 @@ function writeRecords (raw: SocketStream, encrypted: NoiseStream): void {
   let queued = 0
   let filled = 0
   let scheduled = false
+  let isFirst = true
 
   function flush (): void {
     if (queued === 0 || raw.writeStatus !== 'writable') return
@@ -140,14 +152,20 @@ function writeRecords (raw: SocketStream, encrypted: NoiseStream): void {
     queued += bytes.byteLength
     if (queued >= RECORDS_PER_WRITE * RECORD_BYTES) {
       if (!encrypted.writableNeedsDrain) flush()
-    } else if (!scheduled) {
-      scheduled = true
-      setImmediate(() => {
-        scheduled = false
-        if (!encrypted.writableNeedsDrain) flush()
-      })
+    } else {
+      if (!scheduled) {
+        scheduled = true
+        setImmediate(() => {
+          scheduled = false
+          isFirst = true
+          if (!encrypted.writableNeedsDrain) flush()
+        })
+      }
       // A small message that comes first does not wait: it wakes the other end while the others are put together.
-      if (queued < LARGE_BYTES && !encrypted.writableNeedsDrain) flush()
+      if (isFirst && queued < LARGE_BYTES && !encrypted.writableNeedsDrain) {
+        isFirst = false
+        flush()
+      }
     }
     return !encrypted.writableNeedsDrain
   }
@@ -160,6 +178,7 @@ function writeRecords (raw: SocketStream, encrypted: NoiseStream): void {
       await close(options)
     }
   }
+  return { afterRead: () => { isFirst = true } }
 }
 
 /** Collects records into buffers, which are used again once the socket has taken them. */

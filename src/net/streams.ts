@@ -8,11 +8,14 @@ import type { Uint8ArrayList } from 'uint8arraylist'
 import { A2aError, messageOf } from '../core/errors.ts'
 import type { Logger } from '../core/ports.ts'
 import type { Channels } from './channels.ts'
+import { takeDirectly } from './direct.ts'
 import { createFlow } from './flow.ts'
+import { holdHeap } from './heap.ts'
 import type { Host } from './libp2p.ts'
 import { CHANNEL, STREAMS } from './limits.ts'
 import { releaseReceived } from './memory.ts'
 import { createPipe } from './pipe.ts'
+import { growSlowly } from './windows.ts'
 
 /** One end of a stream. Iterate it once. */
 export interface ByteStream extends AsyncIterable<Uint8Array | Uint8ArrayList> {
@@ -26,6 +29,8 @@ export interface ByteStream extends AsyncIterable<Uint8Array | Uint8ArrayList> {
   abort: (why: string) => void
   /** Gives back the memory of bytes that were read and that nobody looks at any more. Optional, and worth it where megabytes stream by. */
   release: (bytes: Uint8Array | Uint8ArrayList) => void
+  /** From now on little is under way at once, at first: for who has seen it break. */
+  careful: () => void
   /** Aborted once the stream has ended both ways, or was aborted. */
   readonly closed: AbortSignal
 }
@@ -121,15 +126,27 @@ function toByteStream (stream: Stream, peer: string): ByteStream {
   let ended = false
   let failure: A2aError | undefined
   let wake = (): void => {}
-  const flow = createFlow(stream, () => waiting < STREAMS.readAhead)
+  let moved = 0
+  let ahead: number = STREAMS.readAhead
+  const flow = createFlow(stream, () => waiting < ahead)
+
+  function count (bytes: number): void {
+    const before = moved
+    moved += bytes
+    if (before >= STREAMS.heldFromBytes || moved < STREAMS.heldFromBytes || closed.signal.aborted) return
+    closed.signal.addEventListener('abort', holdHeap(), { once: true })
+  }
 
   stream.inactivityTimeout = 0
-  stream.addEventListener('message', ({ data }) => {
-    chunks.push(data)
-    waiting += data.byteLength
+  function take (bytes: Uint8Array | Uint8ArrayList): void {
+    chunks.push(bytes)
+    waiting += bytes.byteLength
+    count(bytes.byteLength)
     flow.update()
     wake()
-  })
+  }
+  takeDirectly(stream, take)
+  stream.addEventListener('message', ({ data }) => { take(data) })
   stream.addEventListener('remoteCloseWrite', () => {
     ended = true
     wake()
@@ -167,6 +184,7 @@ function toByteStream (stream: Stream, peer: string): ByteStream {
     closed: closed.signal,
     async write (bytes) {
       if (failure !== undefined) throw failure
+      count(bytes.byteLength)
       try {
         for (let from = 0; from < bytes.byteLength && stream.status === 'open'; from += STREAMS.pieceBytes) {
           const piece = bytes.byteLength <= STREAMS.pieceBytes ? bytes : pieceOf(bytes, from)
@@ -191,6 +209,10 @@ function toByteStream (stream: Stream, peer: string): ByteStream {
       wake()
     },
     release: releaseReceived,
+    careful () {
+      ahead = STREAMS.carefulAhead
+      growSlowly(stream)
+    },
     [Symbol.asyncIterator]: read
   }
 }

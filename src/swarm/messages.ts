@@ -12,11 +12,19 @@ export type ToWorker =
   | { type: 'end' }
 
 export type FromWorker =
-  | { type: 'ready', agents: string[], elapsedMs: number }
+  | { type: 'ready', agents: string[], node: SwarmNode, elapsedMs: number }
   | { type: 'discovered', found: number, elapsedMs: number }
   | { type: 'stats', stats: WorkerStats }
-  | { type: 'drained', stats: WorkerStats, taskMs: number[], findMs: number[] }
+  /** Times of single tasks and searches, in ms. `awardMs`: from asking to the first award. */
+  | { type: 'drained', stats: WorkerStats, taskMs: number[], awardMs: number[], findMs: number[] }
   | { type: 'failed', why: string }
+
+/** Where the node of a process is. */
+export interface SwarmNode {
+  pid: number
+  peerId: string
+  addresses: string[]
+}
 
 export interface WorkerStats {
   found: number

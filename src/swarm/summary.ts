@@ -1,7 +1,7 @@
 import { percentile } from './sample.ts'
 import type { Plan } from './plan.ts'
 import type { ChildProcess } from 'node:child_process'
-import type { WorkerStats } from './messages.ts'
+import type { SwarmNode, WorkerStats } from './messages.ts'
 
 /** One forked process, and the last that was heard of it. */
 export interface Worker {
@@ -11,7 +11,8 @@ export interface Worker {
   readyMs?: number
   discovered?: { found: number, elapsedMs: number }
   stats?: WorkerStats
-  samples?: { taskMs: number[], findMs: number[] }
+  node?: SwarmNode
+  samples?: { taskMs: number[], awardMs: number[], findMs: number[] }
   /** Why it is gone. */
   lost?: string
   stderr: string
@@ -29,7 +30,7 @@ export interface Summary {
   elapsedMs: number
   startMs: number
   discovery: { complete: boolean, found: number, expected: number, recall: number, completeMs: number, p50Ms: number, p99Ms: number }
-  tasks: { started: number, completed: number, failed: number, lost: number, reawards: number, perSecond: number, p50Ms: number, p99Ms: number, failures: Record<string, number> }
+  tasks: { started: number, completed: number, failed: number, lost: number, reawards: number, perSecond: number, p50Ms: number, p99Ms: number, awardP50Ms: number, awardP99Ms: number, failures: Record<string, number> }
   workersLost: number
   perProcess: Array<{ process: number, pid?: number, agents: number, rssBytes: number, cpuMs: number, lost?: string }>
 }
@@ -56,6 +57,7 @@ export function summarize ({ plan, workers, expected, startMs, trafficMs, elapse
   const found = sum(({ discovered, stats }) => discovered?.found ?? stats?.found)
   const toFind = expected * workers.length
   const taskMs = workers.flatMap(({ samples }) => samples?.taskMs ?? [])
+  const awardMs = workers.flatMap(({ samples }) => samples?.awardMs ?? [])
   const findMs = workers.flatMap(({ samples }) => samples?.findMs ?? [])
   const failures: Record<string, number> = {}
   for (const [code, count] of workers.flatMap(({ stats }) => Object.entries(stats?.failures ?? {}))) failures[code] = (failures[code] ?? 0) + count
@@ -78,6 +80,7 @@ export function summarize ({ plan, workers, expected, startMs, trafficMs, elapse
       reawards: sum(({ stats }) => stats?.reawards),
       perSecond: trafficMs === 0 ? 0 : round(completed / trafficMs * 1_000),
       p50Ms: round(percentile(taskMs, 0.5)), p99Ms: round(percentile(taskMs, 0.99)),
+      awardP50Ms: round(percentile(awardMs, 0.5)), awardP99Ms: round(percentile(awardMs, 0.99)),
       failures
     },
     workersLost,

@@ -7,11 +7,12 @@
  */
 import { fork, type ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { getCompileCacheDir } from 'node:module'
 import { tmpdir } from 'node:os'
-import { extname, join } from 'node:path'
+import { dirname, extname, join } from 'node:path'
 import { planSwarm } from './plan.ts'
 import { summarize, type Summary } from './summary.ts'
-import type { FromWorker, ToWorker, WorkerStats } from './messages.ts'
+import type { FromWorker, SwarmNode, ToWorker, WorkerStats } from './messages.ts'
 import type { Worker } from './summary.ts'
 
 export interface SwarmOptions {
@@ -21,6 +22,8 @@ export interface SwarmOptions {
   forMs: number
   /** Tasks a second, by all processes together. */
   rate: number
+  /** Called when everybody has been found (or time was up), with the nodes that live; the traffic waits for it. */
+  beforeTraffic?: (nodes: SwarmNode[]) => Promise<void>
   /** Ends the swarm early, with the summary so far. */
   signal?: AbortSignal
   onEvent?: (event: SwarmEvent) => void
@@ -36,13 +39,17 @@ export type SwarmEvent =
   /** Sums over all processes, once a second. */
   | { event: 'state', phase: Phase, elapsedMs: number, ready: number, found: number, expected: number, started: number, completed: number, failed: number, open: number, rssBytes: number }
 
+/** What this process has compiled, they need not compile again. */
+const cached = getCompileCacheDir()
+const CACHE = cached === undefined ? {} : { NODE_COMPILE_CACHE: dirname(cached) }
+
 const START_MS = 60_000
 const DRAIN_MS = 35_000
 const END_MS = 5_000
 const STATE_MS = 1_000
 
 /** Runs a swarm from beginning to end. Its files are in a temporary folder, which is removed. */
-export async function runSwarm ({ agents, processes, forMs, rate, signal, onEvent = () => undefined }: SwarmOptions): Promise<Summary> {
+export async function runSwarm ({ agents, processes, forMs, rate, signal, beforeTraffic, onEvent = () => undefined }: SwarmOptions): Promise<Summary> {
   const plan = planSwarm(agents, processes)
   const folder = mkdtempSync(join(tmpdir(), 'a2a-swarm-'))
   const begun = performance.now()
@@ -54,7 +61,7 @@ export async function runSwarm ({ agents, processes, forMs, rate, signal, onEven
 
   const workers = plan.processes.map((_, number): Worker => {
     // the same ending as this file: sources run as they are, dist/ as JavaScript
-    const child = fork(join(import.meta.dirname, `worker${extname(import.meta.filename)}`), [], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+    const child = fork(join(import.meta.dirname, `worker${extname(import.meta.filename)}`), [], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], env: { ...process.env, ...CACHE } })
     const worker: Worker = { number, child, agents: [], stderr: '' }
     onEvent({ event: 'worker-started', process: number, pid: child.pid })
     const lose = (why: string): void => {
@@ -67,7 +74,7 @@ export async function runSwarm ({ agents, processes, forMs, rate, signal, onEven
     child.on('error', error => lose(error.message))
     child.on('exit', (code, killedBy) => lose(`ended ${killedBy === null ? `with status ${code}` : `by ${killedBy}`} ${worker.stderr.trim()}`.trim()))
     child.on('message', (message: FromWorker) => {
-      if (message.type === 'ready') Object.assign(worker, { agents: message.agents, readyMs: message.elapsedMs })
+      if (message.type === 'ready') Object.assign(worker, { agents: message.agents, node: message.node, readyMs: message.elapsedMs })
       else if (message.type === 'discovered') worker.discovered = message
       else if (message.type === 'stats') worker.stats = message.stats
       else if (message.type === 'drained') Object.assign(worker, { stats: message.stats, samples: message })
@@ -126,6 +133,7 @@ export async function runSwarm ({ agents, processes, forMs, rate, signal, onEven
       tellAll(() => ({ type: 'discover', expected, timeoutMs }))
       await until(({ discovered }) => discovered !== undefined, timeoutMs + 5_000)
     }
+    if (signal?.aborted !== true) await beforeTraffic?.(living().flatMap(({ node }) => node ?? []))
     if (signal?.aborted !== true) {
       enter('traffic')
       const from = elapsed()

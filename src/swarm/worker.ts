@@ -18,6 +18,7 @@ const LOOK_MS = 250
 const silent: Logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
 const stats: Omit<WorkerStats, 'rssBytes' | 'cpuMs'> = { found: 0, started: 0, completed: 0, failed: 0, open: 0, reawards: 0, failures: {} }
 const taskMs = sample()
+const awardMs = sample()
 const findMs = sample()
 const traffic = new AbortController()
 let node: Node | undefined
@@ -37,7 +38,7 @@ async function start ({ home, rendezvous, agents: [first, ...others] }: ToWorker
   // All at once: each waits for its advert to get round, and a hundred would wait for each other.
   const planned = [first, ...others]
   await Promise.all(node.agents.map((agent, i) => provide(agent, planned[i]?.capabilities ?? [])))
-  tell({ type: 'ready', agents: node.agents.map(({ id }) => id), elapsedMs: performance.now() - begun })
+  tell({ type: 'ready', agents: node.agents.map(({ id }) => id), node: { pid: process.pid, peerId: node.peerId, addresses: node.addresses() }, elapsedMs: performance.now() - begun })
   setInterval(() => tell({ type: 'stats', stats: current() }), STATS_MS).unref()
 }
 
@@ -83,7 +84,11 @@ async function delegate (agent: Agent, capability: string): Promise<void> {
   try {
     const work = agent.delegate(capability, input, { maxDurationMs: TASK_MS })
     let awards = 0
-    for await (const event of work) if (event.event === 'awarded' && ++awards > 1) stats.reawards++
+    for await (const { event } of work) {
+      if (event !== 'awarded') continue
+      if (++awards === 1) awardMs.add(performance.now() - begun)
+      else stats.reawards++
+    }
     const { output } = await work.result
     if (isRight(capability, input, output)) stats.completed++
     else fail('WRONG_RESULT')
@@ -104,7 +109,7 @@ async function drain (timeoutMs: number): Promise<void> {
   traffic.abort()
   const begun = performance.now()
   while (stats.open > 0 && performance.now() - begun < timeoutMs) await wait(20)
-  tell({ type: 'drained', stats: current(), taskMs: taskMs.values(), findMs: findMs.values() })
+  tell({ type: 'drained', stats: current(), taskMs: taskMs.values(), awardMs: awardMs.values(), findMs: findMs.values() })
 }
 
 async function obey (message: ToWorker): Promise<void> {

@@ -14,9 +14,10 @@ const text = (max: number) => z.string().check(z.maxLength(max))
 const count = z.int().check(z.nonnegative())
 const amount = z.number().check(z.nonnegative())
 const share = z.number().check(z.gte(0), z.lte(1))
-const base64 = (maxBytes: number) => z.base64url().check(z.maxLength(Math.ceil(maxBytes * 4 / 3)))
+/** Not z.base64url(): it decodes all that it looks at. */
+const base64 = (maxBytes: number) => z.string().check(z.maxLength(Math.ceil(maxBytes * 4 / 3)), z.refine(given => given.length % 4 !== 1 && /^[\w-]*$/.test(given), 'is no base64url'))
 /** SHA-256 in base64url. */
-const hash = z.base64url().check(z.length(43))
+const hash = z.string().check(z.regex(/^[\w-]{43}$/))
 const jsonSchema = z.record(z.string(), z.unknown())
 const addresses = z.array(text(256)).check(z.maxLength(16))
 
@@ -91,8 +92,15 @@ export const messages = {
       credentials: z.array(base64(1_024)).check(z.maxLength(128)),
       /** Proof of being the same user on the same machine; see net/rendezvous.ts. */
       user_proof: z.optional(hash),
-      software: z.optional(text(64))
+      software: z.optional(text(64)),
+      /** It takes `hello.more`: only news is told to it from then on. */
+      more: z.optional(z.boolean())
     })
+  },
+  /** Agents beside those of the hello before, or newer credentials of the same. */
+  'hello.more': {
+    signed: false, maxPayload: 64 * KiB, maxContent: 0,
+    payload: z.object({ credentials: z.array(base64(1_024)).check(z.maxLength(128)) })
   },
   error: { ...small, payload: z.object({ failure }) },
   ack: { ...small, payload: z.object({}) },
@@ -241,7 +249,7 @@ export type MessageName = keyof typeof messages
 export type Payload<T extends MessageName> = z.infer<(typeof messages)[T]['payload']>
 
 /** What keeps a channel, a lease or a contract alive does not wait behind data. Nothing is here that must not overtake what its sender said before. */
-const CONTROL: ReadonlySet<string> = new Set<MessageName>(['hello', 'error', 'ack', 'ping', 'task.heartbeat', 'task.accept', 'task.refuse', 'task.settled'])
+const CONTROL: ReadonlySet<string> = new Set<MessageName>(['hello', 'hello.more', 'error', 'ack', 'ping', 'task.heartbeat', 'task.accept', 'task.refuse', 'task.settled'])
 const LOW: ReadonlySet<string> = new Set<MessageName>(['advert.list'])
 
 export const laneOf = (type: string): Lane => CONTROL.has(type) ? 'control' : LOW.has(type) ? 'low' : 'normal'

@@ -18,14 +18,25 @@ function stage () {
   }
   const { announce } = createAnnouncer({ net, clock, logger: SILENT })
   let open = true
-  const gossip = { topic: 'domain', afterMs: 50, wanted: () => open }
-  return { clock, sent, announce, gossip, close: () => { open = false } }
+  let heard = false
+  const gossip = { topic: 'domain', afterMs: 50, othersMs: 100, answered: () => heard, wanted: () => open }
+  return { clock, sent, announce, gossip, close: () => { open = false }, answer: () => { heard = true } }
 }
 
 it('asks those it knows first, each node once, and the domain when they have not all answered soon', () => {
   const { clock, sent, announce, gossip } = stage()
   announce(call, known, { gossip, unreachable: () => {} })
   clock.advance(49)
+  assert.deepEqual(sent, ['p'])
+  clock.advance(1)
+  assert.deepEqual(sent, ['p', 'domain'])
+})
+
+it('gives the others longer once one of them has answered: they are busy, not gone', () => {
+  const { clock, sent, announce, gossip, answer } = stage()
+  announce(call, known, { gossip, unreachable: () => {} })
+  answer()
+  clock.advance(99)
   assert.deepEqual(sent, ['p'])
   clock.advance(1)
   assert.deepEqual(sent, ['p', 'domain'])

@@ -83,6 +83,7 @@ describe('a quick run', () => {
     const report = await runBench({ quick: true, rounds: 50, sections: [requests, oneWay], subjects: [subjectOf('tcp')], command, signal: stop.signal, onProgress: text => { if (text.startsWith('round 2')) stop.abort() } })
     assert.equal(report.interrupted, true)
     assert.deepEqual(report.failures, [])
+    assert.deepEqual(report.unmeasured, [{ section: 'requests', title: 'Request and reply', begun: true }, { section: 'one-way', title: 'One-way messages', begun: false }])
     assert.equal(report.tables.find(({ id }) => id === 'latency')?.rows[0]?.rounds.length, 1)
     assert.deepEqual(folders(), before)
     assert.deepEqual(childrenOf(process.pid), [])
@@ -98,8 +99,10 @@ describe('the subjects', () => {
 
 describe('a2a-node bench', () => {
   it('takes its processes along when it is interrupted', { skip: process.platform !== 'linux' }, async () => {
-    const child = spawn(process.execPath, [join(import.meta.dirname, '../../src/cli/main.ts'), 'bench', '--quick', '--only', 'requests'], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, [join(import.meta.dirname, '../../src/cli/main.ts'), 'bench', '--quick', '--only', 'requests,one-way'], { stdio: ['ignore', 'pipe', 'pipe'] })
     let said = ''
+    let shown = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => { shown += text })
     let measured: number[] = []
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       said += text
@@ -107,8 +110,9 @@ describe('a2a-node bench', () => {
       measured = childrenOf(child.pid ?? 0)
       child.kill('SIGINT')
     })
-    const [code] = await once(child, 'exit') as [number]
+    const [code] = await once(child, 'close') as [number]
     assert.equal(code, 130)
+    assert.match(shown, /not measured +Request and reply \(only in part\), One-way messages/)
     assert.ok(measured.length >= 2, said)
     for (const pid of measured) assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' })
   })

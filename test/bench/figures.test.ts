@@ -21,7 +21,7 @@ const table: Table = {
   ])
 }
 const report: Report = {
-  at: '2026-01-02T03:04:05.678Z', command: 'npx a2a-node bench', quick: false, rounds: 3, interrupted: false,
+  at: '2026-01-02T03:04:05.678Z', command: 'npx a2a-node bench', quick: false, rounds: 3, interrupted: false, unmeasured: [],
   machine: { cpu: 'A processor', cores: 2, memoryBytes: 8 * 2 ** 30, os: 'Linux', node: '24.0.0', loadBefore: 0.01 }, versions: { 'a2a-node': '1.2.3' },
   missing: [{ subject: 'A peer', get: 'peer; get it with: npm install --no-save peer' }], failures: [{ section: 'bulk', subject: 'B', why: 'it | broke' }],
   ratios: [{ what: 'ours / theirs', value: 1.5, least: 2 }], sections: [{ id: 'requests', title: 'Requests' }], tables: [table]

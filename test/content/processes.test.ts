@@ -102,6 +102,22 @@ test('a sender that is killed and comes back is fetched from where it was, by th
   assert.ok(rest <= TOTAL - where + TOTAL / 100, `${rest} bytes were sent for ${TOTAL - where}`)
 })
 
+test('a file is written by one process at a time, and is free again when that one is killed', { timeout: 120_000 }, async t => {
+  const folder = folderFor(t)
+  const source = await fileOf(folder, TOTAL)
+  const [a, b, c] = await Promise.all(['a', 'b', 'c'].map(name => start(t, join(folder, name))))
+  assert.ok(a !== undefined && b !== undefined && c !== undefined)
+  const ref = await a.ask<ContentRef>({ send: source })
+  const file = join(folder, 'copy')
+  await after(b, { receive: { ref, file } }, 1).reached
+  await assert.rejects(c.ask({ receive: { ref, file } }), /BAD_USAGE/)
+  await assert.rejects(b.ask({ receive: { ref, file } }), /BAD_USAGE/)
+  await b.kill()
+  await c.ask({ receive: { ref, file } })
+  assert.equal(await digestOfFile(file), await digestOfFile(source))
+  assert.deepEqual(['', '.partial', '.partial.lock'].map(end => existsSync(file + end)), [true, false, false])
+})
+
 test('a slow reader costs neither end memory', { timeout: 120_000 }, async t => {
   const folder = folderFor(t)
   const source = await fileOf(folder, 500 * MB)

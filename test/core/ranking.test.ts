@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
-import { rankByCost, rankByTime, rankByValue, type RankingPolicy } from '../../src/core/ranking.ts'
+import { leastLoaded, rankByCost, rankByTime, rankByValue, type RankingPolicy } from '../../src/core/ranking.ts'
 import { bidOf, specOf } from './samples.ts'
 import type { Bid } from '../../src/core/task.ts'
 
@@ -74,4 +74,17 @@ it('every policy keeps every bid, leaves what it was given alone, and does not c
     }
     assert.deepEqual(bids, before)
   }))
+})
+
+it('of many equally loaded agents each is called as often, whatever their order, and the least loaded always', () => {
+  const agents = Array.from({ length: 64 }, (_, i) => ({ agentId: `did:key:z${i}`, load: i < 4 ? 0 : 0.5 }))
+  const times = new Map<string, number>()
+  for (let task = 0; task < 300; task++) {
+    const called = leastLoaded(agents, 32, `task ${task}`).map(({ agentId }) => agentId)
+    assert.deepEqual(leastLoaded(agents.toReversed(), 32, `task ${task}`).map(({ agentId }) => agentId), called)
+    for (const agentId of called) times.set(agentId, (times.get(agentId) ?? 0) + 1)
+  }
+  assert.deepEqual(agents.slice(0, 4).map(({ agentId }) => times.get(agentId)), [300, 300, 300, 300])
+  // 28 of 60 a task: 140 of 300, with a deviation of 8.6.
+  for (const { agentId } of agents.slice(4)) assert.ok(Math.abs((times.get(agentId) ?? 0) - 140) < 50, `${agentId}: ${times.get(agentId)}`)
 })

@@ -59,8 +59,8 @@ function lies (victims: Someone[], thief: Someone, liarPeer: string): fc.Arbitra
     // Rolled back: truly signed, and older than what is known.
     fc.tuple(victim, fc.integer({ min: 1, max: MINUTE })).map(([who, back]) => who.statement(evil({ sequence: now - MINUTE - back }))),
     // Outlived, or from the future.
-    fc.tuple(victim, fc.integer({ min: 301, max: 100_000 })).map(([who, seconds]) => who.statement(evil({ sequence: now + MINUTE }), now - seconds * 1_000 - 10 * MINUTE)),
-    fc.tuple(victim, fc.integer({ min: 301, max: 100_000 })).map(([who, seconds]) => who.statement(evil({ sequence: now + MINUTE }), now + seconds * 1_000)),
+    fc.tuple(victim, fc.integer({ min: 400, max: 100_000 })).map(([who, seconds]) => who.statement(evil({ sequence: now + MINUTE }), now - seconds * 1_000 - 10 * MINUTE)),
+    fc.tuple(victim, fc.integer({ min: 400, max: 100_000 })).map(([who, seconds]) => who.statement(evil({ sequence: now + MINUTE }), now + seconds * 1_000)),
     // Against the rules of an advert.
     fc.constantFrom('data.evil@1', '.', 'DATA', 'a.'.repeat(100), '').map(name => thief.statement(evil({ capabilities: [{ name, version: 1 }, { name: EVIL, version: 1 }] }))),
     fc.constant(0).map(() => thief.statement(evil({ capabilities: Array.from({ length: 65 }, () => ({ name: EVIL, version: 1 })) }))),

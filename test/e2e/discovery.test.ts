@@ -1,11 +1,15 @@
 /** The promises of discovery, a few times each; `node scripts/discovery.ts` tries them often, and prints the figures. */
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { crowdedHome, firstFind, lateJoiner, warmFinds, wholeRestart } from '../support/discovery-trials.ts'
+import { crowdedHome, everybodySees, firstFind, lateJoiner, warmFinds, wholeRestart } from '../support/discovery-trials.ts'
 import { createMesh } from '../support/processes.ts'
 
 it('two nodes: the first find after ready finds the other', async () => {
   for (let i = 0; i < 5; i++) assert.ok(await firstFind() < 1_500)
+})
+
+it('a few nodes all find all agents, within one heartbeat', async () => {
+  assert.ok(await everybodySees(5, 3) < 31_000)
 })
 
 it('who joins late by one of two sees both, and the other one still when that one is killed', async () => {

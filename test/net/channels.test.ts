@@ -139,7 +139,7 @@ test('greeting anew tells the others who speaks here now', async t => {
   await until(() => a.net.peers().length === 1, 'its hello')
   assert.deepEqual(a.net.speakers(b.net.peerId), [])
   extra = [b.signer.credential()]
-  const told = new Promise<void>(resolve => { a.net.onPeer(({ type }) => { if (type === 'opened') resolve() }) })
+  const told = new Promise<void>(resolve => { a.net.onPeer(({ type }) => { if (type === 'changed') resolve() }) })
   b.net.greet()
   await told
   assert.deepEqual(a.net.speakers(b.net.peerId), [{ agentId: b.signer.agentId, peerId: b.net.peerId }])

@@ -76,6 +76,36 @@ for (const to of ['another', 'itself'] as const) {
   })
 }
 
+test('a stream that is careful has little under way at once, until much has come', async t => {
+  const { opener, acceptor } = await pair(t, 'another')
+  const pieces = acceptor[Symbol.asyncIterator]()
+  const take = async (bytes: number): Promise<void> => {
+    for (let taken = 0; taken < bytes;) taken += (await pieces.next()).value?.byteLength ?? bytes
+  }
+  // What the writer gets rid of while nobody reads, when it stands still.
+  async function underWay (): Promise<number> {
+    let written = 0
+    let before = -1
+    const writing = (async () => {
+      for (; written < 60 * 65_507; written += 65_507) await opener.write(Buffer.alloc(65_507))
+    })()
+    while (written !== before) {
+      before = written
+      await new Promise(resolve => { setTimeout(resolve, 200) })
+    }
+    await Promise.all([take(60 * 65_507), writing])
+    return before
+  }
+  await Promise.all([take(5 + 300 * 65_507), (async () => { for (let i = 0; i < 300; i++) await opener.write(Buffer.alloc(65_507)) })()])
+  const grown = await underWay()
+  acceptor.careful()
+  // What it was allowed before is its own.
+  await underWay()
+  const careful = await underWay()
+  assert.ok(grown > 1_300_000, `${grown} bytes of a window that has grown`)
+  assert.ok(careful < 1_000_000, `${careful} bytes of a careful one`)
+})
+
 test('a protocol that nobody speaks is an unreachable peer', async t => {
   const [a, b] = await Promise.all([startNode(t), startNode(t)])
   await assert.rejects(a.net.streams.open(b.net.peerId, PROTOCOL, { addresses: b.address() }), withCode('PEER_UNREACHABLE'))

@@ -96,6 +96,27 @@ export async function wholeRestart (mesh: Mesh, number: number, count = 3): Prom
   return times
 }
 
+/** Nodes in this process with some agents each, in as many domains: how long after all have started each of them finds everybody. */
+export async function everybodySees (count: number, agentsEach: number): Promise<number> {
+  const rendezvous = folder()
+  const nodes = await Promise.all(Array.from({ length: count }, (_, i) => start(`node${i}`, rendezvous)))
+  try {
+    await Promise.all(nodes.map(async (node, i) => {
+      for (let j = 0; j < agentsEach; j++) {
+        const agent = j === 0 ? node.agents[0] : await node.createAgent({ name: `agent${j}` })
+        await agent?.provide(`domain${j}.work.n${i}`, { run: () => 1 })
+      }
+    }))
+    const sees = async (node: HostedNode): Promise<boolean> => {
+      for (let j = 0; j < agentsEach; j++) if ((await node.find(`domain${j}.*`, { limit: 1_000 })).length !== count) return false
+      return true
+    }
+    return await untilSo(async () => (await Promise.all(nodes.map(sees))).every(Boolean), 40_000, 'everybody finds everybody')
+  } finally {
+    await Promise.all(nodes.map(node => node[Symbol.asyncDispose]()))
+  }
+}
+
 /** A home that knows so many agents in so many domains from before: made by hand, truly signed. */
 export async function crowdedHome (agents: number, domains: number): Promise<string> {
   const home = folder()

@@ -121,6 +121,7 @@ export const samples: { [T in MessageName]: Envelope } = {
   'task.settled': make('task.settled', requester, { countersignature: base64(statementOf(countersign)) }, { ...toProvider, causationId: result.messageId, epoch: 1 }),
   'task.countersign': countersign,
   ...conversation(),
+  'hello.more': make('hello.more', requester, { credentials: [base64(requester.credential())] }, fromRequesterNode),
   ...antiEntropy()
 }
 

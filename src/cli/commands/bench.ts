@@ -45,7 +45,7 @@ export async function bench (console: Console, { only = [], rounds, messages = 1
   return report.failures.some(({ subject }) => subject.startsWith('a2a-node')) ? 1 : 0
 }
 
-function print (console: Console, { ratios, tables, missing, failures, machine, versions }: Report): void {
+function print (console: Console, { ratios, tables, missing, failures, unmeasured, machine, versions }: Report): void {
   if (ratios.length > 0) {
     console.print(table(console, ['RATIO', 'MEASURED', 'GOAL', ''], ratios.map(ratio => {
       const met = isMet(ratio)
@@ -59,6 +59,7 @@ function print (console: Console, { ratios, tables, missing, failures, machine, 
   }
   console.print('')
   console.print(facts(console, [
+    ...unmeasured.length === 0 ? [] : [['not measured', unmeasured.map(({ title, begun }) => begun ? `${title} (only in part)` : title).join(', ')] as [string, string]],
     ...missing.map(({ subject, get }): [string, string] => ['missing', `${subject}: ${get}`]),
     ...failures.map(({ section, subject, why }): [string, string] => ['failed', `${section}, ${subject}: ${why}`]),
     ['machine', `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, load before ${figure(machine.loadBefore, '')} per core`],
