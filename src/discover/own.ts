@@ -10,7 +10,7 @@ import type { Capability } from '../core/capability.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Clock, Logger, Signer } from '../core/ports.ts'
 import type { Net } from '../net/net.ts'
-import type { Author } from '../wire/compose.ts'
+import { compose, type Author } from '../wire/compose.ts'
 
 /** An agent of this node, as it is to be advertised. */
 export interface LocalAgent {
@@ -49,7 +49,7 @@ export interface OwnParts {
   onMade: (envelope: Envelope) => void
 }
 
-/** A change waits this long for those connected to have taken it, in ms. */
+/** A change waits this long for those connected to have read it, in ms. */
 const TOLD_MS = 250
 /** Of so many heartbeats one is gossiped, in a large mesh. */
 const GOSSIPED = 4
@@ -94,7 +94,7 @@ export function createOwnAgents ({ net, clock, logger, protocols, region, sequen
   function spread (agent: LocalAgent, envelope: Envelope | undefined, isNews = true): Array<Promise<void>> {
     if (envelope === undefined) return []
     const isLarge = keeping.isLarge()
-    const sent = net.peers().filter(({ peerId }) => !isLarge || !net.dht.isNear(peerId)).map(({ peerId }) => wire.send(peerId, envelope))
+    const sent = net.peers().filter(({ peerId }) => !isLarge || !net.dht.isNear(peerId)).map(({ peerId }) => isNews ? tellNews(agent, peerId, envelope) : wire.send(peerId, envelope))
     sent.push(keeping.tell(agent.capabilities(), envelope))
     // Keepers hear every heartbeat; who listens to a domain, often enough for it not to run out.
     const beat = isNews ? 0 : (beats.get(agent.author.agentId) ?? 0) + 1
@@ -107,6 +107,12 @@ export function createOwnAgents ({ net, clock, logger, protocols, region, sequen
     hints.provide(agent.capabilities())
     hints.retain([...agents.values()].flatMap(({ capabilities }) => capabilities()))
     return [...sent, ...published].map(done => done.catch(error => { logger.debug('an advert did not get everywhere', { why: messageOf(error) }) }))
+  }
+
+  /** Its channel is read in order: who has answered a ping has read the advert before it. */
+  async function tellNews ({ author }: LocalAgent, peer: string, envelope: Envelope): Promise<void> {
+    await wire.send(peer, envelope)
+    if (!closed) await wire.request(peer, compose('ping', {}, author, { correlationId: author.newId() }), { timeoutMs: TOLD_MS })
   }
 
   /** An advert that cannot be made, for its schemas are too large to send, is no reason for a process to end. */
