@@ -24,6 +24,8 @@ export interface Sink {
   put: (index: number, chunk: Uint8Array) => Promise<void>
   /** Takes memory back that was not needed. */
   free: (room: Uint8Array) => void
+  /** Bytes asked of one source ahead of what has come: enough for the way there and back, and no more than a break may lose. */
+  aheadBytes: number
   /** Addresses at which others may fetch it from us as it comes. */
   keeps?: string[]
 }
@@ -58,7 +60,8 @@ export function startDownload (ref: ContentRef, sink: Sink, { self, streams, clo
   let tree: Tree | undefined
   let plan: Plan<Source> | undefined
   let have: Bitmap | undefined
-  let hasBroken = false
+  /** Chunks that were here when it broke last. */
+  let brokenAt: number | undefined
   let working = 0
   let movedAt = clock.now()
   let last: A2aError | undefined
@@ -112,14 +115,14 @@ export function startDownload (ref: ContentRef, sink: Sink, { self, streams, clo
       sources.add(source)
       learn(source.others())
       if (plan === undefined) await prepare(source.tree)
-      if (hasBroken) source.careful()
+      if (sink.aheadBytes > FETCH.aheadBytes) source.widen()
       await fetchFrom(source)
       candidate.state = 'idle'
       candidate.nextAt = clock.now() + FETCH.lookMs
     } catch (error) {
       if ((have?.count() ?? 0) > before) {
         candidate.failures = 0
-        hasBroken = true
+        brokenAt = have?.count()
       }
       fail(candidate, error)
     } finally {
@@ -136,7 +139,7 @@ export function startDownload (ref: ContentRef, sink: Sink, { self, streams, clo
     tree = known
     const begun = await sink.begin(known)
     have = begun.have
-    hasBroken = have.count() > 0
+    brokenAt = have.count() > 0 ? have.count() : undefined
     plan = createPlan(count, have, begun.start, sink.limit)
     movedAt = clock.now()
     change()
@@ -153,18 +156,23 @@ export function startDownload (ref: ContentRef, sink: Sink, { self, streams, clo
     logger.debug('a source of content failed', { peer: candidate.peer, hash: ref.hash, dropped: isOver, why: last.message })
   }
 
+  const mostAhead = Math.max(2, Math.floor(sink.aheadBytes / ref.chunkBytes))
+
+  /** Chunks asked of a source ahead of what has come: what a break loses. After one, a small part of what has come since. */
+  const ahead = (): number => brokenAt === undefined ? mostAhead : Math.min(mostAhead, Math.max(1, Math.floor(((have?.count() ?? 0) - brokenAt) / FETCH.carefulPart)))
+
   /** Keeps a source busy until nothing is left that it has. */
   async function fetchFrom (source: Source): Promise<void> {
     const active = plan as Plan<Source>
-    const ahead = Math.max(2, Math.floor(FETCH.aheadBytes / ref.chunkBytes))
-    const atOnce = Math.max(1, Math.floor(FETCH.requestBytes / ref.chunkBytes))
     const wrong = Promise.withResolvers<never>()
     wrong.promise.catch(() => {})
     let looked = clock.now()
     let open = 0
 
     async function ask (): Promise<void> {
-      while (open <= ahead - atOnce) {
+      for (;;) {
+        const atOnce = Math.max(1, Math.floor(ahead() / FETCH.requests))
+        if (open > ahead() - atOnce) return
         const range = active.take(source, source.has, atOnce) ?? (open === 0 ? takeOver(source) : undefined)
         if (range === undefined) return
         open += range.count
@@ -177,7 +185,7 @@ export function startDownload (ref: ContentRef, sink: Sink, { self, streams, clo
       await source.look()
     }
 
-    /** Reads the chunks of a range. Each is verified while the next is read. */
+    /** Reads the chunks of a range. Each is verified and written while the next is read, unless it must be expected to break. */
     async function readRange (range: Range): Promise<void> {
       for (let index = range.from; index < range.from + range.count; index++) {
         if (index >= count || open === 0) throw new A2aError({ code: 'MESSAGE_MALFORMED', why: 'a source sent what nobody asked for' })
@@ -189,11 +197,12 @@ export function startDownload (ref: ContentRef, sink: Sink, { self, streams, clo
           sink.free(room)
           throw error
         }
-        take(source, index, room).catch((error: unknown) => {
+        const taking = take(source, index, room).catch((error: unknown) => {
           if (error instanceof A2aError && error.code === 'MESSAGE_MALFORMED') wrong.reject(error)
           else broken.reject(error)
           source.close('a chunk was not taken')
         })
+        if (ahead() < mostAhead) await taking
       }
     }
 

@@ -23,8 +23,8 @@ export interface Source {
   /** What comes next: chunks, whose bytes must then be taken with `take`; or news. @throws the failure that it states; PEER_UNREACHABLE at its end */
   next: () => Promise<Range | 'news'>
   take: (target: Uint8Array) => Promise<void>
-  /** The transfer has broken before: little is to be under way. */
-  careful: () => void
+  /** More may be under way at once. */
+  widen: () => void
   close: (why: string) => void
 }
 
@@ -90,7 +90,7 @@ export async function openSource ({ peer, addresses }: ContentSource, { streams,
         return 'news'
       },
       take: target => reader.take(target, FETCH.chunkMs),
-      careful: stream.careful,
+      widen: stream.widen,
       close: why => { stream.abort(why) }
     }
   } catch (error) {

@@ -52,9 +52,9 @@ export const STREAMS = {
    * of 4 MiB, so that a paused reader holds its peer up and does not reset it.
    */
   windowBytes: MiB,
-  /** After a break it grows to one part of so many of what has come since. Below 32 MiB it is yamux's 256 KiB. And what then waits for the reader. */
-  carefulPart: 128,
-  carefulAhead: 128 * KiB,
+  /** The same, and what waits for the reader, of a stream that was widened: a break loses nothing that would be kept. */
+  wideWindowBytes: 2 * MiB,
+  wideAhead: MiB,
   /** Bytes that wait for the reader of a byte stream before the stream is paused. With the window, what a slow reader can pile up. */
   readAhead: 512 * KiB,
   /** A byte stream that has moved so much holds the heap at its size until it ends (heap.ts). */

@@ -15,7 +15,7 @@ import type { Host } from './libp2p.ts'
 import { CHANNEL, STREAMS } from './limits.ts'
 import { releaseReceived } from './memory.ts'
 import { createPipe } from './pipe.ts'
-import { growSlowly } from './windows.ts'
+import { widen } from './windows.ts'
 
 /** One end of a stream. Iterate it once. */
 export interface ByteStream extends AsyncIterable<Uint8Array | Uint8ArrayList> {
@@ -29,8 +29,8 @@ export interface ByteStream extends AsyncIterable<Uint8Array | Uint8ArrayList> {
   abort: (why: string) => void
   /** Gives back the memory of bytes that were read and that nobody looks at any more. Optional, and worth it where megabytes stream by. */
   release: (bytes: Uint8Array | Uint8ArrayList) => void
-  /** From now on little is under way at once, at first: for who has seen it break. */
-  careful: () => void
+  /** From now on more may be under way at once: faster, and more is lost by a break. */
+  widen: () => void
   /** Aborted once the stream has ended both ways, or was aborted. */
   readonly closed: AbortSignal
 }
@@ -209,9 +209,9 @@ function toByteStream (stream: Stream, peer: string): ByteStream {
       wake()
     },
     release: releaseReceived,
-    careful () {
-      ahead = STREAMS.carefulAhead
-      growSlowly(stream)
+    widen () {
+      ahead = STREAMS.wideAhead
+      widen(stream)
     },
     [Symbol.asyncIterator]: read
   }

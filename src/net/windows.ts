@@ -1,7 +1,7 @@
 /**
  * Receive windows of yamux streams (@libp2p/yamux 8.0; docs/performance.md has what each gains):
  *
- * - A window grows to 1 MiB, but where a break has to be expected only with what has come: each one loses a small part of that.
+ * - A window may grow to 1 MiB, and to 2 where a break loses all there was anyway.
  * - It is opened again by quarters. Stock yamux answers each data frame with a window update, a small message that may wake the
  *   sender: 13,000 of them for 847 MB. As the sender has most of a window left, it does not wait for one that comes later.
  */
@@ -15,7 +15,6 @@ interface WindowedStream {
   state: number
   recvWindow: number
   recvWindowCapacity: number
-  maxStreamWindowSize: number
   sendWindowUpdate: () => void
 }
 
@@ -56,31 +55,19 @@ export const windowed = (create: ReturnType<typeof yamux>) => (): StreamMuxerFac
   }
 }
 
-const careful = new WeakMap<object, () => void>()
-
-/** From now on a stream's window is what yamux begins with, or a small part of what has come since, if that is more. */
-export const growSlowly = (stream: object): void => { careful.get(stream)?.() }
-
 function tune (stream: object): void {
   if (!isWindowed(stream)) return
-  const initial = stream.recvWindow
   const update = stream.sendWindowUpdate.bind(stream)
-  let received = Infinity
-  careful.set(stream, () => {
-    received = 0
-    stream.recvWindow = initial
-    stream.maxStreamWindowSize = initial
-  })
   stream.sendWindowUpdate = () => {
     const { state, recvWindow, recvWindowCapacity: left } = stream
-    // Of one that is paused nothing is said, and so nothing is counted.
-    if (state !== ESTABLISHED) return update()
-    if (left > recvWindow * 3 / 4) return
-    received += recvWindow - left
-    stream.maxStreamWindowSize = Math.min(STREAMS.windowBytes, Math.max(initial, received / STREAMS.carefulPart))
-    update()
+    if (state !== ESTABLISHED || left <= recvWindow * 3 / 4) update()
   }
 }
 
+/** Lets the window of a stream grow further than others. */
+export function widen (stream: object): void {
+  if ('maxStreamWindowSize' in stream) stream.maxStreamWindowSize = STREAMS.wideWindowBytes
+}
+
 const isWindowed = (stream: object): stream is WindowedStream =>
-  ['state', 'recvWindow', 'recvWindowCapacity', 'maxStreamWindowSize', 'sendWindowUpdate'].every(member => member in stream)
+  ['state', 'recvWindow', 'recvWindowCapacity', 'sendWindowUpdate'].every(member => member in stream)

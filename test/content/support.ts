@@ -67,8 +67,8 @@ export interface Road {
 export async function roadTo (t: TestContext, address: string): Promise<Road> {
   const [, port = ''] = /\/tcp\/(\d+)/.exec(address) ?? []
   const sockets = new Set<Socket>()
-  const server = createServer(inbound => {
-    const outbound = connect(Number(port), '127.0.0.1')
+  const server = createServer({ noDelay: true }, inbound => {
+    const outbound = connect({ port: Number(port), host: '127.0.0.1', noDelay: true })
     for (const [from, to] of [[inbound, outbound], [outbound, inbound]] as const) {
       sockets.add(from)
       from.pipe(to)
