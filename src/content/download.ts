@@ -172,7 +172,8 @@ export function startDownload (ref: ContentRef, sink: Sink, { self, streams, clo
     async function ask (): Promise<void> {
       for (;;) {
         const atOnce = Math.max(1, Math.floor(ahead() / FETCH.requests))
-        if (open > ahead() - atOnce) return
+        // What one takes that has been dropped nobody would give back.
+        if (!sources.has(source) || open > ahead() - atOnce) return
         const range = active.take(source, source.has, atOnce) ?? (open === 0 ? takeOver(source) : undefined)
         if (range === undefined) return
         open += range.count

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, it, type TestContext } from 'node:test'
+import { describe, it, test, type TestContext } from 'node:test'
 import { CONTENT_PROTOCOL } from '../../src/content/limits.ts'
 import { frameOf } from '../../src/content/reader.ts'
 import { digest, HASH_BYTES } from '../../src/content/tree.ts'
@@ -152,6 +152,19 @@ describe('a source that', () => {
       const { file } = await c.content.receive(withHonest, { file: join(c.folder, 'both') })
       assert.equal(await digestOfFile(file), expected)
     })
+  }
+})
+
+test('a source that is dropped takes no chunks with it, whatever it was doing', { timeout: 60_000 }, async t => {
+  const [a, b] = await Promise.all([startPeer(t), startPeer(t, { clock: hurried(4) })])
+  // All at once: while the first is found to be wrong, the next are there already.
+  const { withHonest, expected } = await startLiar(t, a, async (stream, frames, { tree }) => {
+    await open(stream, frames, tree)
+    await stream.write(Buffer.concat([frameOf({ from: -4, count: 4 }), Buffer.alloc(4 * CHUNK)]))
+  })
+  for (let round = 0; round < 8; round++) {
+    const { file } = await b.content.receive(withHonest, { file: join(b.folder, `copy-${round}`) })
+    assert.equal(await digestOfFile(file), expected)
   }
 })
 

@@ -143,7 +143,7 @@ test('a full disk is said, what was there is kept, and nothing half-written coun
   const small = join(folder, 'small')
   mkdirSync(small)
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=120m', 'tmpfs', small], { stdio: 'pipe' })
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=300m', 'tmpfs', small], { stdio: 'pipe' })
   } catch {
     t.skip('this needs the right to mount')
     return
@@ -151,17 +151,17 @@ test('a full disk is said, what was there is kept, and nothing half-written coun
   try {
     const [a, b] = await Promise.all([start(t, join(folder, 'a')), start(t, join(folder, 'b'))])
     // Too large to begin with.
-    const large = await a.ask<ContentRef>({ send: await fileOf(folder, 100 * MB, 'large') })
+    const large = await a.ask<ContentRef>({ send: await fileOf(folder, 300 * MB, 'large') })
     await assert.rejects(b.ask({ receive: { ref: large, file: join(small, 'large') } }), /NO_SPACE/)
     assert.deepEqual([existsSync(join(small, 'large')), statSync(join(small, 'large.partial')).size], [false, 0])
-    // It fits, until somebody else takes the space.
-    const ref = await a.ask<ContentRef>({ send: await fileOf(folder, 40 * MB, 'fits') })
+    // It fits, until somebody else takes the space. It takes longer to come than that does.
+    const ref = await a.ask<ContentRef>({ send: await fileOf(folder, 200 * MB, 'fits') })
     const file = join(small, 'fits')
     let filled = false
     await assert.rejects(b.ask({ receive: { ref, file } }, bytes => {
       if (bytes < 2 * MB || filled) return
       filled = true
-      execFileSync('sh', ['-c', `head -c 125000000 /dev/zero > ${join(small, 'other')} || true`], { stdio: 'pipe' })
+      execFileSync('sh', ['-c', `head -c 320000000 /dev/zero > ${join(small, 'other')} || true`], { stdio: 'pipe' })
     }), /NO_SPACE/)
     assert.ok(filled && !existsSync(file))
     await rm(join(small, 'other'))
