@@ -90,7 +90,6 @@ export async function createContent ({ net, folder, quotaBytes, clock, logger }:
     let taken = 0
     let arrived = Promise.withResolvers<void>()
     const sink: Sink = {
-      aheadBytes: FETCH.windowBytes,
       begin: async () => ({ have: createBitmap(count), start: 0 }),
       limit: () => Math.min(count, taken + ahead),
       room: async () => spare.pop() ?? Buffer.allocUnsafeSlow(ref.chunkBytes),

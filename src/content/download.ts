@@ -24,8 +24,6 @@ export interface Sink {
   put: (index: number, chunk: Uint8Array) => Promise<void>
   /** Takes memory back that was not needed. */
   free: (room: Uint8Array) => void
-  /** Bytes asked of one source ahead of what has come: enough for the way there and back, and no more than a break may lose. */
-  aheadBytes: number
   /** Addresses at which others may fetch it from us as it comes. */
   keeps?: string[]
 }
@@ -115,7 +113,6 @@ export function startDownload (ref: ContentRef, sink: Sink, { self, streams, clo
       sources.add(source)
       learn(source.others())
       if (plan === undefined) await prepare(source.tree)
-      if (sink.aheadBytes > FETCH.aheadBytes) source.widen()
       await fetchFrom(source)
       candidate.state = 'idle'
       candidate.nextAt = clock.now() + FETCH.lookMs
@@ -156,7 +153,7 @@ export function startDownload (ref: ContentRef, sink: Sink, { self, streams, clo
     logger.debug('a source of content failed', { peer: candidate.peer, hash: ref.hash, dropped: isOver, why: last.message })
   }
 
-  const mostAhead = Math.max(2, Math.floor(sink.aheadBytes / ref.chunkBytes))
+  const mostAhead = Math.max(2, Math.floor(FETCH.aheadBytes / ref.chunkBytes))
 
   /** Chunks asked of a source ahead of what has come: what a break loses. After one, a small part of what has come since. */
   const ahead = (): number => brokenAt === undefined ? mostAhead : Math.min(mostAhead, Math.max(1, Math.floor(((have?.count() ?? 0) - brokenAt) / FETCH.carefulPart)))

@@ -41,7 +41,7 @@ export const FETCH = {
   sources: 4,
   known: 64,
   addresses: 8,
-  /** Asked of one source ahead of what has come, in so many requests, where each chunk is kept: little to lose. */
+  /** Asked of one source ahead of what has come, in so many requests: enough for the way there and back, and little to lose. */
   aheadBytes: 4 * MiB,
   requests: 4,
   /** After a break it is one chunk, or one part of so many of what has come since, if that is more. Each is written before more is asked for. */
@@ -52,8 +52,8 @@ export const FETCH = {
   connectMs: 5_000,
   /** Chunks being verified and written at once. */
   working: 8,
-  /** The same for the reader of a stream, and the bytes of chunks that may wait for it. A process that ends loses all of a stream anyway. */
-  windowBytes: 8 * MiB,
+  /** Bytes of chunks that may wait for the reader of a stream. */
+  windowBytes: 4 * MiB,
   /** Pause before a source is tried again, and the longest; and how long nothing may come from anybody, in ms. */
   retryMs: 100,
   retryMaxMs: 2_000,

@@ -23,8 +23,6 @@ export interface Source {
   /** What comes next: chunks, whose bytes must then be taken with `take`; or news. @throws the failure that it states; PEER_UNREACHABLE at its end */
   next: () => Promise<Range | 'news'>
   take: (target: Uint8Array) => Promise<void>
-  /** More may be under way at once. */
-  widen: () => void
   close: (why: string) => void
 }
 
@@ -90,7 +88,6 @@ export async function openSource ({ peer, addresses }: ContentSource, { streams,
         return 'news'
       },
       take: target => reader.take(target, FETCH.chunkMs),
-      widen: stream.widen,
       close: why => { stream.abort(why) }
     }
   } catch (error) {

@@ -61,7 +61,6 @@ export async function createFileSink (file: string, ref: ContentRef, { keeper, a
 
   return {
     keeps: addresses,
-    aheadBytes: FETCH.aheadBytes,
     limit: () => countOf(ref),
     resumedBytes: () => resumed,
     async begin (tree) {

@@ -52,9 +52,6 @@ export const STREAMS = {
    * of 4 MiB, so that a paused reader holds its peer up and does not reset it.
    */
   windowBytes: MiB,
-  /** The same, and what waits for the reader, of a stream that was widened: a break loses nothing that would be kept. */
-  wideWindowBytes: 2 * MiB,
-  wideAhead: MiB,
   /** Bytes that wait for the reader of a byte stream before the stream is paused. With the window, what a slow reader can pile up. */
   readAhead: 512 * KiB,
   /** A byte stream that has moved so much holds the heap at its size until it ends (heap.ts). */

@@ -37,7 +37,6 @@ export function createPipe (peer: string, readAhead: number): [ByteStream, ByteS
     abort,
     // They are the writer's own.
     release () {},
-    widen () {},
     async write (bytes) {
       if (failure !== undefined) throw failure
       if (outgoing.ended) throw new A2aError({ code: 'PEER_UNREACHABLE', peer, why: 'the stream was ended' })

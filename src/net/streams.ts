@@ -15,7 +15,6 @@ import type { Host } from './libp2p.ts'
 import { CHANNEL, STREAMS } from './limits.ts'
 import { releaseReceived } from './memory.ts'
 import { createPipe } from './pipe.ts'
-import { widen } from './windows.ts'
 
 /** One end of a stream. Iterate it once. */
 export interface ByteStream extends AsyncIterable<Uint8Array | Uint8ArrayList> {
@@ -29,8 +28,6 @@ export interface ByteStream extends AsyncIterable<Uint8Array | Uint8ArrayList> {
   abort: (why: string) => void
   /** Gives back the memory of bytes that were read and that nobody looks at any more. Optional, and worth it where megabytes stream by. */
   release: (bytes: Uint8Array | Uint8ArrayList) => void
-  /** From now on more may be under way at once: faster, and more is lost by a break. */
-  widen: () => void
   /** Aborted once the stream has ended both ways, or was aborted. */
   readonly closed: AbortSignal
 }
@@ -127,8 +124,7 @@ function toByteStream (stream: Stream, peer: string): ByteStream {
   let failure: A2aError | undefined
   let wake = (): void => {}
   let moved = 0
-  let ahead: number = STREAMS.readAhead
-  const flow = createFlow(stream, () => waiting < ahead)
+  const flow = createFlow(stream, () => waiting < STREAMS.readAhead)
 
   function count (bytes: number): void {
     const before = moved
@@ -209,10 +205,6 @@ function toByteStream (stream: Stream, peer: string): ByteStream {
       wake()
     },
     release: releaseReceived,
-    widen () {
-      ahead = STREAMS.wideAhead
-      widen(stream)
-    },
     [Symbol.asyncIterator]: read
   }
 }

@@ -1,14 +1,13 @@
 /**
  * Receive windows of yamux streams (@libp2p/yamux 8.0; docs/performance.md has what each gains):
  *
- * - A window may grow to 1 MiB, and to 2 where a break loses all there was anyway.
+ * - A window may grow to `STREAMS.windowBytes`.
  * - It is opened again by quarters. Stock yamux answers each data frame with a window update, a small message that may wake the
  *   sender: 13,000 of them for 847 MB. As the sender has most of a window left, it does not wait for one that comes later.
  */
 import type { StreamMuxer, StreamMuxerFactory } from '@libp2p/interface'
 import type { yamux } from '@libp2p/yamux'
 import { takeDirectly } from './direct.ts'
-import { STREAMS } from './limits.ts'
 
 /** What this needs of YamuxStream. */
 interface WindowedStream {
@@ -62,11 +61,6 @@ function tune (stream: object): void {
     const { state, recvWindow, recvWindowCapacity: left } = stream
     if (state !== ESTABLISHED || left <= recvWindow * 3 / 4) update()
   }
-}
-
-/** Lets the window of a stream grow further than others. */
-export function widen (stream: object): void {
-  if ('maxStreamWindowSize' in stream) stream.maxStreamWindowSize = STREAMS.wideWindowBytes
 }
 
 const isWindowed = (stream: object): stream is WindowedStream =>

@@ -76,37 +76,6 @@ for (const to of ['another', 'itself'] as const) {
   })
 }
 
-test('a stream that was widened has more under way at once', async t => {
-  const { opener, acceptor } = await pair(t, 'another')
-  const piece = Buffer.alloc(65_507)
-  const pieces = acceptor[Symbol.asyncIterator]()
-  const take = async (bytes: number): Promise<void> => {
-    for (let taken = 0; taken < bytes;) taken += (await pieces.next()).value?.byteLength ?? bytes
-  }
-  const send = async (count: number): Promise<void> => { for (let i = 0; i < count; i++) await opener.write(piece) }
-  // What the writer gets rid of while nobody reads, when it stands still.
-  async function underWay (): Promise<number> {
-    let written = 0
-    let before = -1
-    const writing = (async () => {
-      for (; written < 100 * piece.length; written += piece.length) await opener.write(piece)
-    })()
-    while (written !== before) {
-      before = written
-      await new Promise(resolve => { setTimeout(resolve, 200) })
-    }
-    await Promise.all([take(100 * piece.length), writing])
-    return before
-  }
-  await Promise.all([take(5 + 300 * piece.length), send(300)])
-  const narrow = await underWay()
-  acceptor.widen()
-  await Promise.all([take(300 * piece.length), send(300)])
-  const wide = await underWay()
-  assert.ok(narrow > 1_300_000 && narrow < 2_300_000, `${narrow} bytes before`)
-  assert.ok(wide > narrow + 1_000_000 && wide < 5_000_000, `${wide} bytes once it was widened`)
-})
-
 test('a protocol that nobody speaks is an unreachable peer', async t => {
   const [a, b] = await Promise.all([startNode(t), startNode(t)])
   await assert.rejects(a.net.streams.open(b.net.peerId, PROTOCOL, { addresses: b.address() }), withCode('PEER_UNREACHABLE'))
