@@ -107,7 +107,7 @@ export function startDownload (ref: ContentRef, sink: Sink, { self, streams, clo
   async function use (candidate: Candidate): Promise<void> {
     candidate.state = 'busy'
     let source: Source | undefined
-    const before = have?.count() ?? 0
+    const before = plan?.left() ?? count
     try {
       source = await openSource(candidate, { streams, clock, ref, tree, keeps: sink.keeps, signal })
       sources.add(source)
@@ -117,7 +117,8 @@ export function startDownload (ref: ContentRef, sink: Sink, { self, streams, clo
       candidate.state = 'idle'
       candidate.nextAt = clock.now() + FETCH.lookMs
     } catch (error) {
-      if ((have?.count() ?? 0) > before) {
+      // Also what is being written still has come from it.
+      if ((plan?.left() ?? count) < before) {
         candidate.failures = 0
         brokenAt = have?.count()
       }

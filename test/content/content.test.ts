@@ -254,29 +254,6 @@ test('a connection that is cut at any point costs at most one per cent', { timeo
   }
 })
 
-test('a connection that is cut again and again costs at most a chunk each time after the first', { timeout: 120_000 }, async t => {
-  const total = 150 * MB
-  const [a, b] = await Promise.all([startPeer(t), startPeer(t)])
-  const source = await fileOf(a.folder, total)
-  const ref = await a.content.send(source)
-  const road = await roadTo(t, a.address()[0] ?? '')
-  const file = join(b.folder, 'copy')
-  let cuts = 0
-  await b.content.receive(at(ref, road.address), {
-    file,
-    onProgress: ({ bytes }) => {
-      if (bytes < total / 20 || bytes > total * 0.9 || cuts === 12) return
-      cuts++
-      road.cut()
-    }
-  })
-  const doubled = ((await a.content.list())[0]?.servedBytes ?? 0) - total
-  assert.equal(await digestOfFile(file), await digestOfFile(source))
-  t.diagnostic(`${cuts} cuts: ${doubled} bytes were sent twice`)
-  assert.ok(cuts >= 4, `${cuts} cuts`)
-  assert.ok(doubled <= 2 * MB + cuts * CHUNK, `${doubled} bytes were sent twice`)
-})
-
 test('three that fetch at once fetch from each other, too', { timeout: 120_000 }, async t => {
   const total = 120 * MB
   const [a, ...others] = await Promise.all([startPeer(t), startPeer(t), startPeer(t), startPeer(t)])

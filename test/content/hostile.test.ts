@@ -168,6 +168,32 @@ test('a source that is dropped takes no chunks with it, whatever it was doing', 
   }
 })
 
+test('a source that breaks off is asked for one chunk at a time from then on', { timeout: 30_000 }, async t => {
+  const [a, b] = await Promise.all([startPeer(t), startPeer(t)])
+  const visits: number[][] = []
+  const { alone, expected } = await startLiar(t, a, async (stream, frames, { bytes, tree }) => {
+    const asked: number[] = []
+    visits.push(asked)
+    const isFirst = visits.length === 1
+    await open(stream, frames, tree)
+    for (;;) {
+      const { value: { from, count, look } } = await frames.next()
+      if (look === true) {
+        await stream.write(frameOf({ whole: true, sources: [] }))
+        continue
+      }
+      asked.push(count)
+      await stream.write(Buffer.concat([frameOf({ from, count }), bytes.subarray(from * CHUNK, (from + count) * CHUNK)]))
+      if (isFirst) return await stream.end()
+    }
+  })
+  const { file } = await b.content.receive(alone, { file: join(b.folder, 'copy') })
+  assert.equal(await digestOfFile(file), expected)
+  const [before = [], after = []] = visits
+  assert.ok((before[0] ?? 0) > 1, `${before} chunks were asked for at first`)
+  assert.ok(after.length > 4 && after.every(count => count === 1), `${after} chunks were asked for after the break`)
+})
+
 describe('a fetcher that', () => {
   const good = (ref: ContentRef): object => ({ hash: ref.hash, key: ref.key, tree: true })
 
