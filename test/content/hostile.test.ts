@@ -184,14 +184,15 @@ test('a source that breaks off is asked for one chunk at a time from then on', {
       }
       asked.push(count)
       await stream.write(Buffer.concat([frameOf({ from, count }), bytes.subarray(from * CHUNK, (from + count) * CHUNK)]))
-      if (isFirst) return await stream.end()
+      // The first may be a single one, where the place to begin is drawn at the end.
+      if (isFirst && asked.length === 2) return await stream.end()
     }
   })
   const { file } = await b.content.receive(alone, { file: join(b.folder, 'copy') })
   assert.equal(await digestOfFile(file), expected)
   const [before = [], after = []] = visits
-  assert.ok((before[0] ?? 0) > 1, `${before} chunks were asked for at first`)
-  assert.ok(after.length > 4 && after.every(count => count === 1), `${after} chunks were asked for after the break`)
+  assert.ok(before.some(count => count > 1), `${before} chunks were asked for at first`)
+  assert.ok(after.length >= 4 && after.every(count => count === 1), `${after} chunks were asked for after the break`)
 })
 
 describe('a fetcher that', () => {
