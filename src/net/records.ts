@@ -122,6 +122,8 @@ function writeRecords (raw: SocketStream, encrypted: NoiseStream): { afterRead: 
     const isLarge = queued >= LARGE_BYTES
     queue = []
     queued = 0
+    // The place is shared: after a failure, what is in it may be another connection's.
+    filled = 0
     for (const message of messages) {
       if (filled + message.byteLength > RECORD_BYTES) seal(isLarge)
       for (const piece of message instanceof Uint8Array ? [message] : message) {
