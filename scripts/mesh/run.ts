@@ -14,6 +14,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { agentsOf, capabilityOf, type MeshOptions } from './plan.ts'
 import { report, type Report } from './report.ts'
 import type { Counts, Found, FromWorker, PlannedNode, ToWorker } from './messages.ts'
+import { ended } from '../../src/swarm/ended.ts'
 
 export interface RunOptions extends MeshOptions {
   startMs: number
@@ -155,7 +156,7 @@ export async function runMesh (options: RunOptions): Promise<Report> {
   } finally {
     phase = 'over'
     for (const worker of living()) tell(worker, { type: 'end' })
-    await Promise.all(workers.map(({ child }) => ended(child)))
+    await Promise.all(workers.map(({ child }) => ended(child, END_MS)))
     rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
   }
 }
@@ -167,16 +168,4 @@ function stripWorker (folder: string): string {
     writeFileSync(join(folder, `${name}.mjs`), source.replace('./sockets.ts', './sockets.mjs').replace('../../src/index.ts', join(import.meta.dirname, '../../dist/index.js')))
   }
   return join(folder, 'worker.mjs')
-}
-
-/** Waits for a process that was told to end, and ends it when it does not. */
-async function ended (child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return
-  await new Promise<void>(resolve => {
-    const timer = setTimeout(() => child.kill('SIGKILL'), END_MS)
-    child.once('exit', () => {
-      clearTimeout(timer)
-      resolve()
-    })
-  })
 }

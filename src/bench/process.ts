@@ -2,6 +2,7 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { extname, join } from 'node:path'
 import type { Answer } from './messages.ts'
+import { ended } from '../swarm/ended.ts'
 
 export interface Measured extends AsyncDisposable {
   readonly pid: number
@@ -72,14 +73,8 @@ export async function startProcess (part: string, args: unknown, { execArgv = []
 
 /** A measured process has nothing to save: its part ends with the connection to us, or by force. */
 async function gone (child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return
-  await new Promise<void>(resolve => {
-    const late = setTimeout(() => child.kill('SIGKILL'), END_MS)
-    child.once('exit', () => {
-      clearTimeout(late)
-      resolve()
-    })
-    if (child.connected) child.disconnect()
-    else child.kill('SIGKILL')
-  })
+  const end = ended(child, END_MS)
+  if (child.connected) child.disconnect()
+  else child.kill('SIGKILL')
+  await end
 }

@@ -122,6 +122,8 @@ Examples:
     .option('--out <file>', 'where to')
   add(content, 'ls', 'List the contents that this node has.', 'a2a-node content ls', async () => (await import('./commands/content.ts')).ls)
   add(content, 'drop <hash>', 'Offer a content no more. The beginning of its hash will do.', 'a2a-node content drop iE0yrLdt', async () => (await import('./commands/content.ts')).drop)
+    // one hash in 64 begins with a hyphen
+    .allowUnknownOption()
 
   const id = program.command('id').description('Look at who this is.')
   add(id, 'show', 'Show the agents of this home and their credentials.', 'a2a-node id show', async () => (await import('./commands/id.ts')).show)

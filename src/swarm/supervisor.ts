@@ -5,11 +5,12 @@
  *
  * A process that dies is reported and done without; processes whose supervisor dies end by themselves.
  */
-import { fork, type ChildProcess } from 'node:child_process'
+import { fork } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { getCompileCacheDir } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, extname, join } from 'node:path'
+import { ended } from './ended.ts'
 import { planSwarm } from './plan.ts'
 import { summarize, type Summary } from './summary.ts'
 import type { FromWorker, SwarmNode, ToWorker, WorkerStats } from './messages.ts'
@@ -149,19 +150,7 @@ export async function runSwarm ({ agents, processes, forMs, rate, signal, before
     enter('over')
     clearInterval(ticker)
     tellAll(() => ({ type: 'end' }))
-    await Promise.all(workers.map(({ child }) => ended(child)))
+    await Promise.all(workers.map(({ child }) => ended(child, END_MS)))
     rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
   }
-}
-
-/** Waits for a process that was told to end, and ends it when it does not. */
-async function ended (child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return
-  await new Promise<void>(resolve => {
-    const timer = setTimeout(() => child.kill('SIGKILL'), END_MS)
-    child.once('exit', () => {
-      clearTimeout(timer)
-      resolve()
-    })
-  })
 }

@@ -63,11 +63,14 @@ describe('content by command', () => {
       [['send', mesh.folder], 2, /is no file/],
       [['get', '{}'], 2, /no content ref: hash/],
       [['get', 'x'], 2, /the ref is no JSON/],
-      [['drop', 'x'], 1, /has no content x/]
+      [['drop', 'x'], 1, /has no content x/],
+      [['drop', '-9WxCUhO', '--json'], 1, /has no content -9WxCUhO/],
+      [['drop', '--9WxCUhO'], 1, /has no content --9WxCUhO/],
+      [['drop', '--jsno', 'x'], 2, /too many arguments/]
     ] as const) {
       const ended = await mesh.a2a(['content', ...args, '--home', a.home])
       assert.equal(ended.code, code, ended.stderr)
-      assert.match(ended.stderr, why)
+      assert.match(ended.stdout + ended.stderr, why)
     }
     assert.equal((await mesh.a2a(['content', 'ls', '--home', mesh.home('nobody')])).code, 6)
   })
