@@ -113,7 +113,7 @@ export function createDialogue ({ stream, frames, clock, receives, sends, id, na
 
   function onTaken (frame: Uint8Array): void {
     taken += costOf(frame.length)
-    if (!reading || heardEnd || shut || taken < DIALOGUE.windowBytes / 2) return
+    if (!reading || heardEnd || shut || taken < DIALOGUE.grantBytes) return
     outbound.tellMore(taken)
     allowance += taken
     taken = 0

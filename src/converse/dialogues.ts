@@ -157,7 +157,7 @@ export async function createDialogues ({ net, locate, compileSchema, clock, logg
     const opening = compose('dialogue.open', {}, author, { messageId: id, correlationId: id, to, task: name, ...toBody(data) })
     encodeEnvelope(opening)
     const { peer, addresses } = await locate(to, { signal, timeoutMs })
-    const stream = await net.streams.open(peer, DIALOGUE_PROTOCOL, { addresses, signal, timeoutMs: leftMs() })
+    const stream = await net.streams.open(peer, DIALOGUE_PROTOCOL, { addresses, signal, timeoutMs: leftMs(), windowBytes: DIALOGUE.streamWindowBytes })
     const frames = readFrames(stream)
     const late = (): A2aError => new A2aError({ code: 'NO_REPLY', peer, type: 'dialogue.open', waitedMs: timeoutMs })
     await bounded(stream, { clock, ms: leftMs(), late, signal }, async () => {
@@ -192,7 +192,7 @@ export async function createDialogues ({ net, locate, compileSchema, clock, logg
     }
   }
 
-  await net.streams.handle(DIALOGUE_PROTOCOL, stream => { void accept(stream) }, { inboundPerPeer: DIALOGUE.inboundStreams })
+  await net.streams.handle(DIALOGUE_PROTOCOL, stream => { void accept(stream) }, { inboundPerPeer: DIALOGUE.inboundStreams, windowBytes: DIALOGUE.streamWindowBytes })
 
   return {
     of (author) {

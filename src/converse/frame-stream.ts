@@ -10,7 +10,7 @@ export interface FrameStream {
 }
 
 export function readFrames (stream: ByteStream): FrameStream {
-  const reader = createFrameReader(0)
+  const reader = createFrameReader(0, stream.release)
   const chunks = stream[Symbol.asyncIterator]()
   return {
     take: reader.next,

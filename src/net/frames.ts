@@ -31,12 +31,13 @@ export function writePrefix (bytes: Uint8Array, at: number, length: number): num
   return at
 }
 
-export function createFrameReader (maxFrame: number): FrameReader {
+/** @param release is given each chunk once all of it has been copied into frames */
+export function createFrameReader (maxFrame: number, release: (chunk: Uint8Array) => void = () => {}): FrameReader {
   let chunks: Uint8Array[] = []
   let chunk = 0
   let offset = 0
   let prefix = { value: 0, bytes: 0 }
-  let body: { length: number, filled: number, bytes: Uint8Array } | undefined
+  let body: { length: number, filled: number, bytes: Uint8Array<ArrayBuffer> } | undefined
 
   function readPrefix (limit: number): boolean {
     for (let byte = readByte(); byte !== undefined; byte = readByte()) {
@@ -45,13 +46,20 @@ export function createFrameReader (maxFrame: number): FrameReader {
         if (prefix.value === 0) throw malformed('a frame without content')
         if (prefix.value > limit) throw new A2aError({ code: 'MESSAGE_TOO_LARGE', bytes: prefix.value, limit })
         if (byte === 0) throw malformed('the length of a frame is not in its shortest form')
-        body = { length: prefix.value, filled: 0, bytes: new Uint8Array(Math.min(prefix.value, FIRST_ALLOCATION)) }
+        body = { length: prefix.value, filled: 0, bytes: new Uint8Array(Math.min(prefix.value, Math.max(FIRST_ALLOCATION, waiting()))) }
         prefix = { value: 0, bytes: 0 }
         return true
       }
       if (prefix.bytes === MAX_PREFIX) throw malformed('the length of a frame takes too many bytes')
     }
     return false
+  }
+
+  /** Bytes that are here and not taken. */
+  function waiting (): number {
+    let bytes = -offset
+    for (let i = chunk; i < chunks.length; i++) bytes += chunks[i]?.length ?? 0
+    return bytes
   }
 
   function readByte (): number | undefined {
@@ -62,7 +70,9 @@ export function createFrameReader (maxFrame: number): FrameReader {
 
   function advance (bytes: number): void {
     offset += bytes
-    if (offset < (chunks[chunk]?.length ?? 0)) return
+    const current = chunks[chunk]
+    if (current === undefined || offset < current.length) return
+    release(current)
     offset = 0
     chunk++
     if (chunk === chunks.length) {
@@ -95,8 +105,9 @@ export function createFrameReader (maxFrame: number): FrameReader {
       if (byte >= 128) continue
       // What is not in order is for the thorough way to say.
       if (length === 0 || length > limit || (byte === 0 && bytes > 0) || piece.length - at < length) return undefined
+      const frame = Buffer.from(piece.subarray(at, at + length))
       advance(at + length - offset)
-      return Buffer.from(piece.subarray(at, at + length))
+      return frame
     }
     return undefined
   }
@@ -120,10 +131,8 @@ export function createFrameReader (maxFrame: number): FrameReader {
 }
 
 /** Doubles, so that a frame in many pieces is copied about twice and not once a piece. */
-function grow (target: { length: number, filled: number, bytes: Uint8Array }, needed: number): void {
-  const bytes = new Uint8Array(Math.min(target.length, Math.max(needed, target.bytes.length * 2)))
-  bytes.set(target.bytes.subarray(0, target.filled))
-  target.bytes = bytes
+function grow (target: { length: number, filled: number, bytes: Uint8Array<ArrayBuffer> }, needed: number): void {
+  target.bytes = new Uint8Array(target.bytes.buffer.transfer(Math.min(target.length, Math.max(needed, target.bytes.length * 2))))
 }
 
 const malformed = (why: string): A2aError => new A2aError({ code: 'MESSAGE_MALFORMED', why })

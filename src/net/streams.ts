@@ -15,6 +15,7 @@ import type { Host } from './libp2p.ts'
 import { CHANNEL, STREAMS } from './limits.ts'
 import { releaseReceived } from './memory.ts'
 import { createPipe } from './pipe.ts'
+import { narrow } from './windows.ts'
 
 /** One end of a stream. Iterate it once. */
 export interface ByteStream extends AsyncIterable<Uint8Array | Uint8ArrayList> {
@@ -32,7 +33,10 @@ export interface ByteStream extends AsyncIterable<Uint8Array | Uint8ArrayList> {
   readonly closed: AbortSignal
 }
 
-export interface OpenOptions {
+/** `windowBytes`: how far the receive window may grow. Default: as far as any. */
+export interface StreamLimits { inboundPerPeer: number, windowBytes?: number }
+
+export interface OpenOptions extends Pick<StreamLimits, 'windowBytes'> {
   /** Multiaddrs to try when the peer is not connected. */
   addresses?: string[]
   /** For the connection and the stream, in ms. Default 5,000. */
@@ -42,7 +46,7 @@ export interface OpenOptions {
 
 export interface Streams {
   /** Who takes the streams of a protocol, each once its peer's hello has come. One handler a protocol. */
-  handle: (protocol: string, handler: (stream: ByteStream) => void, limits: { inboundPerPeer: number }) => Promise<void>
+  handle: (protocol: string, handler: (stream: ByteStream) => void, limits: StreamLimits) => Promise<void>
   /** A new stream to a peer, which may be ourselves. @throws A2aError PEER_UNREACHABLE; the signal's reason */
   open: (peer: string, protocol: string, options?: OpenOptions) => Promise<ByteStream>
   /** Aborts all: libp2p would end them as if all had been said. */
@@ -60,15 +64,16 @@ export function createStreams ({ self, host, channels, logger }: StreamsParts): 
   const handlers = new Map<string, (stream: ByteStream) => void>()
   const open = new Set<ByteStream>()
 
-  function keep (stream: Stream, peer: string): ByteStream {
+  function keep (stream: Stream, peer: string, windowBytes?: number): ByteStream {
+    if (windowBytes !== undefined) narrow(stream, windowBytes)
     const bytes = toByteStream(stream, peer)
     open.add(bytes)
     bytes.closed.addEventListener('abort', () => { open.delete(bytes) }, { once: true })
     return bytes
   }
 
-  async function accept (protocol: string, stream: Stream, peer: string): Promise<void> {
-    const bytes = keep(stream, peer)
+  async function accept (protocol: string, stream: Stream, peer: string, windowBytes?: number): Promise<void> {
+    const bytes = keep(stream, peer, windowBytes)
     try {
       await channels.meet(peer)
       handlers.get(protocol)?.(bytes)
@@ -86,14 +91,14 @@ export function createStreams ({ self, host, channels, logger }: StreamsParts): 
     return ours
   }
 
-  async function openTo (peer: string, protocol: string, { addresses, timeoutMs = CHANNEL.requestMs, signal }: OpenOptions = {}): Promise<ByteStream> {
+  async function openTo (peer: string, protocol: string, { addresses, timeoutMs = CHANNEL.requestMs, signal, windowBytes }: OpenOptions = {}): Promise<ByteStream> {
     signal?.throwIfAborted()
     if (peer === self) return openToSelf(protocol)
     await channels.meet(peer, addresses, timeoutMs)
     signal?.throwIfAborted()
     const within = AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(signal === undefined ? [] : [signal])])
     try {
-      return keep(await connectionTo(peer).newStream([protocol], { signal: within, maxOutboundStreams: STREAMS.outbound }), peer)
+      return keep(await connectionTo(peer).newStream([protocol], { signal: within, maxOutboundStreams: STREAMS.outbound }), peer, windowBytes)
     } catch (error) {
       signal?.throwIfAborted()
       throw new A2aError({ code: 'PEER_UNREACHABLE', peer, why: messageOf(error) }, { cause: error })
@@ -107,9 +112,9 @@ export function createStreams ({ self, host, channels, logger }: StreamsParts): 
   }
 
   return {
-    async handle (protocol, handler, { inboundPerPeer }) {
+    async handle (protocol, handler, { inboundPerPeer, windowBytes }) {
       handlers.set(protocol, handler)
-      await host.handle(protocol, (stream, connection) => { void accept(protocol, stream, connection.remotePeer.toString()) }, { maxInboundStreams: inboundPerPeer })
+      await host.handle(protocol, (stream, connection) => { void accept(protocol, stream, connection.remotePeer.toString(), windowBytes) }, { maxInboundStreams: inboundPerPeer })
     },
     open: openTo,
     close (why) { for (const stream of open) stream.abort(why) }

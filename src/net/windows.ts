@@ -1,7 +1,7 @@
 /**
  * Receive windows of yamux streams (@libp2p/yamux 8.0; docs/performance.md has what each gains):
  *
- * - A window may grow to `STREAMS.windowBytes`.
+ * - A window may grow to `STREAMS.windowBytes`; of a stream that should share the connection evenly, less far (`narrow`).
  * - It is opened again by quarters. Stock yamux answers each data frame with a window update, a small message that may wake the
  *   sender: 13,000 of them for 847 MB. As the sender has most of a window left, it does not wait for one that comes later.
  */
@@ -11,6 +11,7 @@ import { takeDirectly } from './direct.ts'
 
 /** What this needs of YamuxStream. */
 interface WindowedStream {
+  maxStreamWindowSize: number
   state: number
   recvWindow: number
   recvWindowCapacity: number
@@ -54,6 +55,11 @@ export const windowed = (create: ReturnType<typeof yamux>) => (): StreamMuxerFac
   }
 }
 
+/** Lets the receive window of a stream grow no further than this: what others on the same connection may have to wait behind. */
+export function narrow (stream: object, bytes: number): void {
+  if (isWindowed(stream)) stream.maxStreamWindowSize = bytes
+}
+
 function tune (stream: object): void {
   if (!isWindowed(stream)) return
   const update = stream.sendWindowUpdate.bind(stream)
@@ -64,4 +70,4 @@ function tune (stream: object): void {
 }
 
 const isWindowed = (stream: object): stream is WindowedStream =>
-  ['state', 'recvWindow', 'recvWindowCapacity', 'sendWindowUpdate'].every(member => member in stream)
+  ['maxStreamWindowSize', 'state', 'recvWindow', 'recvWindowCapacity', 'sendWindowUpdate'].every(member => member in stream)
