@@ -64,9 +64,8 @@ export function encodeFailure (kind: typeof KIND.failed | typeof KIND.cancel, fa
 /** @throws A2aError MESSAGE_MALFORMED, when it is JSON and cannot be read */
 export function decodeMessage (frame: Uint8Array): unknown {
   const body = frame.subarray(1)
-  if (frame[0] !== KIND.bytes) return readJson(body, 'the message')
   // In memory of its own: a small frame is in a piece of a buffer with others, which are not for its reader.
-  return frame.length < frame.buffer.byteLength ? new Uint8Array(body) : new Uint8Array(body.buffer, body.byteOffset, body.length)
+  return frame[0] === KIND.bytes ? new Uint8Array(body) : readJson(body, 'the message')
 }
 
 /** What the other side states of the end. @throws A2aError MESSAGE_MALFORMED */
