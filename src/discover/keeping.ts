@@ -30,8 +30,8 @@ const MAX_ASKED = 1_000
 const FOLLOW_MS = 15_000
 /** A keeper that has not answered after so long is not waited for alone, in ms. */
 const HEDGE_MS = 100
-/** How often it is seen whether an agent has other keepers now, in ms. */
-const ADJUST_MS = 4_000
+/** How often it is seen whether nodes came or went, and with them keepers, in ms. */
+const ADJUST_MS = 1_000
 /** When a keeper is gone, the next one is told after about so long, in ms. */
 const RETELL_MS = 1_000
 
@@ -67,6 +67,8 @@ export function createKeeping ({ net, clock, logger, index, ask }: KeepingParts)
 
   /** What was told of the agents here, and to whom. */
   const kept = new Map<string, { capabilities: Capability[], envelope: Envelope, keepers: ReadonlySet<string> }>()
+  /** How often nodes had come and gone when it was last looked whether somebody else is to keep them. */
+  let seen = 0
   let isClosed = false
   let stopAdjusting = (): void => {}
   adjustLater()
@@ -82,7 +84,9 @@ export function createKeeping ({ net, clock, logger, index, ask }: KeepingParts)
   /** Those who came since may be closer, and a mesh that was small may be large now: whoever is to keep an agent and was not told of it is. */
   function adjustLater (): void {
     stopAdjusting = clock.after(ADJUST_MS * (0.5 + Math.random()), () => {
-      if (isLarge()) for (const { capabilities, envelope } of kept.values()) void tell(capabilities, envelope, true)
+      const turnover = net.dht.turnover()
+      if (turnover !== seen && isLarge()) for (const { capabilities, envelope } of kept.values()) void tell(capabilities, envelope, true)
+      seen = turnover
       adjustLater()
     })
   }

@@ -17,6 +17,8 @@ export interface Contacts {
   isNear: (peer: string) => boolean
   /** How many are, with this node. */
   near: () => number
+  /** Counts those who came into the folder, or left it. */
+  turnover: () => number
   /** Whether somebody is connected that is not in the folder. */
   hasOutsiders: () => boolean
   /**
@@ -36,10 +38,13 @@ const NEAR = BIT.folder | BIT.self
 export function createContacts (max: number): Contacts {
   const places = new Map<string, Place & { sources: number }>()
   let near = 0
+  let turnover = 0
 
   function set (peer: string, { high, low }: Place, sources: number): void {
     const before = places.get(peer)?.sources ?? 0
-    near += Number((sources & NEAR) !== 0) - Number((before & NEAR) !== 0)
+    const change = Number((sources & NEAR) !== 0) - Number((before & NEAR) !== 0)
+    near += change
+    turnover += Math.abs(change)
     if (sources === 0) places.delete(peer)
     else places.set(peer, { high, low, sources })
   }
@@ -58,6 +63,7 @@ export function createContacts (max: number): Contacts {
     },
     isNear: peer => ((places.get(peer)?.sources ?? 0) & BIT.folder) !== 0,
     near: () => near,
+    turnover: () => turnover,
     hasOutsiders: () => [...places.values()].some(({ sources }) => sources === BIT.connected),
     closest (key, count) {
       const target = toPlace(sha256(key))

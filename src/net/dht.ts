@@ -59,6 +59,7 @@ export function createDht ({ host, keepers, clock, logger }: DhtParts): Dht & { 
   return {
     keepers: keepers.keepers,
     near: keepers.near,
+    turnover: keepers.turnover,
     isNear: keepers.isNear,
     want: keepers.want,
     close: () => { cancelLook() },

@@ -5,7 +5,7 @@ import type { Contact, Dht } from './net.ts'
 import type { Rendezvous } from './rendezvous.ts'
 
 /** Until all have looked at the folder and told a newcomer what it is to keep, in ms. */
-const NEW_MS = 70_000
+const NEW_MS = 15_000
 /** Dead nodes that are passed over for one key. */
 const TRIES = 64
 
@@ -17,7 +17,7 @@ export interface KeepersParts {
   rendezvous: Pick<Rendezvous, 'addressesOf'> | undefined
 }
 
-export interface Keepers extends Pick<Dht, 'keepers' | 'near' | 'isNear' | 'want'> {
+export interface Keepers extends Pick<Dht, 'keepers' | 'near' | 'turnover' | 'isNear' | 'want'> {
   isWanted: (peer: string) => boolean
   /** Nodes beyond the folder of the user can be reached: what they know is found only by Kademlia. */
   hasOutsiders: () => boolean
@@ -52,6 +52,7 @@ export function createKeepers ({ self, channels, contacts, rendezvous }: Keepers
       return found
     },
     near: contacts.near,
+    turnover: contacts.turnover,
     isNear: contacts.isNear,
     hasOutsiders: contacts.hasOutsiders,
     want (purpose, peers) {

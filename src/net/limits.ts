@@ -203,9 +203,12 @@ export const RENDEZVOUS = {
   /** Longest dial of one of many, in ms: on a busy machine a dial given up too early is work done for nothing. */
   dialManyMs: 5_000,
   pollMs: 2_000,
-  /** With many nodes, so long for each of them, up to the most: each look at the folder lists all. Who comes dials those who are there. */
-  pollOfEachMs: 100,
-  pollMostMs: 20_000,
+  /** With many nodes, so long for each of them, within bounds: each look at a folder that has changed lists all. Who comes dials those who are there. */
+  pollOfEachMs: 10,
+  pollLeastMs: 1_000,
+  pollMostMs: 5_000,
+  /** How coarse the clock of a file system may be, in ms: what was read sooner after a change may lack another of the same tick. */
+  tickMs: 20,
   /** A list of the folder is good for so long, in ms. */
   readMs: 50,
   /** Largest file read, and most of them. */

@@ -80,6 +80,8 @@ export interface Dht {
   keepers: (key: Uint8Array, count: number) => Promise<Contact[]>
   /** How many nodes the folder of the user has, with this one. */
   near: () => number
+  /** Counts those who came into it, or left it. */
+  turnover: () => number
   /** Whether a peer is one of them. */
   isNear: (peer: string) => boolean
   /** These peers are needed: connections to them are kept. The set of a purpose replaces its last one. */

@@ -170,7 +170,7 @@ function createRendezvous (folder: string, key: Uint8Array, { clock, logger, con
   function watchFolder (): () => void {
     let cancelPoll = (): void => {}
     const poll = (): void => {
-      cancelPoll = clock.after(isCrowded() ? Math.min(RENDEZVOUS.pollMostMs, present.size * RENDEZVOUS.pollOfEachMs) * (0.5 + Math.random()) : RENDEZVOUS.pollMs, () => {
+      cancelPoll = clock.after((isCrowded() ? Math.max(RENDEZVOUS.pollLeastMs, Math.min(RENDEZVOUS.pollMostMs, present.size * RENDEZVOUS.pollOfEachMs)) : RENDEZVOUS.pollMs) * (0.5 + Math.random()), () => {
         look()
         poll()
       })
@@ -227,17 +227,31 @@ function createRendezvous (folder: string, key: Uint8Array, { clock, logger, con
   }
 }
 
-/** What was read within `ms` is good for all nodes of a process, where there are many. */
-const lately = new Map<string, { at: number, peers: Promise<ReadonlySet<string>> }>()
+/** The last list of a folder, for all nodes of a process. `changedAt`: when the folder itself was changed last before. */
+interface Listing { at: number, changedAt: number, peers: ReadonlySet<string> }
 
+const lately = new Map<string, { at: number, listing: Promise<Listing> }>()
+
+/** What was read within `ms` is good enough; and what is older, when nothing was changed since. */
 function peersIn (folder: string, clock: Clock, ms: number): Promise<ReadonlySet<string>> {
   const known = lately.get(folder)
-  if (known !== undefined && clock.now() - known.at < ms) return known.peers
-  const peers = readdir(folder).then(names => new Set(names.slice(0, RENDEZVOUS.files).flatMap(name => FILE.exec(name)?.[1] ?? [])))
-  lately.clear()
-  lately.set(folder, { at: clock.now(), peers })
-  peers.catch(() => { lately.delete(folder) })
-  return peers
+  if (known === undefined || clock.now() - known.at >= ms) {
+    const listing = list(folder, clock, known?.listing)
+    lately.clear()
+    lately.set(folder, { at: clock.now(), listing })
+    listing.catch(() => { lately.delete(folder) })
+    return listing.then(({ peers }) => peers)
+  }
+  return known.listing.then(({ peers }) => peers)
+}
+
+async function list (folder: string, clock: Clock, before: Promise<Listing> | undefined): Promise<Listing> {
+  const known = await before?.catch(() => undefined)
+  const at = clock.now()
+  const { mtimeMs: changedAt } = await stat(folder)
+  if (known?.changedAt === changedAt && known.at > changedAt + RENDEZVOUS.tickMs) return known
+  const names = await readdir(folder)
+  return { at, changedAt, peers: new Set(names.slice(0, RENDEZVOUS.files).flatMap(name => FILE.exec(name)?.[1] ?? [])) }
 }
 
 function parseEntry (text: string, peer: string): Entry | undefined {

@@ -25,7 +25,7 @@ test('frames come out as they went in, however the bytes are cut, and each chunk
     let released = 0
     const reader = createFrameReader(MAX, chunk => {
       released++
-      structuredClone(chunk.buffer, { transfer: [chunk.buffer] })
+      (chunk.buffer as ArrayBuffer).transfer(0)
     })
     assert.deepEqual(readAll(reader, ...chunks).map(frame => Buffer.from(frame)), frames.map(frame => Buffer.from(frame)))
     assert.equal(released, chunks.length)
