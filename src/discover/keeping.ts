@@ -20,7 +20,7 @@ import type { Contact, Net } from '../net/net.ts'
 /** With more nodes in the folder of the user than this, not all of them are told everything. */
 export const WHOLE = 16
 /** What was asked so long ago is asked again, in ms: who died since is not named. */
-const FRESH_MS = 10_000
+const FRESH_MS = 3_000
 /** How long an answer that is there waits for a fresher one, in ms. */
 const REFRESH_MS = 250
 /** What is so new may not have come to its keepers, in ms. */
@@ -30,8 +30,8 @@ const MAX_ASKED = 1_000
 const FOLLOW_MS = 15_000
 /** A keeper that has not answered after so long is not waited for alone, in ms. */
 const HEDGE_MS = 100
-/** How often it is seen whether nodes came or went, and with them keepers, in ms. */
-const ADJUST_MS = 1_000
+/** How often it is seen whether nodes came or went, and with them keepers: so long for each node, within bounds, in ms. While a mesh grows, each look has somebody to tell. */
+const ADJUST = { ofEachMs: 20, leastMs: 1_000, mostMs: 8_000 } as const
 /** When a keeper is gone, the next one is told after about so long, in ms. */
 const RETELL_MS = 1_000
 
@@ -83,7 +83,7 @@ export function createKeeping ({ net, clock, logger, index, ask }: KeepingParts)
 
   /** Those who came since may be closer, and a mesh that was small may be large now: whoever is to keep an agent and was not told of it is. */
   function adjustLater (): void {
-    stopAdjusting = clock.after(ADJUST_MS * (0.5 + Math.random()), () => {
+    stopAdjusting = clock.after(Math.max(ADJUST.leastMs, Math.min(ADJUST.mostMs, net.dht.near() * ADJUST.ofEachMs)) * (0.5 + Math.random()), () => {
       const turnover = net.dht.turnover()
       if (turnover !== seen && isLarge()) for (const { capabilities, envelope } of kept.values()) void tell(capabilities, envelope, true)
       seen = turnover

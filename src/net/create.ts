@@ -53,7 +53,7 @@ export async function createNet ({ seed, listen = DEFAULT_LISTEN, bootstrap = []
     return { agentId, peerId }
   })
   const wire = createWire({ self, channels, router, replies, clock, count, speaksHere: agent => agent === selfDid || speakersHere().some(({ agentId }) => agentId === agent) })
-  const keepers = createKeepers({ self, channels, contacts, rendezvous })
+  const keepers = createKeepers({ self, clock, channels, contacts, rendezvous })
   const stopTrimming = trimConnections({ host, channels, isWanted: keepers.isWanted, clock, logger })
   const introductions = createIntroductions({ host, isCrowded: () => contacts.near() > RENDEZVOUS.all, isPassing: contacts.isNear, clock, logger })
   const discovery = createDiscovery({ host, channels, introduce: introductions.introduce, rendezvous, seeds, mdns, clock, logger })

@@ -1,16 +1,18 @@
 /** Who is close to a key, of the nodes in the user's folder, in the metric of Kademlia; and whose connection is wanted. */
+import type { Clock } from '../core/ports.ts'
 import type { Contacts } from './contacts.ts'
 import type { Channels } from './channels.ts'
 import type { Contact, Dht } from './net.ts'
 import type { Rendezvous } from './rendezvous.ts'
 
 /** Until all have looked at the folder and told a newcomer what it is to keep, in ms. */
-const NEW_MS = 15_000
+const NEW_MS = 20_000
 /** Dead nodes that are passed over for one key. */
 const TRIES = 64
 
 export interface KeepersParts {
   self: string
+  clock: Clock
   channels: Channels
   /** The folder keeps its nodes in here; those connected are added. */
   contacts: Contacts
@@ -23,8 +25,9 @@ export interface Keepers extends Pick<Dht, 'keepers' | 'near' | 'turnover' | 'is
   hasOutsiders: () => boolean
 }
 
-export function createKeepers ({ self, channels, contacts, rendezvous }: KeepersParts): Keepers {
+export function createKeepers ({ self, clock, channels, contacts, rendezvous }: KeepersParts): Keepers {
   const wanted = new Map<string, ReadonlySet<string>>()
+  const begunAt = clock.now()
   contacts.add(self, 'self')
   channels.onPeer(({ type, peer }) => {
     if (type === 'closed') contacts.remove(peer, 'connected')
@@ -33,9 +36,11 @@ export function createKeepers ({ self, channels, contacts, rendezvous }: Keepers
   })
 
   async function reachable (peer: string): Promise<Contact | undefined> {
-    if (peer === self || channels.get(peer)?.ready() === true) return { peer, addresses: [] }
+    if (peer === self) return { peer, addresses: [], isNew: clock.now() - begunAt < NEW_MS }
     const there = await rendezvous?.addressesOf(peer)
-    return there === undefined ? undefined : { peer, addresses: there.addresses, isNew: there.sinceMs < NEW_MS }
+    const isNew = there !== undefined && there.sinceMs < NEW_MS
+    if (channels.get(peer)?.ready() === true) return { peer, addresses: [], isNew }
+    return there === undefined ? undefined : { peer, addresses: there.addresses, isNew }
   }
 
   return {
