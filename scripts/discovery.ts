@@ -1,9 +1,11 @@
 /**
  * What discovery promises, tried many times over with real nodes, and the figures.
- *   node scripts/discovery.ts [two|recall|late|restart|warm …] [--times N]
+ *   node scripts/discovery.ts [two|recall|late|restart|restart-60|partition|warm …] [--times N]
  */
 import { parseArgs } from 'node:util'
 import { crowdedHome, everybodySees, firstFind, lateJoiner, warmFinds, wholeRestart } from '../test/support/discovery-trials.ts'
+import { crowdRestart, partition } from '../test/support/crowd-trials.ts'
+import { createLink } from '../test/support/namespace.ts'
 import { createMesh } from '../test/support/processes.ts'
 
 const { positionals, values: { times: given } } = parseArgs({ allowPositionals: true, options: { times: { type: 'string' } } })
@@ -29,6 +31,23 @@ const trials: Record<string, () => Promise<string>> = {
   restart: async () => {
     await using mesh = createMesh()
     return await tally(times(5), async i => ({ 'first find': await wholeRestart(mesh, i) }))
+  },
+
+  /** 60 nodes in 6 processes, all killed, and started again. */
+  'restart-60': async () => await tally(times(1), async () => {
+    const { firstMs, againMs, readyMs } = await crowdRestart(60, 15_000)
+    return { 'first find': firstMs, 'started again': [readyMs], 'everything found again': againMs }
+  }),
+
+  /** 40 nodes, half of them in another network, which cannot be reached for a minute. */
+  partition: async () => {
+    const link = createLink()
+    if ('skipped' in link) return link.skipped
+    using _ = link
+    return await tally(times(1), async () => {
+      const { beginMs, againMs, goneMs } = await partition(link, { half: 20, ofProcess: 10, splitMs: 60_000, limitMs: 30_000 })
+      return { 'all see all at first': [beginMs], 'and again after the heal': againMs, 'without those who left': goneMs }
+    })
   },
 
   /** 1,000 agents in 50 domains, known from before. */

@@ -37,7 +37,7 @@ export interface Heard { agentId: string, sequence: number, at: number }
 export type Change = 'news' | 'farewell' | 'unreachable' | 'expired' | 'crowded-out'
 
 export interface Index {
-  /** False when a newer one is there, or the same. `teller`: the peer that passed it on, if it is not the agent's own. */
+  /** False when a newer one is there, or the same; one that was not reachable is back when it says the same again itself. `teller`: the peer that passed it on, if it is not the agent's own. */
   put: (advert: Advert, source: FoundAgent['source'], teller?: string) => boolean
   /** The newest sequence number heard of an agent, also when its entry is gone: an old record never comes back. */
   sequenceOf: (agentId: string) => number
@@ -47,7 +47,7 @@ export interface Index {
   remember: (heard: Heard) => void
   get: (agentId: string) => Entry | undefined
   match: (pattern: CapabilityPattern) => Entry[]
-  /** Takes it out, for it is not reachable. A newer advert brings it back. */
+  /** Takes it out, for it is not reachable. A newer advert brings it back, or its own word. */
   drop: (agentId: string) => void
   dropPeer: (peerId: string) => void
   /** Takes out what has outlived its ttl, so that those who watch hear of it. */
@@ -136,7 +136,8 @@ export function createIndex (clock: Clock): Index {
 
   return {
     put: (advert, source, teller) => {
-      if (advert.sequence <= sequenceOf(advert.agentId)) return false
+      const known = sequenceOf(advert.agentId)
+      if (advert.sequence < known || (advert.sequence === known && (source !== 'direct' || entries.has(advert.agentId)))) return false
       remember({ agentId: advert.agentId, sequence: advert.sequence, at: clock.now() })
       const was = remove(advert.agentId)
       if (advert.ttlMs > 0) {

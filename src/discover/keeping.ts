@@ -26,6 +26,8 @@ const REFRESH_MS = 250
 /** What is so new may not have come to its keepers, in ms. */
 const SPREADING_MS = 5_000
 const MAX_ASKED = 1_000
+/** So long after its start a node names whom it knows from an earlier run, whatever its keepers say, in ms. */
+const WARMING_MS = 10_000
 /** How often keepers are asked for somebody who watches, in ms. */
 const FOLLOW_MS = 15_000
 /** A keeper that has not answered after so long is not waited for alone, in ms. */
@@ -69,6 +71,7 @@ export function createKeeping ({ net, clock, logger, index, ask }: KeepingParts)
   const kept = new Map<string, { capabilities: Capability[], envelope: Envelope, keepers: ReadonlySet<string> }>()
   /** How often nodes had come and gone when it was last looked whether somebody else is to keep them. */
   let seen = 0
+  const begunAt = clock.now()
   let isClosed = false
   let stopAdjusting = (): void => {}
   adjustLater()
@@ -139,6 +142,8 @@ export function createKeeping ({ net, clock, logger, index, ask }: KeepingParts)
 
   function isCurrent (pattern: string, entry: Entry): boolean {
     const last = asked.get(pattern)
+    // When all were started again, keepers may not have read yet what they kept.
+    if (entry.source === 'kept' && clock.now() - begunAt < WARMING_MS) return true
     if (last?.named === undefined || entry.source === 'local' || last.named.has(entry.agentId)) return true
     const madeAt = entry.heardAt + entry.ttlMs - ADVERT_TTL_S * 1_000
     return madeAt > last.at - SPREADING_MS || net.speakers(entry.peerId).some(speaker => speaker.agentId === entry.agentId)

@@ -18,6 +18,8 @@ export interface Channels {
   open: (peer: string, addresses?: string[], timeoutMs?: number) => Promise<Peer>
   /** Opens a channel and waits for the peer's hello. @throws A2aError PEER_UNREACHABLE */
   meet: (peer: string, addresses?: string[], timeoutMs?: number) => Promise<void>
+  /** However often it could not be dialled: the next time it is tried at once. */
+  forgive: (peer: string) => void
   onPeer: (listener: (event: PeerEvent) => void) => () => void
   close: (why: string) => Promise<void>
 }
@@ -58,7 +60,8 @@ export async function createChannels (host: Host, parts: Omit<PeerParts, 'peers'
       }
     })
     peers.set(id, peer)
-    peer.add(stream)
+    // Left open, a dead connection would be taken for a way to the peer, until the kernel gives up sending.
+    peer.add(stream, why => { connection.abort(new Error(why)) })
     return peer
   }
 
@@ -123,6 +126,7 @@ export async function createChannels (host: Host, parts: Omit<PeerParts, 'peers'
     all: () => [...peers.values()],
     open,
     meet,
+    forgive: dialer.forgive,
     onPeer,
     async close (why) {
       closed = true

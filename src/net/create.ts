@@ -11,9 +11,10 @@ import { didOfPeer } from './hello.ts'
 import { createIntroductions } from './introduce.ts'
 import { createKeepers } from './keepers.ts'
 import { createHost, DEFAULT_LISTEN, stopHost } from './libp2p.ts'
-import { CONTACTS, KAD, RENDEZVOUS } from './limits.ts'
+import { CONTACTS, KAD, RENDEZVOUS, REUNION } from './limits.ts'
 import type { Net, NetOptions } from './net.ts'
 import { openRendezvous } from './rendezvous.ts'
+import { createReunion } from './reunion.ts'
 import { createReplies } from './replies.ts'
 import { createRouter, errorOf } from './router.ts'
 import { createStreams } from './streams.ts'
@@ -57,12 +58,23 @@ export async function createNet ({ seed, listen = DEFAULT_LISTEN, bootstrap = []
   const stopTrimming = trimConnections({ host, channels, isWanted: keepers.isWanted, clock, logger })
   const introductions = createIntroductions({ host, isCrowded: () => contacts.near() > RENDEZVOUS.all, isPassing: contacts.isNear, clock, logger })
   const discovery = createDiscovery({ host, channels, introduce: introductions.introduce, rendezvous, seeds, mdns, clock, logger })
+  const stopReunion = createReunion({
+    onPeer: channels.onPeer,
+    async meet (peer) {
+      channels.forgive(peer)
+      await channels.meet(peer, [], REUNION.dialMs)
+    },
+    isDead: async peer => contacts.isNear(peer) && await rendezvous?.addressesOf(peer) === undefined,
+    clock,
+    logger
+  })
   const dht = createDht({ host, keepers, clock, logger })
   const streams = createStreams({ self, host, channels, logger })
   let stopped: Promise<void> | undefined
 
   async function stop (): Promise<void> {
     stopTrimming()
+    stopReunion()
     dht.close()
     introductions.close()
     await discovery.close()

@@ -11,6 +11,8 @@ import { BACKOFF, CONNECTIONS } from './limits.ts'
 export interface Dialer {
   /** @throws A2aError PEER_UNREACHABLE */
   reach: (peer: string, addresses: string[], timeoutMs: number) => Promise<Connection>
+  /** Its next dial is not held back. */
+  forgive: (peer: string) => void
 }
 
 interface Failures {
@@ -46,7 +48,7 @@ export function createDialer (host: Host, clock: Clock): Dialer {
     }
   }
 
-  return { reach }
+  return { reach, forgive: peer => { failures.delete(peer) } }
 }
 
 /** Peer ids come in messages of others, where they are any text. */

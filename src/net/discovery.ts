@@ -32,6 +32,7 @@ export interface Discovery {
 export function createDiscovery ({ host, channels, introduce, rendezvous, seeds, mdns, clock, logger }: DiscoveryParts): Discovery {
   const self = host.peerId.toString()
   let closed = false
+  let joined = false
   let cancel = (): void => {}
   let stopMdns: (() => Promise<void>) | undefined
 
@@ -47,11 +48,11 @@ export function createDiscovery ({ host, channels, introduce, rendezvous, seeds,
     }
   }
 
-  /** Goes on until one is met, and begins again when everybody is gone. */
+  /** Goes on until one is met, whoever else is there: they may be cut off with us. Begins again when everybody is gone. */
   async function meetSeeds (waitMs: number): Promise<void> {
-    const met = channels.all().length > 0 && waitMs > DISCOVERY.retryMs ? [true] : await Promise.all(seeds.map(meetSeed))
+    if (!joined || channels.all().length === 0) joined = (await Promise.all(seeds.map(meetSeed))).includes(true)
     if (closed || seeds.length === 0) return
-    const next = met.includes(true) ? DISCOVERY.lookMs : Math.min(DISCOVERY.lookMs, waitMs * 2)
+    const next = joined ? DISCOVERY.lookMs : Math.min(DISCOVERY.lookMs, waitMs * 2)
     cancel = clock.after(next * (0.5 + Math.random()), () => { void meetSeeds(next) })
   }
 

@@ -89,10 +89,10 @@ export const CHANNEL = {
   helloMs: 5_000,
   /** A channel that heard nothing for so long asks whether the peer is there. Spread by a fifth. */
   idleMs: 15_000,
-  /** That is with so many peers; with more of them later, as many times as there are more, up to `idleTimes`. */
+  /** That is with so many peers of the same user; with more of them later, as many times as there are more, up to `idleTimes`: on one machine a connection breaks with its process. */
   idlePeers: 8,
   idleTimes: 4,
-  /** How long the answer may take; two missed and the connection is ended. */
+  /** How long the answer may take; two missed, one after the other, and the connection is ended. */
   pingMs: 10_000,
   /** Default of SendOptions.timeoutMs. */
   requestMs: 5_000
@@ -164,8 +164,25 @@ export const OFFENCES = {
   windowMs: 10_000
 } as const
 
-/** Waits after failed dials: 250 ms · 2ⁿ, at most 10 s, the upper half of it at random. */
-export const BACKOFF = { firstMs: 250, maxMs: 10_000, peers: 4_096 } as const
+/** Waits after failed dials: 250 ms · 2ⁿ, at most 5 s, the upper half of it at random. */
+export const BACKOFF = { firstMs: 250, maxMs: 5_000, peers: 4_096 } as const
+
+/** Peers that were lost without a farewell, as when a network falls apart (reunion.ts). Times in ms. */
+export const REUNION = {
+  /** Most of them. Beyond it, the one lost first is not tried any more. */
+  peers: 64,
+  /** How often it is looked whether one is to be tried, spread by half; and how many dials there are at once, of any of them. */
+  lookMs: 1_000,
+  atOnce: 3,
+  /** The pause before one is tried again is a tenth of how long it has been gone, within these bounds: a short break is over at once, and a long one costs little. */
+  share: 0.1,
+  pauseMs: 1_000,
+  longestPauseMs: 30_000,
+  /** A network that does not answer is not waited for longer: the packet that asks is sent again after 1 s only. */
+  dialMs: 3_000,
+  /** And that it is tried at all. */
+  forMs: 3_600_000
+} as const
 
 export const GOSSIP = {
   /** Messages looked at a second; each costs up to two signature checks. Beyond it they are ignored, at no harm to who forwarded them. */

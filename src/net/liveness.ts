@@ -1,4 +1,4 @@
-/** Asks a silent channel now and then whether its other end is alive. */
+/** Asks a silent channel now and then whether its other end is alive; again at once when there was no answer. */
 import type { Clock } from '../core/ports.ts'
 
 export interface LivenessParts {
@@ -21,12 +21,12 @@ export function keepAlive ({ clock, idleMs, heardAt, wanted, ping, onDead }: Liv
   let cancel = next()
 
   function next (): () => void {
-    return clock.after(idleMs() * (0.8 + Math.random() * 0.4), () => { void look() })
+    return clock.after(missed > 0 ? 0 : idleMs() * (0.8 + Math.random() * 0.4), () => { void look() })
   }
 
   async function look (): Promise<void> {
     const before = heardAt()
-    if (clock.now() - before < idleMs() * 0.8 && !wanted()) {
+    if (missed === 0 && clock.now() - before < idleMs() * 0.8 && !wanted()) {
       missed = 0
     } else {
       try {

@@ -42,13 +42,14 @@ export interface PeerEvents {
   onChanged: () => void
   /** Its last channel is gone. `parted`: one side did not need it any more. */
   onGone: (why: string, parted: boolean) => void
-  /** It does too much harm, or does not live any more. */
+  /** It does too much harm. */
   onUnwanted: (why: string) => void
 }
 
 export interface Peer {
   readonly id: string
-  add: (stream: Stream) => void
+  /** `onDead`: it does not answer there any more. */
+  add: (stream: Stream, onDead: (why: string) => void) => void
   /** Whether there is a channel to write to. */
   ready: () => boolean
   /** Like Channel.send. */
@@ -129,7 +130,7 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
     for (const { channel } of lines) channel.readOn()
   }
 
-  function add (stream: Stream): void {
+  function add (stream: Stream, onDead: (why: string) => void): void {
     const openedAt = performance.now()
     const line: Line = {
       greeted: false,
@@ -155,12 +156,16 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
     const cancelHello = clock.after(CHANNEL.helloMs, () => { if (!line.greeted) line.channel.abort('it did not say hello') })
     const stopPings = keepAlive({
       clock,
-      // What a node spends on asking stays the same with many peers.
-      idleMs: () => CHANNEL.idleMs * Math.min(CHANNEL.idleTimes, Math.max(1, parts.peers() / CHANNEL.idlePeers)),
+      // What a node spends on asking those of its machine stays the same with many of them.
+      idleMs: () => sameUser ? CHANNEL.idleMs * Math.min(CHANNEL.idleTimes, Math.max(1, parts.peers() / CHANNEL.idlePeers)) : CHANNEL.idleMs,
       heardAt: () => line.channel.heardAt(),
       wanted: () => line.greeted && rttMs === undefined,
       ping: () => ping(line),
-      onDead: () => { line.channel.abort('it does not answer') }
+      onDead () {
+        const why = 'it does not answer'
+        onDead(why)
+        line.channel.abort(why)
+      }
     })
     line.stop = () => {
       cancelHello()

@@ -1,0 +1,81 @@
+/**
+ * Peers that were lost without a farewell are tried again: the network between may have fallen apart, and nobody says when
+ * it is whole again. As soon as one of them is back, so may the others be: they are tried at once.
+ */
+import { messageOf } from '../core/errors.ts'
+import type { Clock, Logger } from '../core/ports.ts'
+import { REUNION } from './limits.ts'
+import type { PeerEvent } from './net.ts'
+
+export interface ReunionParts {
+  onPeer: (listener: (event: PeerEvent) => void) => () => void
+  /** Dials it, whenever it was dialled last. Rejects when it cannot be met. */
+  meet: (peer: string) => Promise<void>
+  /** Known to be dead: it is not tried. */
+  isDead: (peer: string) => Promise<boolean>
+  clock: Clock
+  logger: Logger
+}
+
+/** Returns the way to stop. */
+export function createReunion ({ onPeer, meet, isDead, clock, logger }: ReunionParts): () => void {
+  const lost = new Map<string, { since: number, dueAt: number }>()
+  const trying = new Set<string>()
+  let cancel = (): void => {}
+  let closed = false
+
+  const stopListening = onPeer(({ type, peer, parted }) => {
+    if (type === 'opened') found(peer)
+    else if (type === 'closed' && parted !== true) lose(peer)
+  })
+
+  function lose (peer: string): void {
+    const [oldest] = lost.keys()
+    if (lost.size >= REUNION.peers && oldest !== undefined) lost.delete(oldest)
+    lost.set(peer, { since: clock.now(), dueAt: clock.now() + REUNION.pauseMs })
+    if (lost.size === 1) lookLater()
+  }
+
+  function found (peer: string): void {
+    if (!lost.delete(peer)) return
+    for (const other of lost.values()) other.dueAt = 0
+    tryDue()
+  }
+
+  function lookLater (): void {
+    cancel()
+    if (closed || lost.size === 0) return
+    cancel = clock.after(REUNION.lookMs * (0.5 + Math.random()), () => {
+      for (const [peer, { since }] of lost) if (clock.now() - since > REUNION.forMs) lost.delete(peer)
+      tryDue()
+      lookLater()
+    })
+  }
+
+  /** Any of those that are due, so that not all who lost the same ones dial the same one. */
+  function tryDue (): void {
+    const due = [...lost].filter(([peer, { dueAt }]) => dueAt <= clock.now() && !trying.has(peer)).map(([peer]) => peer)
+    while (due.length > 0 && trying.size < REUNION.atOnce) void attempt(due.splice(Math.floor(Math.random() * due.length), 1)[0] as string)
+  }
+
+  async function attempt (peer: string): Promise<void> {
+    trying.add(peer)
+    try {
+      if (await isDead(peer)) lost.delete(peer)
+      else await meet(peer)
+    } catch (error) {
+      const entry = lost.get(peer)
+      if (entry !== undefined) entry.dueAt = clock.now() + Math.min(REUNION.longestPauseMs, Math.max(REUNION.pauseMs, (clock.now() - entry.since) * REUNION.share))
+      logger.debug('a lost peer is not back', { peer, why: messageOf(error) })
+    } finally {
+      trying.delete(peer)
+      if (!closed) tryDue()
+    }
+  }
+
+  return () => {
+    closed = true
+    cancel()
+    stopListening()
+  }
+}
