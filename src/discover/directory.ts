@@ -156,6 +156,8 @@ export function createDirectory ({ net, clock, logger, values, file, protocols, 
     if (entry === undefined || (sequence !== undefined && entry.sequence !== sequence)) return
     measure.dead()
     index.drop(agentId)
+    // It may be the network between: its own word brings it back.
+    net.seek(entry.peerId, entry.endpoints)
   }
 
   async function joined (timeoutMs: number): Promise<void> {

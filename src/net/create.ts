@@ -58,11 +58,11 @@ export async function createNet ({ seed, listen = DEFAULT_LISTEN, bootstrap = []
   const stopTrimming = trimConnections({ host, channels, isWanted: keepers.isWanted, clock, logger })
   const introductions = createIntroductions({ host, isCrowded: () => contacts.near() > RENDEZVOUS.all, isPassing: contacts.isNear, clock, logger })
   const discovery = createDiscovery({ host, channels, introduce: introductions.introduce, rendezvous, seeds, mdns, clock, logger })
-  const stopReunion = createReunion({
+  const reunion = createReunion({
     onPeer: channels.onPeer,
-    async meet (peer) {
+    async meet (peer, addresses) {
       channels.forgive(peer)
-      await channels.meet(peer, [], REUNION.dialMs)
+      await channels.meet(peer, addresses, REUNION.dialMs)
     },
     isDead: async peer => contacts.isNear(peer) && await rendezvous?.addressesOf(peer) === undefined,
     clock,
@@ -74,7 +74,7 @@ export async function createNet ({ seed, listen = DEFAULT_LISTEN, bootstrap = []
 
   async function stop (): Promise<void> {
     stopTrimming()
-    stopReunion()
+    reunion.close()
     dht.close()
     introductions.close()
     await discovery.close()
@@ -106,6 +106,7 @@ export async function createNet ({ seed, listen = DEFAULT_LISTEN, bootstrap = []
     handle: router.handle,
     onPeer: channels.onPeer,
     speakers: peer => peer === self ? speakersHere() : channels.get(peer)?.speakers() ?? [],
+    seek: reunion.seek,
     sameUser: peer => peer === self || channels.get(peer)?.sameUser() === true,
     greet () { for (const peer of channels.all()) peer.greet() },
     begin: discovery.begin,

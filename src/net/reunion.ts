@@ -9,30 +9,40 @@ import type { PeerEvent } from './net.ts'
 
 export interface ReunionParts {
   onPeer: (listener: (event: PeerEvent) => void) => () => void
-  /** Dials it, whenever it was dialled last. Rejects when it cannot be met. */
-  meet: (peer: string) => Promise<void>
+  /** Dials it, whenever it was dialled last. With no addresses, where it was before. Rejects when it cannot be met. */
+  meet: (peer: string, addresses: string[]) => Promise<void>
   /** Known to be dead: it is not tried. */
   isDead: (peer: string) => Promise<boolean>
   clock: Clock
   logger: Logger
 }
 
-/** Returns the way to stop. */
-export function createReunion ({ onPeer, meet, isDead, clock, logger }: ReunionParts): () => void {
-  const lost = new Map<string, { since: number, dueAt: number }>()
+export interface Reunion {
+  /** One that should be there, at these addresses, and could not be reached. */
+  seek: (peer: string, addresses: string[]) => void
+  close: () => void
+}
+
+export function createReunion ({ onPeer, meet, isDead, clock, logger }: ReunionParts): Reunion {
+  const lost = new Map<string, { addresses: string[], since: number, dueAt: number }>()
   const trying = new Set<string>()
   let cancel = (): void => {}
   let closed = false
 
   const stopListening = onPeer(({ type, peer, parted }) => {
     if (type === 'opened') found(peer)
-    else if (type === 'closed' && parted !== true) lose(peer)
+    else if (type === 'closed' && parted !== true) seek(peer, [])
   })
 
-  function lose (peer: string): void {
+  function seek (peer: string, addresses: string[]): void {
+    const known = lost.get(peer)
+    if (known !== undefined) {
+      if (addresses.length > 0) known.addresses = addresses
+      return
+    }
     const [oldest] = lost.keys()
     if (lost.size >= REUNION.peers && oldest !== undefined) lost.delete(oldest)
-    lost.set(peer, { since: clock.now(), dueAt: clock.now() + REUNION.pauseMs })
+    lost.set(peer, { addresses, since: clock.now(), dueAt: clock.now() + REUNION.pauseMs })
     if (lost.size === 1) lookLater()
   }
 
@@ -62,7 +72,7 @@ export function createReunion ({ onPeer, meet, isDead, clock, logger }: ReunionP
     trying.add(peer)
     try {
       if (await isDead(peer)) lost.delete(peer)
-      else await meet(peer)
+      else await meet(peer, lost.get(peer)?.addresses ?? [])
     } catch (error) {
       const entry = lost.get(peer)
       if (entry !== undefined) entry.dueAt = clock.now() + Math.min(REUNION.longestPauseMs, Math.max(REUNION.pauseMs, (clock.now() - entry.since) * REUNION.share))
@@ -73,9 +83,12 @@ export function createReunion ({ onPeer, meet, isDead, clock, logger }: ReunionP
     }
   }
 
-  return () => {
-    closed = true
-    cancel()
-    stopListening()
+  return {
+    seek,
+    close () {
+      closed = true
+      cancel()
+      stopListening()
+    }
   }
 }

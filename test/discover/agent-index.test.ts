@@ -35,3 +35,15 @@ it('when it is full, who told most makes room, and never an agent of this node',
   assert.ok(known.get('me') !== undefined)
   assert.equal(known.match(parsePattern('data.*')).length, known.size())
 })
+
+it('one that could not be reached is back by its own word, though it has nothing new to say, and not by hearsay', () => {
+  const known = index()
+  known.put(advert('bob', 'bob'), 'direct')
+  known.dropPeer('bob')
+  assert.equal(known.put(advert('bob', 'bob'), 'peer', 'eve'), false)
+  assert.equal(known.put(advert('bob', 'bob'), 'gossip'), false)
+  assert.equal(known.get('bob'), undefined)
+  assert.equal(known.put(advert('bob', 'bob'), 'direct'), true)
+  assert.ok(known.get('bob') !== undefined)
+  assert.equal(known.put(advert('bob', 'bob'), 'direct'), false, 'what is there is no news')
+})

@@ -37,16 +37,18 @@ async function start (planned: PlannedNode[]): Promise<FromCrowd['started']> {
 async function look ({ wanted, timeoutMs, on = [...nodes.keys()] }: ToCrowd & { type: 'look' }): Promise<Sight[]> {
   const begun = performance.now()
   return await Promise.all(on.flatMap(name => nodes.get(name) ?? []).map(async node => {
-    for (;;) {
-      const wrong: string[] = []
-      for (const [pattern, names] of Object.entries(wanted)) {
-        const found = new Set((await node.find(pattern, { limit: 1_000 })).map(({ name }) => name))
-        const missing = names.filter(name => !found.has(name))
-        const tooMany = [...found].filter(name => !names.includes(name ?? ''))
-        if (missing.length + tooMany.length > 0) wrong.push(`${pattern}: without ${missing.join() || 'nobody'}, with ${tooMany.join() || 'nobody'}`)
-      }
+    for (let seenMs: number | undefined; ;) {
+      const missing: string[] = []
+      const tooMany: string[] = []
+      await Promise.all(Object.entries(wanted).map(async ([pattern, names]) => {
+        const found = new Set((await node.find(pattern, { limit: 1_000 })).map(({ name = '' }) => name))
+        missing.push(...names.filter(name => !found.has(name)))
+        tooMany.push(...[...found].filter(name => !names.includes(name)))
+      }))
       const ms = performance.now() - begun
-      if (wrong.length === 0 || ms > timeoutMs) return { ms, wrong }
+      if (missing.length === 0) seenMs ??= ms
+      if (missing.length + tooMany.length === 0) return { node: node.agents[0]?.name ?? '', seenMs, justMs: ms, missing, tooMany }
+      if (ms > timeoutMs) return { node: node.agents[0]?.name ?? '', seenMs, missing, tooMany }
       await new Promise(resolve => { setTimeout(resolve, AGAIN_MS) })
     }
   }))

@@ -14,11 +14,11 @@ const BEGIN_MS = 60_000
 const groups = <T>(items: T[], size: number): T[][] => Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size))
 const wait = (ms: number): Promise<void> => new Promise(resolve => { setTimeout(resolve, ms) })
 
-/** When the last saw all. @throws Error when not all did */
-function lastOf (sights: Sight[], what: string): number {
-  const wrong = sights.filter(sight => sight.wrong.length > 0)
-  if (wrong.length > 0) throw new Error(`${wrong.length} of ${sights.length} did not ${what}: ${wrong[0]?.wrong.join('; ').slice(0, 1_000)}`)
-  return Math.max(...sights.map(({ ms }) => ms))
+/** When each saw all. @throws Error when not all did */
+function allSaw (sights: Sight[], what: string): number[] {
+  const blind = sights.filter(({ seenMs }) => seenMs === undefined)
+  if (blind.length > 0) throw new Error(`${blind.length} of ${sights.length} did not ${what}: ${blind.slice(0, 5).map(({ node, missing }) => `${node} missed ${missing.join()}`).join('; ').slice(0, 500)}`)
+  return sights.flatMap(({ seenMs = NaN }) => seenMs)
 }
 
 const together = async (crowds: Crowd[], look: (crowd: Crowd) => Promise<Sight[]>): Promise<Sight[]> => (await Promise.all(crowds.map(look))).flat()
@@ -42,7 +42,7 @@ export async function crowdRestart (count: number, limitMs: number): Promise<{ f
   const before = groups(planned, OF_PROCESS).map(() => createCrowd())
   try {
     await Promise.all(groups(planned, OF_PROCESS).map((nodes, i) => before[i]?.start(nodes)))
-    lastOf(await together(before, crowd => crowd.look(wanted, BEGIN_MS)), 'find everything at the beginning')
+    allSaw(await together(before, crowd => crowd.look(wanted, BEGIN_MS)), 'find everything at the beginning')
     const kept = ({ home, capability }: PlannedNode): boolean => {
       const file = join(home, 'agents.jsonl')
       const text = existsSync(file) ? readFileSync(file, 'utf8') : ''
@@ -65,7 +65,7 @@ export async function crowdRestart (count: number, limitMs: number): Promise<{ f
       const started = await crowd.start(nodes)
       const readyMs = performance.now() - begun
       const sights = await crowd.look(wanted, Math.max(0, limitMs - readyMs))
-      return { started, readyMs, sights: sights.map(({ ms, wrong }) => ({ ms: ms + readyMs, wrong })) }
+      return { started, readyMs, sights, againMs: sights.map(({ seenMs = NaN }) => readyMs + seenMs) }
     }))
     const started = results.flatMap(result => result.started)
     for (const { name, first } of started) {
@@ -73,9 +73,8 @@ export async function crowdRestart (count: number, limitMs: number): Promise<{ f
       const { length = 0 } = wanted[looked] ?? []
       if (first.length !== length) throw new Error(`the first find of ${name} after the restart named ${first.length} of ${length}`)
     }
-    const sights = results.flatMap(result => result.sights)
-    lastOf(sights, `find everything again within ${limitMs} ms`)
-    return { firstMs: started.map(({ firstMs }) => firstMs), againMs: sights.map(({ ms }) => ms), readyMs: Math.max(...results.map(result => result.readyMs)) }
+    allSaw(results.flatMap(({ sights }) => sights), `find everything again within ${limitMs} ms`)
+    return { firstMs: started.map(({ firstMs }) => firstMs), againMs: results.flatMap(({ againMs }) => againMs), readyMs: Math.max(...results.map(({ readyMs }) => readyMs)) }
   } finally {
     await Promise.all(after.map(crowd => crowd.kill()))
   }
@@ -92,9 +91,9 @@ export interface Partition {
 
 /**
  * Two halves, each with a folder of its own, the second with two of the first as bootstrap. The link between them is cut for a while; meanwhile on each side
- * one joins and one leaves. Resolves to when each node saw all who are there, and nobody else, from the heal on, in ms.
+ * one joins and one leaves. Resolves to when each node saw all who are there, and when it saw nobody else, from the heal on, in ms.
  */
-export async function partition (link: Link, { half, ofProcess, splitMs, limitMs }: Partition): Promise<{ beginMs: number, againMs: number[], goneMs: number[] }> {
+export async function partition (link: Link, { half, ofProcess, splitMs, limitMs }: Partition): Promise<{ beginMs: number, againMs: number[], justMs: number[] }> {
   const home = folder()
   const folders = [folder(), folder()]
   const plan = (side: number, i: number, bootstrap: string[] = []): PlannedNode => ({
@@ -111,7 +110,7 @@ export async function partition (link: Link, { half, ofProcess, splitMs, limitMs
     const bootstrap = (await startAll(0, first)).slice(0, 2)
     const second = places.map(i => plan(1, i, bootstrap))
     await startAll(1, second)
-    const beginMs = lastOf(await together(all, crowd => crowd.look(wantedOf([...first, ...second], patternOf), BEGIN_MS)), 'see all at the beginning')
+    const beginMs = Math.max(...allSaw(await together(all, crowd => crowd.look(wantedOf([...first, ...second], patternOf), BEGIN_MS)), 'see all at the beginning'))
     link.cut()
     const end = performance.now() + splitMs
     const joiners = await Promise.all([0, 1].map(async side => {
@@ -120,18 +119,14 @@ export async function partition (link: Link, { half, ofProcess, splitMs, limitMs
       return joiner
     }))
     const there = [...first.slice(0, -1), ...second.slice(0, -1), ...joiners]
-    // Its own half, and whatever is still said of the other.
     await Promise.all([0, 1].map(async side => {
-      const own = there.filter(({ name }) => name.startsWith(`side${side}-`))
-      lastOf(await together(sides[side] ?? [], crowd => crowd.look(wantedOf(own, ({ capability }) => capability), Math.max(1_000, end - performance.now()))), 'find its own half while the link was cut')
+      const own = wantedOf(there.filter(({ rendezvous }) => rendezvous === folders[side]), patternOf)
+      allSaw(await together(sides[side] ?? [], crowd => crowd.look(own, Math.max(1_000, end - performance.now() - 1_000))), 'find its own half while the link was cut')
     }))
     await wait(end - performance.now())
     link.heal()
-    const wanted = wantedOf(there, patternOf)
-    const seen = await together(all, crowd => crowd.look(wantedOf(there, ({ capability }) => capability), limitMs))
-    lastOf(seen, `see all again within ${limitMs} ms`)
-    const gone = await together(all, crowd => crowd.look(wanted, 1_000))
-    return { beginMs, againMs: seen.map(({ ms }) => ms), goneMs: gone.filter(({ wrong }) => wrong.length === 0).map(({ ms }) => ms) }
+    const sights = await together(all, crowd => crowd.look(wantedOf(there, patternOf), limitMs))
+    return { beginMs, againMs: allSaw(sights, `see all again within ${limitMs} ms`), justMs: sights.flatMap(({ justMs }) => justMs ?? []) }
   } finally {
     await Promise.all(all.map(crowd => crowd.kill()))
   }

@@ -14,8 +14,8 @@ export interface PlannedNode {
   first?: string
 }
 
-/** What one node saw: when it saw just what was wanted, or what was wrong to the end. */
-export interface Sight { ms: number, wrong: string[] }
+/** When a node saw all that were wanted, and when it saw just these; and what was wrong at the end. Times in ms. */
+export interface Sight { node: string, seenMs?: number, justMs?: number, missing: string[], tooMany: string[] }
 
 export type ToCrowd =
   | { type: 'start', nodes: PlannedNode[] }
