@@ -178,6 +178,8 @@ export const REUNION = {
   share: 0.1,
   pauseMs: 1_000,
   longestPauseMs: 30_000,
+  /** Lost again sooner than this after it was back, it counts as gone since the first time. */
+  steadyMs: 60_000,
   /** A network that does not answer is not waited for longer: the packet that asks is sent again after 1 s only. */
   dialMs: 3_000,
   /** And that it is tried at all. */

@@ -2,6 +2,7 @@
  * Peers that were lost without a farewell are tried again: the network between may have fallen apart, and nobody says when
  * it is whole again. As soon as one of them is back, so may the others be: they are tried at once.
  */
+import { LRUCache } from 'lru-cache'
 import { messageOf } from '../core/errors.ts'
 import type { Clock, Logger } from '../core/ports.ts'
 import { REUNION } from './limits.ts'
@@ -25,6 +26,7 @@ export interface Reunion {
 
 export function createReunion ({ onPeer, meet, isDead, clock, logger }: ReunionParts): Reunion {
   const lost = new Map<string, { addresses: string[], since: number, dueAt: number }>()
+  const back = new LRUCache<string, { since: number, at: number }>({ max: REUNION.peers })
   const trying = new Set<string>()
   let cancel = (): void => {}
   let closed = false
@@ -42,15 +44,24 @@ export function createReunion ({ onPeer, meet, isDead, clock, logger }: ReunionP
     }
     const [oldest] = lost.keys()
     if (lost.size >= REUNION.peers && oldest !== undefined) lost.delete(oldest)
-    lost.set(peer, { addresses, since: clock.now(), dueAt: clock.now() + REUNION.pauseMs })
+    // Who comes and goes is tried less and less, like one that stays away.
+    const before = back.get(peer)
+    const now = clock.now()
+    const since = before !== undefined && now - before.at < REUNION.steadyMs ? before.since : now
+    lost.set(peer, { addresses, since, dueAt: now + pauseOf(since) })
     if (lost.size === 1) lookLater()
   }
 
   function found (peer: string): void {
-    if (!lost.delete(peer)) return
+    const entry = lost.get(peer)
+    if (entry === undefined) return
+    lost.delete(peer)
+    back.set(peer, { since: entry.since, at: clock.now() })
     for (const other of lost.values()) other.dueAt = 0
     tryDue()
   }
+
+  const pauseOf = (since: number): number => Math.min(REUNION.longestPauseMs, Math.max(REUNION.pauseMs, (clock.now() - since) * REUNION.share))
 
   function lookLater (): void {
     cancel()
@@ -72,10 +83,13 @@ export function createReunion ({ onPeer, meet, isDead, clock, logger }: ReunionP
     trying.add(peer)
     try {
       if (await isDead(peer)) lost.delete(peer)
-      else await meet(peer, lost.get(peer)?.addresses ?? [])
+      else {
+        await meet(peer, lost.get(peer)?.addresses ?? [])
+        found(peer)
+      }
     } catch (error) {
       const entry = lost.get(peer)
-      if (entry !== undefined) entry.dueAt = clock.now() + Math.min(REUNION.longestPauseMs, Math.max(REUNION.pauseMs, (clock.now() - entry.since) * REUNION.share))
+      if (entry !== undefined) entry.dueAt = clock.now() + pauseOf(entry.since)
       logger.debug('a lost peer is not back', { peer, why: messageOf(error) })
     } finally {
       trying.delete(peer)

@@ -102,6 +102,20 @@ test('a proof is good from one peer to one other, and only with the key', () => 
   assert.equal(createUserProof(undefined).make('alice', 'bob'), undefined)
 })
 
+test('a bootstrap node that is not there yet is met when it comes, though others are there', async t => {
+  const rendezvous = folder()
+  const gone = await startNode(t)
+  const [address = ''] = gone.address()
+  await gone.stop()
+  const other = await startNode(t, { rendezvous })
+  const node = await startNode(t, { rendezvous, bootstrap: [address] })
+  await until(() => node.net.peers().length === 1, 'the other')
+  await until(() => node.logger.lines.some(({ what }) => what.startsWith('a bootstrap node could not be reached')), 'a failure')
+  const seed = await startNode(t, { seed: gone.seed, listen: [address.slice(0, address.indexOf('/p2p/'))] })
+  await until(() => node.net.peers().some(({ peerId }) => peerId === seed.net.peerId), 'the bootstrap node')
+  assert.equal(other.net.peers().length, 1)
+})
+
 test('a bootstrap node is met, with and without its peer id', async t => {
   const seed = await startNode(t)
   const [address = ''] = seed.address()

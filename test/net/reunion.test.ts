@@ -77,6 +77,17 @@ test('one that was never met is tried where it should be', async () => {
   assert.deepEqual(state.tried, ['a /somewhere'])
 })
 
+test('who comes and goes is tried less and less', async () => {
+  const { state, pass, lose } = apart()
+  state.there = true
+  lose('a')
+  for (let i = 0; i < 120; i++) {
+    await pass(1_000)
+    lose('a')
+  }
+  assert.ok(state.tried.length > 10 && state.tried.length < 50, `${state.tried.length} tries in two minutes`)
+})
+
 test('who said farewell is not tried, nor who is known to be dead', async () => {
   const { state, pass, lose, tell, clock } = apart({ dead: ['b'] })
   tell({ type: 'closed', peer: 'a', parted: true })
