@@ -110,7 +110,7 @@ export function createDirectory ({ net, clock, logger, values, file, protocols, 
   const catchUp = createCatchUp({ net, clock, logger, compare: peer => reconciler.reconcile(peer), isSpared, onCompared: noteComparison })
   const selfCheck = createSelfCheck({ peerId: net.peerId, index, clock, logger, hints, interests: interests.domains, measure, ask, unreachable, isSpared })
   const why = createWhy({ net, index, clock, hints, ask, joined })
-  const mingling = createMingling({ net, index, clock, anyAuthor, unreachable })
+  const mingling = createMingling({ net, index, clock, anyAuthor, isSpared: ({ peerId, source }) => isSpared(peerId) || (source === 'kept' && keeping.isWarming()), unreachable })
 
   net.handle('advert', (envelope, origin) => {
     intake.hear(envelope, origin)

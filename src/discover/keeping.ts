@@ -40,6 +40,8 @@ const RETELL_MS = 1_000
 export interface Keeping {
   /** Whether there are too many nodes in the folder of the user to tell them all. */
   isLarge: () => boolean
+  /** In such a mesh, and just started: all may have been started again, and what an earlier run knew of them may be all there is. */
+  isWarming: () => boolean
   /** Tells an advert to its keepers; in a small mesh, once there are. */
   tell: (capabilities: Capability[], envelope: Envelope) => Promise<void>
   /** Asks the keepers of a pattern's domain, deeper while there are more than `limit` wants. */
@@ -82,6 +84,7 @@ export function createKeeping ({ net, clock, logger, index, ask }: KeepingParts)
     if (orphans.length > 0) clock.after(RETELL_MS * (0.5 + Math.random()), () => { if (!isClosed) for (const { capabilities, envelope } of orphans) if (kept.get(envelope.from)?.envelope === envelope) void tell(capabilities, envelope) })
   })
 
+  const isWarming = (): boolean => isLarge() && clock.now() - begunAt < WARMING_MS
   const isLarge = (): boolean => net.dht.near() > WHOLE
 
   /** Those who came since may be closer, and a mesh that was small may be large now: whoever is to keep an agent and was not told of it is. */
@@ -143,7 +146,7 @@ export function createKeeping ({ net, clock, logger, index, ask }: KeepingParts)
   function isCurrent (pattern: string, entry: Entry): boolean {
     const last = asked.get(pattern)
     // When all were started again, keepers may not have read yet what they kept.
-    if (entry.source === 'kept' && clock.now() - begunAt < WARMING_MS) return true
+    if (entry.source === 'kept' && isWarming()) return true
     if (last?.named === undefined || entry.source === 'local' || last.named.has(entry.agentId)) return true
     const madeAt = entry.heardAt + entry.ttlMs - ADVERT_TTL_S * 1_000
     return madeAt > last.at - SPREADING_MS || net.speakers(entry.peerId).some(speaker => speaker.agentId === entry.agentId)
@@ -210,6 +213,7 @@ export function createKeeping ({ net, clock, logger, index, ask }: KeepingParts)
 
   return {
     isLarge,
+    isWarming,
     tell: async (capabilities, envelope) => {
       if (isLarge()) await tell(capabilities, envelope)
       else kept.set(envelope.from, { capabilities, envelope, keepers: new Set() })

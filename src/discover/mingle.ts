@@ -28,11 +28,13 @@ export interface MinglingParts {
   index: Index
   clock: Clock
   anyAuthor: () => Author | undefined
+  /** It is met in another way, or its address may be that of an earlier run. */
+  isSpared: (entry: Entry) => boolean
   /** Nothing answers there. */
   unreachable: (agentId: string, sequence: number) => void
 }
 
-export function createMingling ({ net, index, clock, anyAuthor, unreachable }: MinglingParts): Mingling {
+export function createMingling ({ net, index, clock, anyAuthor, isSpared, unreachable }: MinglingParts): Mingling {
   const busy = new Set<string>()
   const avoided = new Map<string, number>()
   let stop = (): void => {}
@@ -51,7 +53,7 @@ export function createMingling ({ net, index, clock, anyAuthor, unreachable }: M
     if (wanted <= 0) return
     const now = clock.now()
     const strangers = new Map(index.all()
-      .filter(({ peerId, endpoints }) => endpoints.length > 0 && peerId !== net.peerId && !connected.has(peerId) && !busy.has(peerId) && (avoided.get(peerId) ?? 0) < now)
+      .filter(entry => entry.endpoints.length > 0 && entry.peerId !== net.peerId && !connected.has(entry.peerId) && !busy.has(entry.peerId) && (avoided.get(entry.peerId) ?? 0) < now && !isSpared(entry))
       .map(entry => [entry.peerId, entry]))
     for (const [, stranger] of sample([...strangers], wanted)) void meet(stranger)
   }
