@@ -35,7 +35,7 @@ const trials: Record<string, () => Promise<string>> = {
 
   /** 60 nodes in 6 processes, all killed, and started again. */
   'restart-60': async () => await tally(times(1), async () => {
-    const { firstMs, againMs, readyMs } = await crowdRestart(60, 15_000)
+    const { firstMs, againMs, readyMs } = await crowdRestart(60, 30_000)
     return { 'first find': firstMs, 'started again': [readyMs], 'everything found again': againMs }
   }),
 
