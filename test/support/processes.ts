@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
 const root = join(import.meta.dirname, '../..')
-const bin = join(root, 'dist/cli/main.js')
+const BIN = join(root, 'dist/cli/main.js')
 /** No step of a test takes longer, in ms. */
 const PATIENCE_MS = 20_000
 /** Keeps to this machine. What the flags about the network are without them is tested in a namespace of its own. */
@@ -32,6 +32,8 @@ export interface RunOptions {
   within?: string[]
   /** Leave out what keeps it to this machine. */
   noFlags?: boolean
+  /** Another build's command line (previous.ts). Default: this one's. */
+  bin?: string
   timeoutMs?: number
 }
 
@@ -72,9 +74,9 @@ export interface StartedNode {
 export function createMesh (): Mesh {
   const folder = mkdtempSync(join(tmpdir(), 'a2a-test-'))
   const running = new Set<ChildProcess>()
-  if (!existsSync(bin)) throw new Error('dist/ is not there: run npm run build first')
+  if (!existsSync(BIN)) throw new Error('dist/ is not there: run npm run build first')
 
-  const stream: Mesh['stream'] = (args, { env = {}, input, within = [], timeoutMs = 60_000 } = {}) => {
+  const stream: Mesh['stream'] = (args, { env = {}, input, within = [], bin = BIN, timeoutMs = 60_000 } = {}) => {
     const [command = '', ...rest] = [...within, process.execPath, bin, ...args]
     const begun = performance.now()
     const child = spawn(command, rest, { cwd: root, env: { PATH: process.env.PATH, HOME: folder, XDG_RUNTIME_DIR: join(folder, 'run'), ...env }, stdio: ['pipe', 'pipe', 'pipe'] })
