@@ -106,7 +106,7 @@ export function createDht ({ host, keepers, clock, logger }: DhtParts): Dht & { 
  * Where the records of a key are: three places, so that who makes identities close to one does not hide the others. The first is
  * where all versions look.
  */
-const placesOf = (key: Uint8Array): CID[] => ['', '/1', '/2'].map(copy => CID.createV1(rawCodec, createDigest(SHA2_256, sha256(Buffer.concat([key, Buffer.from(copy)])))))
+export const placesOf = (key: Uint8Array): CID[] => ['', '/1', '/2'].map(copy => CID.createV1(rawCodec, createDigest(SHA2_256, sha256(Buffer.concat([key, Buffer.from(copy)])))))
 
 /** Of several, what comes first. */
 async function * merge<T> (...sources: Array<AsyncIterable<T>>): AsyncGenerator<T> {
