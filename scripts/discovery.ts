@@ -1,10 +1,11 @@
 /**
  * What discovery promises, tried many times over with real nodes, and the figures.
- *   node scripts/discovery.ts [two|recall|late|restart|restart-60|partition|warm …] [--times N]
+ *   node scripts/discovery.ts [two|recall|late|restart|restart-60|partition|warm|ground|ground-records …] [--times N]
  */
 import { parseArgs } from 'node:util'
 import { crowdedHome, everybodySees, firstFind, lateJoiner, warmFinds, wholeRestart } from '../test/support/discovery-trials.ts'
 import { crowdRestart, partition } from '../test/support/crowd-trials.ts'
+import { findAmongLiars, type GroundOptions } from '../test/support/ground.ts'
 import { createLink } from '../test/support/namespace.ts'
 import { createMesh } from '../test/support/processes.ts'
 
@@ -57,7 +58,19 @@ const trials: Record<string, () => Promise<string>> = {
       const { firstMs, allMs, byName, byPrefix } = await warmFinds(home, 1_000, 20_000)
       return { 'first find after a restart': [firstMs], 'all 1,000 checked again': [allMs], 'by name': byName, 'by prefix': byPrefix }
     })
-  }
+  },
+
+  /** 60 liars with keys ground close to all places of a capability's records, 12 honest nodes, newcomers that look for it. */
+  ground: async () => await amongLiars({ liars: 60, places: 3, tries: 20_000, finds: times(100) }),
+
+  /** The same close to one key, where only Kademlia leads to those who offer it. */
+  'ground-records': async () => await amongLiars({ liars: 60, places: 1, tries: 20_000, finds: times(100), byRecords: true })
+}
+
+async function amongLiars (options: GroundOptions): Promise<string> {
+  const { found, finds, ms, sources } = await findAmongLiars(options)
+  const sorted = ms.sort((a, b) => a - b)
+  return `${found} of ${finds} find an honest one (${Object.entries(sources).map(([source, count]) => `${source} ${count}`).join(', ')})\n    p50 ${sorted[sorted.length >> 1]?.toFixed()} ms, most ${sorted.at(-1)?.toFixed()} ms`
 }
 
 /** How many of so many were kept, why others were not, and the spread of each figure. */

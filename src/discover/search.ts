@@ -2,6 +2,7 @@
 import { ASK_MS, ASK_PEERS } from './limits.ts'
 import { toFound, type Index } from './agent-index.ts'
 import { chooser, isMeant, ranked, type CompileSchema } from './choose.ts'
+import { atMost } from './at-most.ts'
 import { domainOf, parsePattern, type CapabilityPattern } from '../core/capability.ts'
 import { within } from '../core/deadline.ts'
 import { leastLoaded } from '../core/ranking.ts'
@@ -46,8 +47,10 @@ export interface SearchParts {
   settle: (pattern: CapabilityPattern) => Promise<void>
 }
 
-/** Providers from the DHT that are asked for their adverts, for one look-up. */
+/** Providers from the DHT that are asked at once for their adverts, then another each so many ms, and at most, for one look-up. */
 const DHT_HINTS = 8
+const DHT_PACE_MS = 10
+const DHT_HINTS_MOST = 128
 /** A prefix is swept over the peers at most this often, in ms, */
 const SWEEP_MS = 2_000
 /** and when its domain is listened to, and somebody is known: there gossip tells what is new. */
@@ -169,7 +172,7 @@ export function createSearch ({ net, clock, logger, index, interests, hints, isO
     const ended = new Promise<void>(resolve => { end.addEventListener('abort', () => { resolve() }, { once: true }) })
     try {
       void askPeers(pattern, end)
-      void askDht(pattern, end)
+      void askDht(pattern, end, ended)
       if (!end.aborted) await ended
     } finally {
       stop()
@@ -177,7 +180,7 @@ export function createSearch ({ net, clock, logger, index, interests, hints, isO
     }
   }
 
-  async function askDht (pattern: string, signal: AbortSignal): Promise<void> {
+  async function askDht (pattern: string, signal: AbortSignal, ended: Promise<void>): Promise<void> {
     const prefix = parsePattern(pattern).labels.join('.')
     if (prefix === '') return
     let asked = 0
@@ -185,7 +188,9 @@ export function createSearch ({ net, clock, logger, index, interests, hints, isO
       for await (const { peer, addresses } of hints.providers(prefix, signal)) {
         if (peer === net.peerId) continue
         ask(peer, { pattern, addresses, signal, source: 'dht' }).catch(error => { logger.debug('a provider of the DHT told nothing', { peer, why: messageOf(error) }) })
-        if (++asked === DHT_HINTS) return
+        // Those that came first may be liars, who name each other by the dozen.
+        if (++asked >= DHT_HINTS) await atMost(clock, DHT_PACE_MS, ended)
+        if (asked === DHT_HINTS_MOST) return
       }
     } catch (error) {
       if (!signal.aborted) logger.debug('the DHT was not of help', { pattern, why: messageOf(error) })

@@ -87,11 +87,15 @@ export function createDht ({ host, keepers, clock, logger }: DhtParts): Dht & { 
       if (!keepers.hasOutsiders()) return
       const seen = new Set<string>()
       try {
-        for await (const { id, multiaddrs } of merge(...placesOf(key).map(cid => host.contentRouting.findProviders(cid, { signal })))) {
-          const peer = id.toString()
-          if (seen.has(peer)) continue
-          seen.add(peer)
-          yield { peer, addresses: multiaddrs.slice(0, CONNECTIONS.addresses).map(String) }
+        for await (const event of merge(...placesOf(key).map(cid => dht.findProviders(cid, { signal })))) {
+          if (event.name !== 'PROVIDER') continue
+          // Of one answer only some: a liar would name its own until nobody else is heard.
+          for (const { id, multiaddrs } of event.providers.slice(0, KAD.namedByOne)) {
+            const peer = id.toString()
+            if (seen.has(peer)) continue
+            seen.add(peer)
+            yield { peer, addresses: multiaddrs.slice(0, CONNECTIONS.addresses).map(String) }
+          }
         }
       } catch (error) {
         signal.throwIfAborted()

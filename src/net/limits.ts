@@ -110,6 +110,9 @@ export const KAD = {
   tidyMs: 600_000,
   /** Records put at once. */
   providing: 2,
+  /** A search at one place ends when so many have been named, and takes so many of one answer. With libp2p's 20 one liar's answer would end it. */
+  named: 256,
+  namedByOne: 8,
   /** A query for our own neighbours: the first, and each after it, in ms; and how long it may take. */
   firstLookMs: 30_000,
   lookMs: 300_000,
