@@ -34,7 +34,7 @@ const FOLLOW_MS = 15_000
 const HEDGE_MS = 100
 /** How often it is seen whether nodes came or went, and with them keepers: so long for each node, within bounds, in ms. While a mesh grows, each look has somebody to tell. */
 const ADJUST = { ofEachMs: 20, leastMs: 1_000, mostMs: 8_000 } as const
-/** When a keeper is gone, the next one is told after about so long, in ms. */
+/** When a keeper is gone, or could not be told, it is tried again after about so long, in ms; the next heartbeat is another try anyway. */
 const RETELL_MS = 1_000
 
 export interface Keeping {
@@ -70,7 +70,7 @@ export function createKeeping ({ net, clock, logger, index, ask }: KeepingParts)
   const asked = new Map<string, { at: number, named?: ReadonlySet<string>, running?: Promise<void> }>()
 
   /** What was told of the agents here, and to whom. */
-  const kept = new Map<string, { capabilities: Capability[], envelope: Envelope, keepers: ReadonlySet<string> }>()
+  const kept = new Map<string, { capabilities: Capability[], envelope: Envelope, keepers: Set<string> }>()
   /** How often nodes had come and gone when it was last looked whether somebody else is to keep them. */
   let seen = 0
   const begunAt = clock.now()
@@ -81,7 +81,10 @@ export function createKeeping ({ net, clock, logger, index, ask }: KeepingParts)
   const stopListening = net.onPeer(({ type, peer, parted }) => {
     if (type !== 'closed' || parted === true) return
     const orphans = [...kept.values()].filter(({ keepers }) => keepers.has(peer))
-    if (orphans.length > 0) clock.after(RETELL_MS * (0.5 + Math.random()), () => { if (!isClosed) for (const { capabilities, envelope } of orphans) if (kept.get(envelope.from)?.envelope === envelope) void tell(capabilities, envelope) })
+    for (const { envelope, keepers } of orphans) {
+      keepers.delete(peer)
+      tellAgain(envelope)
+    }
   })
 
   const isWarming = (): boolean => isLarge() && clock.now() - begunAt < WARMING_MS
@@ -107,13 +110,25 @@ export function createKeeping ({ net, clock, logger, index, ask }: KeepingParts)
     const before = onlyNew ? kept.get(agentId)?.keepers : undefined
     net.dht.want(`keepers of ${agentId}`, keepers.keys())
     kept.set(agentId, { capabilities, envelope, keepers: new Set(keepers.keys()) })
+    let isMissing = false
     await Promise.all([...keepers.values()].filter(({ peer }) => before?.has(peer) !== true).map(async ({ peer, addresses }) => {
       try {
         await net.wire.send(peer, envelope, { addresses })
       } catch (error) {
         logger.debug('a keeper was not told of an advert', { peer, why: messageOf(error) })
+        isMissing = true
+        kept.get(agentId)?.keepers.delete(peer)
       }
     }))
+    if (isMissing) tellAgain(envelope)
+  }
+
+  /** Where many nodes start at once, dials fail; and what a keeper does not know is not found where it alone is asked. */
+  function tellAgain (envelope: Envelope): void {
+    clock.after(RETELL_MS * (0.5 + Math.random()), () => {
+      const entry = kept.get(envelope.from)
+      if (!isClosed && entry?.envelope === envelope) void tell(entry.capabilities, envelope, true)
+    })
   }
 
   async function look (pattern: string, limit: number, signal: AbortSignal): Promise<void> {
