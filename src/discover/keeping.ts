@@ -21,8 +21,10 @@ import type { Contact, Net } from '../net/net.ts'
 export const WHOLE = 16
 /** What was asked so long ago is asked again, in ms: who died since is not named. */
 const FRESH_MS = 3_000
-/** How long an answer that is there waits for a fresher one, in ms. */
+/** How long an answer that is there waits for a fresher one, in ms, */
 const REFRESH_MS = 250
+/** unless it was never asked for, or so long ago, in ms: then what is known is by chance, and few of many. */
+const STALE_MS = 30_000
 /** What is so new may not have come to its keepers, in ms. */
 const SPREADING_MS = 5_000
 const MAX_ASKED = 1_000
@@ -46,7 +48,7 @@ export interface Keeping {
   tell: (capabilities: Capability[], envelope: Envelope) => Promise<void>
   /** Asks the keepers of a pattern's domain, deeper while there are more than `limit` wants. */
   look: (pattern: string, limit: number, signal: AbortSignal) => Promise<void>
-  /** The same, for what is known already, if it was not done lately; waits only a moment. */
+  /** The same, for what is known already, if it was not done lately; waits only a moment when it was done before. */
   refresh: (pattern: string, limit: number, signal: AbortSignal) => Promise<void>
   /** False of one that is known here and that its keepers did not name when they were last asked: it is gone. */
   isCurrent: (pattern: string, entry: Entry) => boolean
@@ -200,8 +202,10 @@ export function createKeeping ({ net, clock, logger, index, ask }: KeepingParts)
   const namedHere = (pattern: string): string[] => index.match(parsePattern(pattern)).map(({ agentId }) => agentId)
 
   async function refresh (pattern: string, limit: number, signal: AbortSignal): Promise<void> {
-    if (clock.now() - (asked.get(pattern)?.at ?? 0) < FRESH_MS) return
-    await atMost(clock, REFRESH_MS, look(pattern, limit, signal))
+    const ageMs = clock.now() - (asked.get(pattern)?.at ?? -Infinity)
+    if (ageMs < FRESH_MS) return
+    const looked = look(pattern, limit, signal)
+    await (ageMs < STALE_MS ? atMost(clock, REFRESH_MS, looked) : looked)
   }
 
   function follow (pattern: string): () => void {
