@@ -3,8 +3,8 @@
  * (places.ts), by heartbeat, and who looks for agents asks these.
  */
 import { ASK_MS, QUERY_LIMIT } from './limits.ts'
-import { agentKeys, levelOf, placesOf, SHARD, shardsAt } from './places.ts'
-import { domainsOf } from './interests.ts'
+import { agentKeys, levelOf, SHARD, shardsAt } from './places.ts'
+import { createTelling, type Telling } from './telling.ts'
 import { atMost } from './at-most.ts'
 import { ADVERT_TTL_S } from './advert.ts'
 import { domainOf, parsePattern } from '../core/capability.ts'
@@ -12,13 +12,11 @@ import { within } from '../core/deadline.ts'
 import { messageOf } from '../core/errors.ts'
 import type { AskOptions, Told } from './ask.ts'
 import type { Entry, Index } from './agent-index.ts'
-import type { Capability } from '../core/capability.ts'
-import type { Envelope } from '../core/envelope.ts'
 import type { Clock, Logger } from '../core/ports.ts'
 import type { Contact, Net } from '../net/net.ts'
 
 /** With more nodes in the folder of the user than this, not all of them are told everything. */
-export const WHOLE = 16
+const WHOLE = 16
 /** What was asked so long ago is asked again, in ms: who died since is not named. */
 const FRESH_MS = 3_000
 /** How long an answer that is there waits for a fresher one, in ms, */
@@ -34,18 +32,12 @@ const WARMING_MS = 10_000
 const FOLLOW_MS = 15_000
 /** A keeper that has not answered after so long is not waited for alone, in ms. */
 const HEDGE_MS = 100
-/** How often it is seen whether nodes came or went, and with them keepers: so long for each node, within bounds, in ms. While a mesh grows, each look has somebody to tell. */
-const ADJUST = { ofEachMs: 20, leastMs: 1_000, mostMs: 8_000 } as const
-/** When a keeper is gone, or could not be told, it is tried again after about so long, in ms; the next heartbeat is another try anyway. */
-const RETELL_MS = 1_000
 
-export interface Keeping {
+export interface Keeping extends Telling {
   /** Whether there are too many nodes in the folder of the user to tell them all. */
   isLarge: () => boolean
   /** In such a mesh, and just started: all may have been started again, and what an earlier run knew of them may be all there is. */
   isWarming: () => boolean
-  /** Tells an advert to its keepers; in a small mesh, once there are. */
-  tell: (capabilities: Capability[], envelope: Envelope) => Promise<void>
   /** Asks the keepers of a pattern's domain, deeper while there are more than `limit` wants. */
   look: (pattern: string, limit: number, signal: AbortSignal) => Promise<void>
   /** The same, for what is known already, if it was not done lately; waits only a moment when it was done before. */
@@ -56,7 +48,6 @@ export interface Keeping {
   locate: (agentId: string, signal: AbortSignal) => Promise<void>
   /** Asks about a pattern again and again. Returns the way to stop. */
   follow: (pattern: string) => () => void
-  close: () => void
 }
 
 export interface KeepingParts {
@@ -71,67 +62,11 @@ export function createKeeping ({ net, clock, logger, index, ask }: KeepingParts)
   /** When a pattern was last asked about, whom the keepers named if it was all there are, and whether it is being asked now. */
   const asked = new Map<string, { at: number, named?: ReadonlySet<string>, running?: Promise<void> }>()
 
-  /** What was told of the agents here, and to whom. */
-  const kept = new Map<string, { capabilities: Capability[], envelope: Envelope, keepers: Set<string> }>()
-  /** How often nodes had come and gone when it was last looked whether somebody else is to keep them. */
-  let seen = 0
+  const telling = createTelling({ net, clock, logger, index, isLarge: () => isLarge() })
   const begunAt = clock.now()
-  let isClosed = false
-  let stopAdjusting = (): void => {}
-  adjustLater()
-
-  const stopListening = net.onPeer(({ type, peer, parted }) => {
-    if (type !== 'closed' || parted === true) return
-    const orphans = [...kept.values()].filter(({ keepers }) => keepers.has(peer))
-    for (const { envelope, keepers } of orphans) {
-      keepers.delete(peer)
-      tellAgain(envelope)
-    }
-  })
 
   const isWarming = (): boolean => isLarge() && clock.now() - begunAt < WARMING_MS
   const isLarge = (): boolean => net.dht.near() > WHOLE
-
-  /** Those who came since may be closer, and a mesh that was small may be large now: whoever is to keep an agent and was not told of it is. */
-  function adjustLater (): void {
-    stopAdjusting = clock.after(Math.max(ADJUST.leastMs, Math.min(ADJUST.mostMs, net.dht.near() * ADJUST.ofEachMs)) * (0.5 + Math.random()), () => {
-      const turnover = net.dht.turnover()
-      if (turnover !== seen && isLarge()) for (const { capabilities, envelope } of kept.values()) void tell(capabilities, envelope, true)
-      seen = turnover
-      adjustLater()
-    })
-  }
-
-  async function tell (capabilities: Capability[], envelope: Envelope, onlyNew = false): Promise<void> {
-    const agentId = envelope.from
-    const keys = [...domainsOf(capabilities)].flatMap(domain => placesOf(agentId, domain, index.match({ labels: [domain], prefix: true }).length))
-    const keepers = new Map<string, Contact>()
-    // The second closest is asked by those who do not know the closest yet, and when it dies.
-    for (const key of [...keys, ...agentKeys(agentId)]) for (const contact of await net.dht.keepers(key, 2)) keepers.set(contact.peer, contact)
-    keepers.delete(net.peerId)
-    const before = onlyNew ? kept.get(agentId)?.keepers : undefined
-    net.dht.want(`keepers of ${agentId}`, keepers.keys())
-    kept.set(agentId, { capabilities, envelope, keepers: new Set(keepers.keys()) })
-    let isMissing = false
-    await Promise.all([...keepers.values()].filter(({ peer }) => before?.has(peer) !== true).map(async ({ peer, addresses }) => {
-      try {
-        await net.wire.send(peer, envelope, { addresses })
-      } catch (error) {
-        logger.debug('a keeper was not told of an advert', { peer, why: messageOf(error) })
-        isMissing = true
-        kept.get(agentId)?.keepers.delete(peer)
-      }
-    }))
-    if (isMissing) tellAgain(envelope)
-  }
-
-  /** Where many nodes start at once, dials fail; and what a keeper does not know is not found where it alone is asked. */
-  function tellAgain (envelope: Envelope): void {
-    clock.after(RETELL_MS * (0.5 + Math.random()), () => {
-      const entry = kept.get(envelope.from)
-      if (!isClosed && entry?.envelope === envelope) void tell(entry.capabilities, envelope, true)
-    })
-  }
 
   async function look (pattern: string, limit: number, signal: AbortSignal): Promise<void> {
     const known = asked.get(pattern)
@@ -233,16 +168,9 @@ export function createKeeping ({ net, clock, logger, index, ask }: KeepingParts)
   return {
     isLarge,
     isWarming,
-    tell: async (capabilities, envelope) => {
-      if (isLarge()) await tell(capabilities, envelope)
-      else kept.set(envelope.from, { capabilities, envelope, keepers: new Set() })
-    },
+    tell: telling.tell,
     look, refresh, isCurrent, follow, locate,
-    close () {
-      isClosed = true
-      stopAdjusting()
-      stopListening()
-    }
+    close: telling.close
   }
 }
 

@@ -1,4 +1,5 @@
 /** Who is close to a key, of the nodes in the user's folder, in the metric of Kademlia; and whose connection is wanted. */
+import { LRUCache } from 'lru-cache'
 import type { Clock } from '../core/ports.ts'
 import type { Contacts } from './contacts.ts'
 import type { Channels } from './channels.ts'
@@ -7,6 +8,8 @@ import type { Rendezvous } from './rendezvous.ts'
 
 /** Until all have looked at the folder and told a newcomer what it is to keep, in ms. */
 const NEW_MS = 20_000
+/** Of so many it is remembered when they came. */
+const MAX_CAME = 256
 /** Dead nodes that are passed over for one key. */
 const TRIES = 64
 
@@ -27,7 +30,9 @@ export interface Keepers extends Pick<Dht, 'keepers' | 'near' | 'turnover' | 'is
 
 export function createKeepers ({ self, clock, channels, contacts, rendezvous }: KeepersParts): Keepers {
   const wanted = new Map<string, ReadonlySet<string>>()
-  const begunAt = clock.now()
+  /** When those in the folder came. */
+  const cameAt = new LRUCache<string, number>({ max: MAX_CAME })
+  cameAt.set(self, clock.now())
   contacts.add(self, 'self')
   channels.onPeer(({ type, peer }) => {
     if (type === 'closed') contacts.remove(peer, 'connected')
@@ -36,12 +41,16 @@ export function createKeepers ({ self, clock, channels, contacts, rendezvous }: 
   })
 
   async function reachable (peer: string): Promise<Contact | undefined> {
-    if (peer === self) return { peer, addresses: [], isNew: clock.now() - begunAt < NEW_MS }
+    const isThere = peer === self || channels.get(peer)?.ready() === true
+    // Its file is read for one that is there only to know since when.
+    if (isThere && cameAt.has(peer)) return { peer, addresses: [], isNew: isNew(peer) }
     const there = await rendezvous?.addressesOf(peer)
-    const isNew = there !== undefined && there.sinceMs < NEW_MS
-    if (channels.get(peer)?.ready() === true) return { peer, addresses: [], isNew }
-    return there === undefined ? undefined : { peer, addresses: there.addresses, isNew }
+    if (there !== undefined) cameAt.set(peer, clock.now() - there.sinceMs)
+    if (isThere) return { peer, addresses: [], isNew: isNew(peer) }
+    return there === undefined ? undefined : { peer, addresses: there.addresses, isNew: isNew(peer) }
   }
+
+  const isNew = (peer: string): boolean => clock.now() - (cameAt.get(peer) ?? -Infinity) < NEW_MS
 
   return {
     async keepers (key, count) {
