@@ -7,6 +7,7 @@
  * ```
  */
 export { check, type Remains } from './checker.ts'
+export { evidenceOf, type Evidence, type Witness } from './evidence.ts'
 export type { History, Observation } from './history.ts'
 export type { Plants } from './host.ts'
 export { createRandom, type Random } from './random.ts'
