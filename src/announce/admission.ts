@@ -22,7 +22,7 @@ const PEERS = 1_000
 /** @throws A2aError OVERLOADED, by the handler it gives */
 export function admission ({ clock, sameUser, connected }: AdmissionParts, consider: EnvelopeHandler): EnvelopeHandler {
   const all = bucket(OF_ALL, clock)
-  const peers = new LRUCache<string, () => boolean>({ max: PEERS })
+  const peers = new LRUCache<string, () => boolean>({ maxSize: PEERS, sizeCalculation: () => 1 })
   let dials = 0
 
   return async (envelope, origin) => {

@@ -73,7 +73,7 @@ export const createAnnouncer = ({ net, clock, logger }: { net: Pick<Net, 'wire' 
 
 /** The receiving end: each announcement goes to `consider` once, however often and by whichever way it comes. */
 export function announcementIntake (consider: EnvelopeHandler): EnvelopeHandler {
-  const seen = new LRUCache<string, true>({ max: REMEMBERED })
+  const seen = new LRUCache<string, true>({ maxSize: REMEMBERED, sizeCalculation: () => 1 })
   return (envelope, origin) => {
     // With its author, so that nobody can use up another's ids.
     const key = `${envelope.from} ${envelope.messageId}`

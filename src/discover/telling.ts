@@ -69,15 +69,10 @@ export function createTelling ({ net, clock, logger, index, isLarge }: TellingPa
   async function keepersOf ({ capabilities, envelope: { from: agentId } }: Told): Promise<Contact[]> {
     const keys = [...domainsOf(capabilities)].flatMap(domain => placesOf(agentId, domain, index.match({ labels: [domain], prefix: true }).length))
     const keepers = new Map<string, Contact>()
-    for (const key of [...keys, ...agentKeys(agentId)]) for (const contact of await closest(key)) keepers.set(contact.peer, contact)
+    // The second closest is asked by those who do not know the closest yet, and when it dies.
+    for (const key of [...keys, ...agentKeys(agentId)]) for (const contact of await net.dht.keepers(key, isGrowing ? 1 : 2)) keepers.set(contact.peer, contact)
     keepers.delete(net.peerId)
     return [...keepers.values()]
-  }
-
-  /** The closest; and the second, who is asked by those who do not know the closest yet, and when it dies. */
-  async function closest (key: Uint8Array): Promise<Contact[]> {
-    const [first, ...others] = await net.dht.keepers(key, 2)
-    return first === undefined ? [] : isGrowing && first.isNew !== true ? [first] : [first, ...others]
   }
 
   /** Those who were not told yet. */

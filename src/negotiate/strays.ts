@@ -12,7 +12,7 @@ const TOLD = 4
 export type Strays = (task: RequesterTask, provider: string, epoch: number) => boolean
 
 export function createStrays (): Strays {
-  const told = new LRUCache<string, number>({ max: 10_000 })
+  const told = new LRUCache<string, number>({ maxSize: 10_000, sizeCalculation: () => 1 })
   return (task, provider, epoch) => {
     const holder = task.stage === 'settled' ? task.provider : winnerOf(task)?.provider
     if (provider === holder && epoch === task.epoch) return false

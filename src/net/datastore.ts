@@ -18,7 +18,6 @@ export function boundedDatastore (): Datastore {
   const folders = new Map<string, Set<string>>()
   const owners = new Map<string, Set<string>>()
   const pairs = new LRUCache<string, Pair>({
-    max: STORE.entries,
     maxSize: STORE.bytes,
     sizeCalculation: ({ value }, key) => key.length + value.length + STORE.overhead,
     dispose: (_pair, key, reason) => { if (reason !== 'set') unlink(key) }

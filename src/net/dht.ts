@@ -31,7 +31,7 @@ const MAX_PROVIDED = 4_096
  */
 export function createDht ({ host, keepers, clock, logger }: DhtParts): Dht & { close: () => void } {
   const { dht } = host.services
-  const provided = new LRUCache<string, { at: number, peers: number }>({ max: MAX_PROVIDED })
+  const provided = new LRUCache<string, { at: number, peers: number }>({ maxSize: MAX_PROVIDED, sizeCalculation: () => 1 })
   let cancelLook = lookLater(KAD.firstLookMs)
 
   const tableSize = (): number => (dht as SingleKadDHT).routingTable.size

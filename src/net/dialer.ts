@@ -23,7 +23,7 @@ interface Failures {
 }
 
 export function createDialer (host: Host, clock: Clock): Dialer {
-  const failures = new LRUCache<string, Failures>({ max: BACKOFF.peers })
+  const failures = new LRUCache<string, Failures>({ maxSize: BACKOFF.peers, sizeCalculation: () => 1 })
 
   async function reach (peer: string, addresses: string[], timeoutMs: number): Promise<Connection> {
     const tried = addresses.toSorted().join()

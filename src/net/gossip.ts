@@ -31,7 +31,7 @@ export interface Misdeeds {
 }
 
 export function createMisdeeds (): Misdeeds {
-  const counts = new LRUCache<string, number>({ max: GOSSIP.remembered, ttl: GOSSIP.resentMs })
+  const counts = new LRUCache<string, number>({ maxSize: GOSSIP.remembered, sizeCalculation: () => 1, ttl: GOSSIP.resentMs })
   return {
     add: peer => { counts.set(peer, (counts.get(peer) ?? 0) + 1) },
     scoreOf: peer => -(counts.get(peer) ?? 0)
@@ -41,8 +41,8 @@ export function createMisdeeds (): Misdeeds {
 export function createGossip ({ host, router, clock, logger, count, misdeeds }: GossipParts): Gossip {
   const { gossip } = host.services
   const budget = createBudget(GOSSIP.perSecond, GOSSIP.perSecond, clock.now)
-  const budgets = new LRUCache<string, Budget>({ max: CONNECTIONS.max })
-  const seen = new LRUCache<string, true>({ max: GOSSIP.remembered })
+  const budgets = new LRUCache<string, Budget>({ maxSize: CONNECTIONS.max, sizeCalculation: () => 1 })
+  const seen = new LRUCache<string, true>({ maxSize: GOSSIP.remembered, sizeCalculation: () => 1 })
 
   function validate (from: string, message: Message): TopicValidatorResult {
     if (message.type !== 'signed') return reject(from)

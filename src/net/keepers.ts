@@ -31,7 +31,7 @@ export interface Keepers extends Pick<Dht, 'keepers' | 'near' | 'turnover' | 'is
 export function createKeepers ({ self, clock, channels, contacts, rendezvous }: KeepersParts): Keepers {
   const wanted = new Map<string, ReadonlySet<string>>()
   /** When those in the folder came. */
-  const cameAt = new LRUCache<string, number>({ max: MAX_CAME })
+  const cameAt = new LRUCache<string, number>({ maxSize: MAX_CAME, sizeCalculation: () => 1 })
   cameAt.set(self, clock.now())
   contacts.add(self, 'self')
   channels.onPeer(({ type, peer }) => {

@@ -138,7 +138,6 @@ export const VIGIL = {
 
 /** What libp2p keeps of what others tell it: peers, and the DHT's records. Beyond it, what was used longest ago goes. */
 export const STORE = {
-  entries: 20_000,
   bytes: 16 * MiB,
   /** What an entry costs beside its key and value, in bytes. */
   overhead: 512,

@@ -44,7 +44,7 @@ export function createLedger ({ chain, signer, clock, newId = freshId }: LedgerP
   const link = createLinker(agent, chain)
   const underWay = new Map<string, Promise<Envelope>>()
   /** Receipts by their hash, until they are answered. Those answered later than so many others are looked up. */
-  const unanswered = new LRUCache<string, ReceiptEntry>({ max: 1_024 })
+  const unanswered = new LRUCache<string, ReceiptEntry>({ maxSize: 1_024, sizeCalculation: () => 1 })
 
   /** One settlement of a contract at a time, so that the second finds what the first has kept. */
   async function once (contract: string, settle: () => Promise<Envelope>): Promise<Envelope> {
