@@ -139,8 +139,8 @@ export const VIGIL = {
 /** What libp2p keeps of what others tell it: peers, and the DHT's records. Beyond it, what was used longest ago goes. */
 export const STORE = {
   bytes: 16 * MiB,
-  /** What an entry costs beside its key and value, in bytes. */
-  overhead: 512,
+  /** What an entry costs beside its key and value, in bytes, measured. */
+  overhead: 960,
   /** Provider records under one key, and of one peer. */
   recordsOfKey: 128,
   recordsOfPeer: 512
