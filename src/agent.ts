@@ -8,7 +8,8 @@ import { compileProvision, runHandler } from './execute/runner.ts'
 import { compileSchema } from './execute/schema.ts'
 import { createSigner, type RotatingSigner } from './identity/signer.ts'
 import { createProviderEnd, type ProviderEnd, type Service } from './negotiate/provider.ts'
-import { createRequesterEnd, type Lineage, type RequesterEnd } from './negotiate/requester.ts'
+import type { Lineage } from './negotiate/opening.ts'
+import { createRequesterEnd, type RequesterEnd } from './negotiate/requester.ts'
 import { createLedger } from './settle/ledger.ts'
 import { openReceipt } from './settle/receipt.ts'
 import { compose, type Author } from './wire/compose.ts'
@@ -56,8 +57,8 @@ export interface HostedAgent {
 
 /** Handlers of one capability that may run at once, unless its provider says otherwise. */
 const MAX_CONCURRENT = 16
-/** Agents that are called directly for one task; the others hear of it by gossip. */
-const MAX_ADDRESSEES = 32
+/** Agents that are looked at for one task, of which the requester calls some. */
+const MAX_CANDIDATES = 256
 /** The load is told anew when it has changed by this much, */
 const LOAD_STEP = 0.25
 /** and no more often than this, in ms. */
@@ -118,10 +119,10 @@ export function hostAgent (parts: AgentParts): HostedAgent {
   }
 
   const candidates = async (capability: string, { to, timeoutMs, spread }: { to?: string, timeoutMs: number, spread: string }): Promise<Candidate[]> => {
-    const found = await directory.find(capability, { timeoutMs, limit: to === undefined ? MAX_ADDRESSEES : 10_000, spread })
+    const found = await directory.find(capability, { timeoutMs, limit: to === undefined ? MAX_CANDIDATES : 10_000, spread })
     return found
       .filter(({ agentId }) => to === undefined || agentId === to)
-      .map(({ agentId, peerId, endpoints }) => ({ agentId, peer: peerId, addresses: endpoints }))
+      .map(({ agentId, peerId, endpoints, load }) => ({ agentId, peer: peerId, addresses: endpoints, load }))
   }
 
   let known = { addresses: [] as string[], until: -Infinity }
@@ -149,7 +150,8 @@ export function hostAgent (parts: AgentParts): HostedAgent {
     checkOutput: async (schema, output) => (await compileSchema(schema))(output),
     openReceipt: statement => openReceipt(statement, clock.now()),
     settle: ledger.settleAsRequester,
-    rttMs: net.rttMs
+    rttMs: net.rttMs,
+    regionOf: agentId => directory.get(agentId)?.region
   })
 
   const provider: ProviderEnd = createProviderEnd({

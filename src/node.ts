@@ -158,7 +158,7 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
       if (hosted.some(({ agent }) => agent.name === agentName)) throw new A2aError({ code: 'BAD_USAGE', why: `this node has an agent called ${agentName} already` })
       return await host(agentName, join(home, 'keys', 'agents', `${agentName}.pem`))
     },
-    find: (pattern, findOptions) => directory.find(pattern, findOptions),
+    find: async (pattern, findOptions) => (await directory.find(pattern, findOptions)).map(found => ({ ...found, reputation: hosted[0]?.requester.reputationOf(found.agentId) })),
     watch: directory.watch,
     joined: (timeoutMs = 1_500) => directory.joined(timeoutMs),
     peers: net.peers,

@@ -5,6 +5,7 @@
  */
 import type { ContentProgress, ContentRef, ContentRow, ReceivedFile, SendContentOptions } from '../core/content.ts'
 import type { AgentChange, AgentFilter, Check, FindOptions, FoundAgent, NodeStatus, PeerRow } from '../core/agent.ts'
+import type { PolicyName } from '../core/policy.ts'
 import type { TaskRow } from '../core/ports.ts'
 import type { ReceiptFacts, TaskEvent } from '../core/task.ts'
 
@@ -66,6 +67,7 @@ export interface RunRequest {
   maxDurationMs?: number
   maxCostTokens?: number
   to?: string
+  policy?: PolicyName
   leaseMs?: number
   bidWindowMs?: number
   /** Goes on when the caller leaves. */

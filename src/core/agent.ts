@@ -2,6 +2,7 @@
 import type { Capability, JsonSchema } from './capability.ts'
 import type { ReceiveContent, SendContent } from './content.ts'
 import type { AgentMetrics, Interaction } from './ports.ts'
+import type { PolicyName } from './policy.ts'
 import type { RankingPolicy } from './ranking.ts'
 import type { TaskEvent, ReceiptFacts } from './task.ts'
 
@@ -215,8 +216,11 @@ export interface DelegateOptions {
   bidWindowMs?: number
   /** What the output must look like. One that does not fit counts as a failure of its provider, and the work moves on. */
   output?: JsonSchema
-  /** How bids are ranked. Default: `rankByValue`. */
-  policy?: RankingPolicy
+  /**
+   * How bids are ranked: `value` (the default), `cheapest`, `fastest`, `sticky:KEY` (the same provider for the same key while it
+   * stands), or a function. A task that goes on after a restart is ranked by name, or by value when a function was given.
+   */
+  policy?: PolicyName | RankingPolicy
   /** Answers what a handler asks for with `requireInput`. */
   onInputRequired?: (prompt: string, schema?: JsonSchema) => unknown | Promise<unknown>
   signal?: AbortSignal
@@ -302,6 +306,8 @@ export interface FoundAgent {
   capabilities: Capability[]
   load: number
   region?: string
+  /** How likely it keeps a contract, by what the node's first agent has seen of it, from 0 to 1. Absent: nothing. */
+  reputation?: number
   sequence: number
   /** Milliseconds since it was heard. */
   ageMs: number

@@ -1,5 +1,6 @@
 /** The nouns of a task: what was asked, what was offered, what its owner sees. */
 import type { Failure } from './errors.ts'
+import type { Standing } from './reputation.ts'
 
 /** What was asked for. Never changes. */
 export interface TaskSpec {
@@ -18,6 +19,10 @@ export interface TaskSpec {
   maxRounds: number
   /** Only this agent may do it. */
   to?: string
+  /** How its bids are ranked, when its owner chose one of our policies by name; see core/policy.ts. */
+  policy?: string
+  /** Where its requester is, when it says so. */
+  region?: string
   depth: number
   /** Agents it came through, the first requester first, this requester last. */
   visited: string[]
@@ -42,6 +47,10 @@ export interface Bid {
   load: number
   /** Round trip to the provider, where it was measured. */
   rttMs?: number
+  /** Where the provider says it is, in its advert. */
+  region?: string
+  /** How the provider stood with the requester when it chose. */
+  standing?: Standing
   /** When it ends to stand, by the requester's clock. */
   expiresAt: number
 }

@@ -1,19 +1,21 @@
 /** A requester's calls for proposals: whom they go to, and when the others of the domain hear of them too. */
 import { composeCall, type Sender } from './offers.ts'
 import { messageOf } from '../core/errors.ts'
+import { stickyKeyOf } from '../core/policy.ts'
+import { callees, type Callee } from '../core/ranking.ts'
+import type { Standing } from '../core/reputation.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Clock, Logger } from '../core/ports.ts'
 import type { RequesterEvent, RequesterTask } from '../core/requester.ts'
 
 /** Somebody who offers the capability, as far as is known. */
-export interface Candidate {
-  agentId: string
+export interface Candidate extends Callee {
   peer: string
   addresses: string[]
 }
 
 export interface CallParts {
-  /** Who might do it. Looks for `timeoutMs` when nobody is known. Where there are more than are called, `spread` draws lots. */
+  /** Who might do it. Looks for `timeoutMs` when nobody is known. Where there are too many, `spread` draws lots. */
   candidates: (capability: string, options: { to?: string, timeoutMs: number, spread: string }) => Promise<Candidate[]>
   /**
    * Announces straight to the candidates, and to the capability's domain by gossip when bids are still `wanted` `afterMs` later, or, when
@@ -22,6 +24,7 @@ export interface CallParts {
   announce: (envelope: Envelope, candidates: Candidate[], options: { gossip?: { afterMs: number, othersMs: number, answered: () => boolean, wanted: () => boolean }, unreachable: (agentId: string, why: string) => void }) => void
   sender: () => Sender
   stateOf: (taskId: string) => RequesterTask | undefined
+  standingOf: (agentId: string) => Standing
   /** Has an event stepped and written. */
   happen: (taskId: string, event: RequesterEvent) => void
   inputBytes: (taskId: string) => number
@@ -32,6 +35,8 @@ export interface CallParts {
 /** Looks for whom to call, writes down who they are, and sends the call, unless bids are not taken any more. */
 export type Announce = (task: RequesterTask, round: number) => Promise<void>
 
+/** Agents that are called directly for one task; the others hear of it by gossip. */
+const MAX_CALLED = 32
 /** How long to look for candidates when nobody is known, in ms: in the first round, and in later ones. */
 const LOOK_MS = 1_000
 const LOOK_AGAIN_MS = 250
@@ -39,7 +44,7 @@ const LOOK_AGAIN_MS = 250
 const KNOWN_FIRST = 1 / 4
 const OTHERS_KNOWN = 1 / 2
 
-export function createCalls ({ candidates: look, announce, sender, stateOf, happen, inputBytes, clock, logger }: CallParts): Announce {
+export function createCalls ({ candidates: look, announce, sender, stateOf, standingOf, happen, inputBytes, clock, logger }: CallParts): Announce {
   const isOpen = (taskId: string, round: number): boolean => {
     const task = stateOf(taskId)
     return task?.stage === 'announced' && task.round === round
@@ -51,13 +56,14 @@ export function createCalls ({ candidates: look, announce, sender, stateOf, happ
   }
 
   return async ({ spec, excluded }, round) => {
-    const { taskId, capability, to, deadlineAt, bidWindowMs } = spec
-    const found = await look(capability, { to, spread: `${taskId} ${round}`, timeoutMs: Math.min(round === 1 ? LOOK_MS : LOOK_AGAIN_MS, deadlineAt - clock.now()) }).catch(error => {
+    const { taskId, capability, to, deadlineAt, bidWindowMs, policy } = spec
+    const spread = `${taskId} ${round}`
+    const found = await look(capability, { to, spread, timeoutMs: Math.min(round === 1 ? LOOK_MS : LOOK_AGAIN_MS, deadlineAt - clock.now()) }).catch(error => {
       logger.warn('looking for candidates failed', { taskId, why: messageOf(error) })
       return []
     })
     if (!isOpen(taskId, round)) return
-    const candidates = found.filter(({ agentId }) => !excluded.includes(agentId))
+    const candidates = callees(found.filter(({ agentId }) => !excluded.includes(agentId)), { limit: MAX_CALLED, spread, key: stickyKeyOf(policy), all: round > 1, standingOf })
     const envelope = composeCall(spec, round, { inputBytes: inputBytes(taskId), excluded }, sender())
     happen(taskId, { type: 'called', at: clock.now(), round, asked: candidates.map(({ agentId }) => agentId) })
     announce(envelope, candidates, {

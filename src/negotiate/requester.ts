@@ -8,7 +8,9 @@ import { createCalls, type CallParts } from './calls.ts'
 import { rankBids } from './choice.ts'
 import { composeAward, type Sender } from './offers.ts'
 import { judgeResult, type SignedReceipt } from './verdict.ts'
+import { openingOf, policyIn, type Lineage } from './opening.ts'
 import { replayTask, type Past } from './replay.ts'
+import { createReputation } from './reputation.ts'
 import { createStrays } from './strays.ts'
 import { createFeed, isLast, type EventFeed } from './work.ts'
 import { A2aError, messageOf, toFailure } from '../core/errors.ts'
@@ -18,7 +20,7 @@ import { BYTES_TYPE, encodeJson, JSON_TYPE, toBase64 } from '../wire/body.ts'
 import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
 import { signEnvelope } from '../wire/envelope.ts'
 import { hashOf } from '../wire/hash.ts'
-import { MAX_CONTENT, type MessageName } from '../wire/messages.ts'
+import type { MessageName } from '../wire/messages.ts'
 import type { DelegateOptions, Work } from '../core/agent.ts'
 import type { JsonSchema } from '../core/capability.ts'
 import type { Envelope } from '../core/envelope.ts'
@@ -41,13 +43,8 @@ export interface RequesterParts extends Pick<CallParts, 'candidates' | 'announce
   /** Countersigns, and keeps both. The same receipt gives the same answer. */
   settle: (receipt: SignedReceipt, accepted: boolean) => Promise<Envelope>
   rttMs: (peer: string) => number | undefined
-}
-
-/** What a delegation inherits from the task it is part of. */
-export interface Lineage {
-  depth: number
-  visited: string[]
-  parentTaskId?: string
+  /** Where an agent says it is, in its advert. Absent: nobody's region is known. */
+  regionOf?: (agentId: string) => string | undefined
 }
 
 export interface RequesterEnd {
@@ -60,12 +57,15 @@ export interface RequesterEnd {
   attach: (taskId: string) => AsyncIterable<TaskEvent> | undefined
   giveInput: (taskId: string, value: unknown) => Promise<void>
   cancel: (taskId: string, why: string) => Promise<void>
+  /** How likely a provider keeps a contract, from 0 to 1, by what this agent has seen of it. `undefined`: nothing. */
+  reputationOf: (provider: string) => number | undefined
   /** Goes on with what the log says is open. */
   recover: () => void
   close: () => void
 }
 
-const DEFAULTS = { maxDurationMs: 60_000, leaseMs: 5_000, bidWindowMs: 500, maxRounds: 3 }
+/** Ended tasks that reputations are read out of at the start, the newest first, and for how long at most, in ms. */
+const REMEMBERED = { tasks: 1_000, forMs: 250 }
 /** What leaves a trace in the log. */
 const LASTING: ReadonlySet<string> = new Set<MessageName>(['task.artifact', 'task.input-required', 'task.result'])
 
@@ -109,6 +109,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   }
   const live = new Map<string, Live>()
   const isStray = createStrays()
+  const reputation = createReputation(clock)
   const book: Book<RequesterTask, RequesterEvent, RequesterEffect> = createBook(machine, {
     agentId: author.agentId, log, clock, logger, perform,
     decide: (taskId, effect, { spec }) => effect.type === 'choose' ? choose(taskId, effect, spec) : undefined
@@ -130,26 +131,19 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   const announce = createCalls({
     ...parts, sender,
     stateOf: taskId => book.get(taskId),
+    standingOf: reputation.of,
     happen,
     inputBytes: taskId => live.get(taskId)?.input.length ?? 0
   })
 
-  function delegate (capability: string, input: unknown, options: DelegateOptions, lineage: Lineage): Work {
-    const bytes = encodeJson(input)
-    if (bytes.length > MAX_CONTENT) throw new A2aError({ code: 'MESSAGE_TOO_LARGE', bytes: bytes.length, limit: MAX_CONTENT })
-    const { maxDurationMs, leaseMs, bidWindowMs, maxRounds } = { ...DEFAULTS, ...definedOf(options) }
-    const createdAt = now()
-    const spec: TaskSpec = {
-      taskId: author.newId(), requester: author.agentId, capability, createdAt,
-      deadlineAt: createdAt + maxDurationMs, maxCost: options.maxCostTokens, leaseMs, bidWindowMs, maxRounds,
-      to: options.to, ...lineage, inputHash: hashOf(bytes)
-    }
+  function delegate (capability: string, value: unknown, options: DelegateOptions, lineage: Lineage): Work {
+    const { spec, input, policy } = openingOf(capability, value, options, lineage, { author, region: parts.regionOf?.(author.agentId) })
     const { taskId } = spec
     const feed = createFeed()
-    live.set(taskId, { input: bytes, feed, policy: options.policy ?? rankByValue, onInputRequired: options.onInputRequired, output: options.output })
+    live.set(taskId, { input, feed, policy, onInputRequired: options.onInputRequired, output: options.output })
     const { signal } = options
     const onAbort = (): void => { kept(taskId, cancel(taskId, messageOf(signal?.reason))) }
-    book.open(taskId, openTask(spec), { type: 'opened', at: createdAt, spec, input: bytes.toString('base64'), output: options.output }).then(() => {
+    book.open(taskId, openTask(spec), { type: 'opened', at: spec.createdAt, spec, input: input.toString('base64'), output: options.output }).then(() => {
       if (signal?.aborted === true) onAbort()
       else signal?.addEventListener('abort', onAbort, { once: true })
     }, error => {
@@ -182,10 +176,12 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   }
 
   function choose (taskId: string, { round, bids }: Extract<RequesterEffect, { type: 'choose' }>, spec: TaskSpec): RequesterEvent {
-    return { type: 'chosen', at: now(), round, order: rankBids(live.get(taskId)?.policy ?? rankByValue, bids, spec, logger) }
+    const known = bids.map(bid => ({ ...bid, region: parts.regionOf?.(bid.provider), standing: reputation.of(bid.provider) }))
+    return { type: 'chosen', at: now(), round, order: rankBids(live.get(taskId)?.policy ?? rankByValue, known, spec, logger) }
   }
 
   async function publish (taskId: string, event: TaskEvent): Promise<void> {
+    reputation.observe(event)
     const entry = live.get(taskId)
     if (entry === undefined) return
     if (event.event === 'result') await entry.settling?.catch(() => {})
@@ -344,11 +340,21 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   const replay = (taskId: string): Past | undefined =>
     replayTask(taskId, log.eventsOf('requester', taskId).filter(({ agent }) => agent === author.agentId), machine.step)
 
+  /** What is known of providers from tasks that have ended. */
+  function remember (): void {
+    const until = now() + REMEMBERED.forMs
+    for (const { taskId } of log.tasks({ agent: author.agentId, role: 'requester', ended: true, limit: REMEMBERED.tasks })) {
+      if (now() > until) return
+      replay(taskId)?.events.forEach(reputation.observe)
+    }
+  }
+
   return {
     delegate,
     receive,
     giveInput,
     cancel,
+    reputationOf: provider => reputation.knows(provider) ? reputation.of(provider).reputation : undefined,
     attach: taskId => {
       const entry = live.get(taskId)
       if (entry !== undefined) return entry.feed
@@ -370,15 +376,13 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
         if (past === undefined) continue
         const feed = createFeed()
         past.events.forEach(feed.push)
-        live.set(taskId, { input: past.input, feed, policy: rankByValue, output: past.output, recoveredEpoch: past.task.epoch })
+        past.events.forEach(reputation.observe)
+        live.set(taskId, { input: past.input, feed, policy: policyIn(past.task.spec), output: past.output, recoveredEpoch: past.task.epoch })
         book.restore(taskId, past.task, resumeTask(past.task))
         happen(taskId, { type: 'recovered', at: now() })
       }
+      remember()
     },
     close: () => { book.close() }
   }
 }
-
-/** The options that were given: `undefined` means the default. */
-const definedOf = <T extends object>(options: T): Partial<T> =>
-  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>

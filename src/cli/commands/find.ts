@@ -67,13 +67,13 @@ function show (console: Console, found: FoundAgent[]): void {
   // Equals come in any order; people look for names.
   found.sort((a, b) => (a.name ?? '').localeCompare(b.name ?? ''))
   const { verbose } = console
-  console.print(table(console, ['AGENT', 'NAME', 'CAPABILITIES', 'LOAD', 'HEARD', 'FROM', ...(verbose ? ['ENDPOINTS'] : [])], found.map(agent => [
+  console.print(table(console, ['AGENT', 'NAME', 'CAPABILITIES', 'LOAD', 'HEARD', 'FROM', ...(verbose ? ['REPUTATION', 'ENDPOINTS'] : [])], found.map(agent => [
     verbose ? agent.agentId : shortId(agent.agentId),
     agent.name ?? '',
     agent.capabilities.map(({ name, version }) => version === 1 ? name : `${name}@${version}`).join(', '),
     `${Math.round(agent.load * 100)} %`,
     agent.source === 'local' ? 'here' : `${formatDuration(agent.ageMs)} ago`,
     agent.source,
-    ...(verbose ? [agent.endpoints.join(' ')] : [])
+    ...(verbose ? [agent.reputation === undefined ? '-' : `${Math.round(agent.reputation * 100)} %`, agent.endpoints.join(' ')] : [])
   ])))
 }

@@ -6,12 +6,14 @@ import { anyNode, runningNode, type NetworkOptions } from '../session.ts'
 import { leftOr, onStop } from '../signals.ts'
 import { parseCapability } from '../../core/capability.ts'
 import { A2aError } from '../../core/errors.ts'
+import { parsePolicy } from '../../core/policy.ts'
 
 export interface RunOptions extends NetworkOptions {
   input?: string
   maxDuration?: number
   maxCost?: number
   to?: string
+  policy?: string
   detach?: boolean
   answer?: string
   artifacts?: string
@@ -19,10 +21,10 @@ export interface RunOptions extends NetworkOptions {
 
 /** `a2a-node run CAPABILITY`. Ctrl-C cancels the task. */
 export async function run (console: Console, options: RunOptions, capability: string): Promise<number> {
-  const { maxDuration, maxCost, to, detach = false, answer, artifacts } = options
+  const { maxDuration, maxCost, to, policy, detach = false, answer, artifacts } = options
   parseCapability(capability)
   const input = options.input === undefined ? null : await readJson(options.input, '--input')
-  const request = { capability, input, maxDurationMs: maxDuration, maxCostTokens: maxCost, to, detach }
+  const request = { capability, input, maxDurationMs: maxDuration, maxCostTokens: maxCost, to, policy: policy === undefined ? undefined : parsePolicy(policy), detach }
   const parsedAnswer = answer === undefined ? undefined : { value: parseJson(answer, '--answer') }
   using stop = onStop()
   // a node that ends with this command has nobody to leave the task to
