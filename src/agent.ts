@@ -57,8 +57,8 @@ export interface HostedAgent {
 
 /** Handlers of one capability that may run at once, unless its provider says otherwise. */
 const MAX_CONCURRENT = 16
-/** Agents that are looked at for one task, of which the requester calls some. */
-const MAX_CANDIDATES = 256
+/** Agents that are looked at for one task, of which the requester calls some. More would be looked for in all shards of a large domain. */
+const MAX_CANDIDATES = 64
 /** The load is told anew when it has changed by this much, */
 const LOAD_STEP = 0.25
 /** and no more often than this, in ms. */

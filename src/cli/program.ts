@@ -89,6 +89,7 @@ Examples:
     .option('--max-cost <n>', "in the providers' cost units", amount)
     .option('--to <did>', 'only this agent')
     .option('--policy <name>', 'how bids are ranked: value, cheapest, fastest, or sticky:KEY')
+    .option('--patient', 'announce it again until its time is over, where nobody does it')
     .option('--detach', 'leave it to the running node, print its id')
     .option('--answer <json>', 'what to answer when the provider asks for input')
     .option('--artifacts <dir>', 'save artifacts into this folder')

@@ -68,6 +68,7 @@ export interface RunRequest {
   maxCostTokens?: number
   to?: string
   policy?: PolicyName
+  patient?: boolean
   leaseMs?: number
   bidWindowMs?: number
   /** Goes on when the caller leaves. */

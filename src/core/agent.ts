@@ -214,6 +214,8 @@ export interface DelegateOptions {
   leaseMs?: number
   /** How long bids are taken at most, in ms. Ends early when all known capable agents have answered. Default 500. */
   bidWindowMs?: number
+  /** Announce it again until its deadline, for as long as nobody does it; else it fails after three times. */
+  patient?: boolean
   /** What the output must look like. One that does not fit counts as a failure of its provider, and the work moves on. */
   output?: JsonSchema
   /**

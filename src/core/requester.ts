@@ -3,11 +3,13 @@
  * come out. Networks repeat and reorder: a late or doubled event leaves the task as it was. Whatever carries an old epoch
  * is fenced off, so a task has one result, whoever wakes up late.
  */
+import { restMs } from './backoff.ts'
 import type { Failure } from './errors.ts'
 import type { Bid, RankedBid, ReceiptFacts, TaskEvent, TaskSpec } from './task.ts'
 
 export type RequesterTask = Asked & (
-  | { stage: 'announced', awaiting?: string[], closesAt?: number, bids: Bid[], passes: Pass[] }
+  /** `call`: the message id of the announcement. Only what answers it is a bid for this round. */
+  | { stage: 'announced', call?: string, awaiting?: string[], closesAt?: number, bids: Bid[], passes: Pass[] }
   | { stage: 'choosing', bids: Bid[] }
   | { stage: 'awarded', winner: Bid, standby: RankedBid[], awardedAt: number, leaseUntil: number, slaUntil?: number }
   | { stage: 'working', winner: Bid, standby: RankedBid[], awardedAt: number, leaseUntil: number, slaUntil?: number, sequence: number, accepted: boolean, received: number }
@@ -38,7 +40,7 @@ export type RequesterEvent = { at: number } & (
   /** With the input, base64, and the schema asked of the output: what is needed again after a restart. */
   | { type: 'opened', spec: TaskSpec, input: string, output?: Record<string, unknown> }
   /** The announcement is out; these known agents were asked directly. */
-  | { type: 'called', round: number, asked: string[] }
+  | { type: 'called', round: number, call?: string, asked: string[] }
   | { type: 'bid', bid: Bid }
   /** An agent that was asked makes no bid, or cannot be reached. */
   | { type: 'passed', provider: string, round: number, reason: string, code?: string }
@@ -80,8 +82,6 @@ export type Published = TaskEvent extends infer E ? E extends TaskEvent ? Omit<E
 
 export interface Step { task: RequesterTask, effects: RequesterEffect[] }
 
-/** Waits between announcements, in ms; the last one is repeated. */
-const REST_MS = [200, 400, 800]
 /** What one contract may send beside its result, in characters of base64; a message counts as so many at least. */
 const MAX_RECEIVED = 256 * 1_024 * 1_024
 const MESSAGE_BYTES = 4_096
@@ -212,10 +212,13 @@ function toPublished (event: Extract<FromProvider, { sequence: number }>): Publi
 }
 
 function onCalled (task: RequesterTask, event: Extract<RequesterEvent, { type: 'called' }>): Step {
-  if (task.stage !== 'announced' || event.round !== task.round || task.awaiting !== undefined) return same(task)
+  if (task.stage !== 'announced' || event.round !== task.round) return same(task)
+  // Announced once more after a restart: the bids that there are stand.
+  if (task.awaiting !== undefined) return same(event.call === task.call ? task : { ...task, call: event.call })
   const answered = new Set([...task.bids.map(bid => bid.provider), ...task.passes.map(pass => pass.provider)])
   const called: RequesterTask = {
     ...task,
+    call: event.call,
     asked: [...new Set([...task.asked, ...event.asked])],
     awaiting: event.asked.filter(agent => !answered.has(agent)),
     closesAt: event.at + task.spec.bidWindowMs
@@ -230,6 +233,9 @@ function onBid (task: RequesterTask, bid: Bid, at: number): Step {
     const known = task.stage === 'choosing' ? task.bids : task.stage === 'awarded' || task.stage === 'working' ? [task.winner, ...task.standby.map(entry => entry.bid)] : []
     return known.some(other => other.id === bid.id) ? same(task) : { task, effects: [{ type: 'decline', bid, reason: 'the window for bids has closed' }] }
   }
+  // A bid is sealed to one announcement: made for another task, requester or round, or before this one, it is none.
+  if (bid.call !== task.call) return { task, effects: [{ type: 'decline', bid, reason: 'it answers another announcement' }] }
+  if (bid.expiresAt <= at) return { task, effects: [{ type: 'decline', bid, reason: 'it does not stand any more' }] }
   if (task.excluded.includes(bid.provider) || (task.spec.to !== undefined && task.spec.to !== bid.provider)) {
     return { task, effects: [{ type: 'decline', bid, reason: 'not asked' }] }
   }
@@ -331,8 +337,7 @@ function move (task: RequesterTask, failure: Failure, at: number, onlyLost = fal
 function rest (task: RequesterTask, at: number): Step {
   const { spec, round, epoch, excluded, asked, lastFailure, lowestOver } = task
   if (round < spec.maxRounds) {
-    const resumesAt = at + (REST_MS[Math.min(round, REST_MS.length) - 1] ?? 0)
-    return same({ spec, round, epoch, excluded, asked, lastFailure, lowestOver, stage: 'resting', resumesAt })
+    return same({ spec, round, epoch, excluded, asked, lastFailure, lowestOver, stage: 'resting', resumesAt: at + restMs(spec.taskId, round) })
   }
   return fail(task, giveUpReason(task, at))
 }

@@ -33,6 +33,8 @@ export interface TaskSpec {
 export interface Bid {
   /** The message id of the bid. */
   id: string
+  /** The message id of the announcement that it answers. Absent in logs of before it was looked at. */
+  call?: string
   provider: string
   /** The peer that sent it. */
   peer: string

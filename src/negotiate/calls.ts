@@ -65,7 +65,7 @@ export function createCalls ({ candidates: look, announce, sender, stateOf, stan
     if (!isOpen(taskId, round)) return
     const candidates = callees(found.filter(({ agentId }) => !excluded.includes(agentId)), { limit: MAX_CALLED, spread, key: stickyKeyOf(policy), all: round > 1, standingOf })
     const envelope = composeCall(spec, round, { inputBytes: inputBytes(taskId), excluded }, sender())
-    happen(taskId, { type: 'called', at: clock.now(), round, asked: candidates.map(({ agentId }) => agentId) })
+    happen(taskId, { type: 'called', at: clock.now(), round, call: envelope.messageId, asked: candidates.map(({ agentId }) => agentId) })
     announce(envelope, candidates, {
       gossip: to === undefined ? { afterMs: bidWindowMs * KNOWN_FIRST, othersMs: bidWindowMs * OTHERS_KNOWN, answered: () => isAnswered(taskId), wanted: () => isOpen(taskId, round) } : undefined,
       unreachable: (provider, why) => { happen(taskId, { type: 'passed', at: clock.now(), provider, round, reason: why }) }

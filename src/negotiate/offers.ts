@@ -1,6 +1,6 @@
-/** What a requester puts its name to: the call for proposals, and the award. */
-import { slaMs } from '../core/requester.ts'
-import { compose, type Author } from '../wire/compose.ts'
+/** What a requester puts its name to: the call for proposals, and the award; and the bids between them. */
+import { slaMs, type RequesterTask } from '../core/requester.ts'
+import { compose, payloadOf, type Author } from '../wire/compose.ts'
 import { signEnvelope } from '../wire/envelope.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Signer } from '../core/ports.ts'
@@ -51,4 +51,14 @@ export function composeAward (spec: TaskSpec, bid: Bid, epoch: number, { author,
       fallback: 'next-bidder'
     }
   }, author, { correlationId: taskId, to: bid.provider, task: capability, epoch, remainingMs: Math.max(0, deadlineAt - author.now()), remainingCost: maxCost, depth, visited }), signer)
+}
+
+/**
+ * A bid as it came from `peer`. How long it stands is counted from the announcement that it answers, for it was made after that:
+ * one that was held back on its way is not good for longer than its maker said.
+ */
+export function readBid (envelope: Envelope, peer: string, { at, task, rttMs }: { at: number, task?: RequesterTask, rttMs?: number }): Bid {
+  const { round, cost, duration_ms: durationMs, confidence, load, valid_ms: validMs } = payloadOf(envelope, 'task.bid')
+  const calledAt = task?.stage === 'announced' && task.closesAt !== undefined ? task.closesAt - task.spec.bidWindowMs : at
+  return { id: envelope.messageId, call: envelope.causationId, provider: envelope.from, peer, round, cost, durationMs, confidence, load, rttMs, expiresAt: calledAt + validMs }
 }

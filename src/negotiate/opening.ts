@@ -22,18 +22,20 @@ export interface Opening {
   policy: RankingPolicy
 }
 
-const DEFAULTS = { maxDurationMs: 60_000, leaseMs: 5_000, bidWindowMs: 500, maxRounds: 3 }
+const DEFAULTS = { maxDurationMs: 60_000, leaseMs: 5_000, bidWindowMs: 500, patient: false }
+/** Announcements of one task: as many as a message can count, for who is patient. */
+const ROUNDS = { few: 3, many: 65_535 }
 
 /** @throws A2aError MESSAGE_TOO_LARGE, BAD_USAGE when there is no policy of that name */
 export function openingOf (capability: string, value: unknown, options: DelegateOptions, lineage: Lineage, { author, region }: { author: Author, region?: string }): Opening {
   const input = encodeJson(value)
   if (input.length > MAX_CONTENT) throw new A2aError({ code: 'MESSAGE_TOO_LARGE', bytes: input.length, limit: MAX_CONTENT })
-  const { maxDurationMs, leaseMs, bidWindowMs, maxRounds } = { ...DEFAULTS, ...definedOf(options) }
+  const { maxDurationMs, leaseMs, bidWindowMs, patient } = { ...DEFAULTS, ...definedOf(options) }
   const { policy = rankByValue } = options
   const createdAt = author.now()
   const spec: TaskSpec = {
     taskId: author.newId(), requester: author.agentId, capability, createdAt,
-    deadlineAt: createdAt + maxDurationMs, maxCost: options.maxCostTokens, leaseMs, bidWindowMs, maxRounds,
+    deadlineAt: createdAt + maxDurationMs, maxCost: options.maxCostTokens, leaseMs, bidWindowMs, maxRounds: patient ? ROUNDS.many : ROUNDS.few,
     to: options.to, policy: typeof policy === 'string' ? policy : undefined, region, ...lineage, inputHash: hashOf(input)
   }
   return { spec, input, policy: typeof policy === 'string' ? policyOf(policy) : policy }

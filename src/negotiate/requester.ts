@@ -6,7 +6,7 @@
 import { createBook, type Book, type Machine } from './book.ts'
 import { createCalls, type CallParts } from './calls.ts'
 import { rankBids } from './choice.ts'
-import { composeAward, type Sender } from './offers.ts'
+import { composeAward, readBid, type Sender } from './offers.ts'
 import { judgeResult, type SignedReceipt } from './verdict.ts'
 import { openingOf, policyIn, type Lineage } from './opening.ts'
 import { replayTask, type Past } from './replay.ts'
@@ -16,6 +16,7 @@ import { createFeed, isLast, type EventFeed } from './work.ts'
 import { A2aError, messageOf, toFailure } from '../core/errors.ts'
 import { hasEnded, openTask, resumeTask, stepRequester, tickOf, wakeAt, winnerOf, type RequesterEffect, type RequesterEvent, type RequesterTask } from '../core/requester.ts'
 import { rankByValue, type RankingPolicy } from '../core/ranking.ts'
+import { reputationOf } from '../core/reputation.ts'
 import { BYTES_TYPE, encodeJson, JSON_TYPE, toBase64 } from '../wire/body.ts'
 import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
 import { signEnvelope } from '../wire/envelope.ts'
@@ -239,8 +240,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     if (FROM_WORK.has(envelope.type) && known?.stage === 'awarded') await nextTurn()
     switch (envelope.type) {
       case 'task.bid': {
-        const { round, cost, duration_ms: durationMs, confidence, load, valid_ms: validMs } = payloadOf(envelope, 'task.bid')
-        const bid: Bid = { id: envelope.messageId, provider, peer, round, cost, durationMs, confidence, load, rttMs: parts.rttMs(peer), expiresAt: at + validMs }
+        const bid = readBid(envelope, peer, { at, task: known, rttMs: parts.rttMs(peer) })
         if (book.get(taskId) === undefined) return undefined
         await book.apply(taskId, { type: 'bid', at, bid }).done
         return undefined
@@ -354,7 +354,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     receive,
     giveInput,
     cancel,
-    reputationOf: provider => reputation.knows(provider) ? reputation.of(provider).reputation : undefined,
+    reputationOf: provider => reputation.knows(provider) ? reputationOf(reputation.of(provider)) : undefined,
     attach: taskId => {
       const entry = live.get(taskId)
       if (entry !== undefined) return entry.feed

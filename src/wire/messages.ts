@@ -174,7 +174,7 @@ export const messages = {
     signed: true, maxPayload: 8 * KiB, maxContent: 0,
     payload: z.object({
       capability: text(256),
-      round: z.int().check(z.gte(1), z.lte(16)),
+      round: z.int().check(z.gte(1), z.lte(65_535)),
       /** The window for bids, from now. */
       closes_in_ms: amount,
       max_cost: z.optional(amount),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { hasEnded, openTask, resumeTask, slaMs, stepRequester, tickOf, wakeAt, winnerOf, type RequesterTask } from '../../src/core/requester.ts'
+import { restMs } from '../../src/core/backoff.ts'
+import { hasEnded, openTask, resumeTask, slaMs, stepRequester, tickOf, wakeAt, winnerOf, type RequesterEvent, type RequesterTask } from '../../src/core/requester.ts'
 import { accepted, bidding, bidOf, broke, called, chosen, fold, follow, heard, passed, progress, refused, result, saying, specOf, tick, working } from './samples.ts'
 
 const from = (task: RequesterTask) => ({ task, effects: [] })
@@ -55,6 +56,21 @@ describe('the window for bids', () => {
   })
 })
 
+describe('a bid is sealed to one announcement', () => {
+  const call = (id: string, round = 1, at = 0): RequesterEvent => ({ type: 'called', at, round, call: id, asked: ['a', 'b'] })
+  it('and is none before it, nor when it answers another', () => {
+    assert.deepEqual(saying(fold([bidding('a', { call: 'one' })]).effects), ['announce 1', 'decline a'])
+    const { task, effects } = fold([call('one'), bidding('a', { call: 'another' }), bidding('b'), bidding('a', { call: 'one' })])
+    assert.deepEqual(saying(effects).slice(2), ['decline a', 'decline b', 'publish bid'])
+    assert.ok(task.stage === 'announced' && task.bids.length === 1)
+  })
+
+  it('or to the one made again after a restart, beside the bids that were there', () => {
+    const { task } = fold([call('one'), bidding('a', { call: 'one' }), call('again'), bidding('b', { call: 'again' })])
+    assert.ok(task.stage === 'choosing' && task.bids.length === 2)
+  })
+})
+
 describe('the budget', () => {
   it('declines bids above it and takes one at it', () => {
     const { task, effects } = fold([called(['a', 'b']), bidding('a', { cost: 6 }), bidding('b', { cost: 5 })], { maxCost: 5 })
@@ -71,16 +87,25 @@ describe('the budget', () => {
 })
 
 describe('announcing again', () => {
-  it('waits longer each time, and gives up after the last round', () => {
+  it('waits between its rounds, and gives up after the last', () => {
     let { task } = fold([called(['a']), passed('a', undefined, 10)])
-    assert.ok(task.stage === 'resting' && task.resumesAt === 10 + 200)
-    assert.equal(follow(from(task), [tick(209)]).task.stage, 'resting')
-    const second = follow(from(task), [tick(210)])
-    assert.deepEqual(saying(second.effects), ['announce 2'])
-    task = follow(second, [called(['a'], 210, 2), passed('a', undefined, 220, 2)]).task
-    assert.ok(task.stage === 'resting' && task.resumesAt === 220 + 400)
-    task = follow(from(task), [tick(620), called(['a'], 620, 3), passed('a', undefined, 630, 3)]).task
+    for (const round of [2, 3]) {
+      assert.ok(task.stage === 'resting')
+      const { resumesAt } = task
+      assert.equal(stepRequester(task, tick(resumesAt - 1)).task, task)
+      const next = stepRequester(task, tick(resumesAt))
+      assert.deepEqual(saying(next.effects), [`announce ${round}`])
+      task = follow(next, [called(['a'], resumesAt, round), passed('a', undefined, resumesAt + 10, round)]).task
+    }
     assert.deepEqual(failureOf(task), { code: 'NO_BIDS', capability: 'data.sum', rounds: 3, asked: 1 })
+  })
+
+  it('waits up to twice as long each time, 5 s at most, and every task otherwise', () => {
+    for (const [round, most] of [[1, 400], [2, 800], [3, 1_600], [5, 5_000], [1_000, 5_000]] as const) {
+      const waits = Array.from({ length: 200 }, (_, n) => restMs(`task-${n}`, round))
+      assert.ok(Math.min(...waits) >= 20 && Math.min(...waits) < most / 10 && Math.max(...waits) > most * 0.9 && Math.max(...waits) <= most, `round ${round}: ${Math.min(...waits)} to ${Math.max(...waits)}`)
+      assert.equal(restMs('task-1', round), restMs('task-1', round))
+    }
   })
 
   it('asks those who only lost, and not those who failed', () => {

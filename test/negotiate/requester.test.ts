@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { A2aError } from '../../src/core/errors.ts'
-import { payloadOf } from '../../src/wire/compose.ts'
+import { compose, payloadOf } from '../../src/wire/compose.ts'
 import { decodeEnvelope } from '../../src/wire/envelope.ts'
 import { setScene, type Actor } from './scene.ts'
 import type { Envelope } from '../../src/core/envelope.ts'
@@ -134,4 +134,38 @@ it('the acceptance is kept with both signatures, also when progress overtook it'
   assert.equal(kept?.length, 1)
   const { award, acceptance } = JSON.parse(kept?.[0]?.data as string) as { award: string, acceptance: string }
   assert.ok(award.length > 0 && acceptance.length > 0)
+})
+
+it('a task that nobody can do yet is given up after three announcements, or looked for until its deadline by who is patient', async () => {
+  const { host, pass, seen } = setScene()
+  const ada = host('ada')
+  const endings = () => seen('told').flatMap(({ event }) => event.event === 'failed' ? [event.failure.code] : event.event === 'result' ? [event.provider] : [])
+  const [capability, input, options] = ASK
+  ada.delegate(capability, input, options, false)
+  ada.delegate(capability, input, { ...options, patient: true }, true)
+  await pass(10_000)
+  assert.deepEqual(endings(), ['NO_CAPABLE_AGENT'])
+  const bob = host('bob')
+  await pass(8_000)
+  assert.deepEqual(endings(), ['NO_CAPABLE_AGENT', bob.agentId])
+})
+
+it('who was too busy, and who lost, is invited again; each announcement comes with its own wait', async () => {
+  const { host, actor, pass, seen } = setScene()
+  const ada = host('ada')
+  const heard: number[] = []
+  actor('busy', (envelope, self) => {
+    if (envelope.type === 'task.award') return self.accept(envelope)
+    if (envelope.type !== 'task.announce') return undefined
+    const { round, peer_id: to } = payloadOf(envelope, 'task.announce')
+    heard.push(round)
+    if (round >= 5) self.bid(envelope)
+    else self.wire.send(to, compose('task.pass', { round, reason: 'busy', code: 'OVERLOADED' }, self.author, { correlationId: envelope.correlationId, causationId: envelope.messageId, to: envelope.from })).catch(() => {})
+    return undefined
+  })
+  const [capability, input, options] = ASK
+  ada.delegate(capability, input, { ...options, patient: true }, false)
+  await pass(15_000)
+  assert.deepEqual([...new Set(heard)].slice(0, 5), [1, 2, 3, 4, 5])
+  assert.ok(seen('told').some(({ event }) => event.event === 'awarded'))
 })

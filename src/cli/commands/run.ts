@@ -14,6 +14,7 @@ export interface RunOptions extends NetworkOptions {
   maxCost?: number
   to?: string
   policy?: string
+  patient?: boolean
   detach?: boolean
   answer?: string
   artifacts?: string
@@ -21,10 +22,10 @@ export interface RunOptions extends NetworkOptions {
 
 /** `a2a-node run CAPABILITY`. Ctrl-C cancels the task. */
 export async function run (console: Console, options: RunOptions, capability: string): Promise<number> {
-  const { maxDuration, maxCost, to, policy, detach = false, answer, artifacts } = options
+  const { maxDuration, maxCost, to, policy, patient, detach = false, answer, artifacts } = options
   parseCapability(capability)
   const input = options.input === undefined ? null : await readJson(options.input, '--input')
-  const request = { capability, input, maxDurationMs: maxDuration, maxCostTokens: maxCost, to, policy: policy === undefined ? undefined : parsePolicy(policy), detach }
+  const request = { capability, input, maxDurationMs: maxDuration, maxCostTokens: maxCost, to, policy: policy === undefined ? undefined : parsePolicy(policy), patient, detach }
   const parsedAnswer = answer === undefined ? undefined : { value: parseJson(answer, '--answer') }
   using stop = onStop()
   // a node that ends with this command has nobody to leave the task to
