@@ -57,6 +57,8 @@ export interface HostedAgent {
 
 /** Handlers of one capability that may run at once, unless its provider says otherwise. */
 const MAX_CONCURRENT = 16
+/** Contracts of one capability that may wait beside them, unless its provider says otherwise. */
+const QUEUE = 4
 /** Agents that are looked at for one task, of which the requester calls some. More would be looked for in all shards of a large domain. */
 const MAX_CANDIDATES = 64
 /** The load is told anew when it has changed by this much, */
@@ -87,6 +89,7 @@ export function hostAgent (parts: AgentParts): HostedAgent {
       version: offered.capability.version,
       public: provision.public ?? false,
       maxConcurrent: provision.maxConcurrent ?? MAX_CONCURRENT,
+      queue: provision.queue ?? QUEUE,
       bid: async (call, load) => provision.bid === undefined ? defaultOffer(provision) : await provision.bid(call, load),
       run: async (input, context) => {
         tellLoad()
@@ -100,8 +103,8 @@ export function hostAgent (parts: AgentParts): HostedAgent {
   }
 
   const load = (): number => {
-    const capacity = [...provisions.values()].reduce((most, { provision }) => Math.max(most, provision.maxConcurrent ?? MAX_CONCURRENT), 1)
-    return Math.min(1, provider.running() / capacity)
+    const capacity = [...provisions.values()].reduce((most, { provision: { maxConcurrent = MAX_CONCURRENT, queue = QUEUE } }) => Math.max(most, maxConcurrent + queue), 1)
+    return Math.min(1, (provider.running() + provider.queued()) / capacity)
   }
 
   const local: LocalAgent = { author, signer, name, load, capabilities: () => [...provisions.values()].map(({ capability }) => capability) }

@@ -188,6 +188,7 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
         name: agent.name,
         capabilities: capabilities().map(capability => capability.name),
         running: provider.running(),
+        queued: provider.queued(),
         load: load(),
         metrics: agent.metrics(),
         credentialExpiresAt: signer.expiresAt()

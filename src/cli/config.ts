@@ -17,6 +17,7 @@ const CapabilitySettings = z.strictObject({
   public: z.optional(z.boolean()),
   priceHint: z.optional(z.number().check(z.nonnegative())),
   maxConcurrent: z.optional(z.int().check(z.positive())),
+  queue: z.optional(z.int().check(z.nonnegative())),
   bid: z.optional(z.strictObject({
     cost: z.number().check(z.nonnegative()),
     durationMs: z.optional(z.number().check(z.positive())),

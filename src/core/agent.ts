@@ -96,8 +96,13 @@ export interface Provision<I = unknown, O = unknown> {
   /** Anybody on the mesh may call it. Default: only nodes of the same user on the same machine. */
   public?: boolean
   priceHint?: number
-  /** How many may run at once before further calls are passed on to others. Default 16. */
+  /** How many may run at once. Default 16. */
   maxConcurrent?: number
+  /**
+   * How many more may be accepted and wait for one of those to end, their leases kept. Bids made meanwhile promise the time with
+   * the wait in it; calls beyond that are passed on to others. Default 4.
+   */
+  queue?: number
   /** What it offers for a call. `undefined`: no bid. Default: cost = priceHint or 0, confidence 0.5, no promise of time. */
   bid?: (call: Call, load: number) => Offer | undefined | Promise<Offer | undefined>
   run: (input: I, context: HandlerContext) => O | Promise<O>
@@ -377,7 +382,7 @@ export interface NodeStatus {
   discovery: DiscoveryStatus
   dht: { mode: 'client' | 'server', peers: number }
   gossip: Array<{ topic: string, subscribers: number }>
-  agents: Array<{ agentId: string, name: string, capabilities: string[], running: number, load: number, metrics: AgentMetrics[], credentialExpiresAt: number }>
+  agents: Array<{ agentId: string, name: string, capabilities: string[], running: number, queued: number, load: number, metrics: AgentMetrics[], credentialExpiresAt: number }>
   /** Messages refused since the start, by failure code. */
   refused: Record<string, number>
 }

@@ -5,6 +5,7 @@
  *   announced → bid → award ⇄ accept → run (heartbeats, progress, artifacts) → result ⇄ countersignature
  */
 import { createBook, type Machine } from './book.ts'
+import { createCapacity, type Room } from './capacity.ts'
 import { createHandlers, type Extra } from './handlers.ts'
 import { parseCapability } from '../core/capability.ts'
 import { A2aError, messageOf, toFailure, type Failure } from '../core/errors.ts'
@@ -20,12 +21,9 @@ import type { Settlement } from '../core/task.ts'
 import type { MessageName, Payload } from '../wire/messages.ts'
 
 /** A capability on offer, as the provider's end sees it. */
-export interface Service {
-  capability: string
+export interface Service extends Room {
   version: number
   public: boolean
-  /** How many may run at once. */
-  maxConcurrent: number
   bid: (call: Call, load: number) => Promise<Offer | undefined>
   /** Checks the input, runs the handler, checks the output. Rejects with an A2aError. */
   run: (input: unknown, context: TaskContext) => Promise<unknown>
@@ -54,8 +52,10 @@ export interface ProviderParts {
 export interface ProviderEnd {
   /** Takes a message from a requester. Returns the reply, if it wants one. */
   receive: (envelope: Envelope, origin: Origin) => Promise<Envelope | undefined>
-  /** Handlers at work, all capabilities together, or of one. */
-  running: (capability?: string) => number
+  /** Handlers at work, all capabilities together. */
+  running: () => number
+  /** Contracts that wait for one of them to end. */
+  queued: () => number
   /** Goes on with what the log says is open. */
   recover: () => void
   /** Ends the handlers at work, and waits for them until the signal aborts. */
@@ -64,6 +64,8 @@ export interface ProviderEnd {
 
 /** How long a bid stands, in ms. A standby may be called up within it. */
 const BID_VALID_MS = 60_000
+/** A bid takes room while its requester chooses, and so long beyond the window it named, in ms; no longer than the second, whatever it named. */
+const CHOOSING_MS = { beyond: 250, most: 2_000 }
 /** Delegations under delegations, at most. */
 export const MAX_DEPTH = 16
 /** How long a requester may take to countersign before the result is sent again, in ms. */
@@ -93,14 +95,11 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
   const deliveries = new Set<Promise<void>>()
   /** Where to reach a contract's requester, and the input until the handler has it. */
   const requesters = new Map<string, { peer: string, addresses: string[], input?: Uint8Array }>()
-  /** Contracts under way, with their capability: from the moment of the award, so that none is accepted twice over. */
-  const busy = new Map<string, string>()
+  const capacity = createCapacity(clock)
   const book = createBook(machine, {
     agentId: author.agentId, log, clock, logger, perform,
-    entered: (taskId, { stage, capability }) => {
-      if (stage === 'working') busy.set(taskId, capability)
-      else busy.delete(taskId)
-    },
+    // From the moment of the award, so that none is accepted twice over.
+    entered: (taskId, { stage, capability }) => { if (stage !== 'offered') capacity.contract(taskId, stage === 'working' ? capability : undefined) },
     onEnd: taskId => { requesters.delete(taskId) }
   })
   let closing = false
@@ -109,8 +108,6 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
   const happen = (taskId: string, event: ProviderEvent): void => {
     book.apply(taskId, event).done.catch(error => { logger.error('an event could not be kept', { taskId, event: event.type, why: messageOf(error) }) })
   }
-  const atWork = (capability?: string): number =>
-    capability === undefined ? busy.size : [...busy.values()].filter(other => other === capability).length
   const handlers = createHandlers({
     clock, logger, tell,
     delegate: ({ taskId, call: { depth, visited, maxCost: budget } }, remainingMs, signal) =>
@@ -157,7 +154,9 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     if (task !== undefined && task.requester !== envelope.from) throw new A2aError({ code: 'REFUSED', why: 'this task belongs to another agent' })
     switch (envelope.type) {
       case 'task.award': return await accept(envelope, origin)
-      case 'task.standby': return undefined
+      case 'task.standby':
+        capacity.release(taskId)
+        return undefined
       case 'task.decline':
         await book.apply(taskId, { type: 'declined', at: now(), reason: payloadOf(envelope, 'task.decline').reason, bidId: envelope.causationId }).done
         return undefined
@@ -188,12 +187,17 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     if (visited.includes(author.agentId)) return await pass(`the delegation would loop: ${[...visited, author.agentId].join(' → ')}`, 'LOOP')
     if (depth >= MAX_DEPTH) return await pass(`delegated ${depth} times, at most ${MAX_DEPTH} are allowed`, 'REFUSED')
     if (!service.public && !await parts.trusts(peer, call.endpoints)) return await pass('it is not public', 'NOT_ALLOWED')
-    if (atWork(service.capability) >= service.maxConcurrent) return await pass(`busy with ${service.maxConcurrent} tasks`, 'OVERLOADED')
+    const waitMs = capacity.reserve(service, { taskId, requester, forMs: Math.min(CHOOSING_MS.most, call.closes_in_ms + CHOOSING_MS.beyond) })
+    if (waitMs === undefined) return await pass(`busy: ${service.maxConcurrent} tasks may run and ${service.queue ?? 0} wait`, 'OVERLOADED')
     const load = parts.load()
     const facts: Call = { taskId, capability: service.capability, requester, inputBytes: call.input_bytes, maxCost: call.max_cost, maxDurationMs: call.max_duration_ms }
     const offer = await service.bid(facts, load)
-    if (offer === undefined) return await pass('it does not want this task')
-    const { cost, durationMs, confidence } = offer
+    if (offer === undefined) {
+      capacity.release(taskId)
+      return await pass('it does not want this task')
+    }
+    const { cost, confidence } = offer
+    const durationMs = offer.durationMs === undefined ? undefined : offer.durationMs + waitMs
     const plain = compose('task.bid', { round: call.round, cost, duration_ms: durationMs, confidence, load, valid_ms: BID_VALID_MS }, author, answer)
     const bid = { id: plain.messageId, round: call.round, cost, durationMs, expiresAt: now() + BID_VALID_MS }
     const event: ProviderEvent = { type: 'offered', at: now(), taskId, capability: service.capability, requester, bid, call: { depth, visited, maxCost: call.max_cost } }
@@ -224,7 +228,7 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     if (hashOf(content) !== award.input_hash) return refuse({ code: 'REFUSED', why: 'the input does not have the hash of the contract' }, false)
     const service = parts.service(task.capability)
     if (service === undefined || closing) return refuse({ code: 'REFUSED', why: `${task.capability} is not offered any more` }, false)
-    if (!busy.has(taskId) && atWork(service.capability) >= service.maxConcurrent) return refuse({ code: 'OVERLOADED', what: 'tasks at work', limit: service.maxConcurrent }, true)
+    if (!capacity.admits(service, taskId)) return refuse({ code: 'OVERLOADED', what: 'tasks at work or waiting', limit: service.maxConcurrent + (service.queue ?? 0) }, true)
     const statement = envelope.auth?.statement as Uint8Array
     const contract: ContractFacts = { epoch, leaseMs: award.terms.lease_ms, contractHash: hashOf(statement), inputHash: award.input_hash }
     const acceptance = signEnvelope(composeReply(envelope, 'task.accept', { contract_hash: contract.contractHash }, author), signer)
@@ -270,7 +274,7 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     }
     const { input } = requester
     requester.input = undefined
-    handlers.start(taskId, task, input, service.run)
+    handlers.start(taskId, task, input, (value, context) => capacity.enter(service, context.signal, () => service.run(value, context)))
   }
 
   /** A message under the contract as it stands now. */
@@ -320,7 +324,8 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
 
   return {
     receive,
-    running: atWork,
+    running: capacity.running,
+    queued: capacity.queued,
     recover: () => {
       for (const { taskId } of log.tasks({ agent: author.agentId, role: 'provider', ended: false })) {
         const events = eventsOf(log, author.agentId, taskId)

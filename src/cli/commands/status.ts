@@ -35,10 +35,10 @@ export async function status (console: Console): Promise<number> {
     ['refused', refused.length === 0 ? undefined : refused.map(([code, count]) => `${code} ${count}`).join(', ')]
   ]))
   console.print('')
-  console.print(table(console, ['AGENT', 'NAME', 'CAPABILITIES', 'RUNNING', 'LOAD', 'DONE', 'FAILED', 'P50', 'P99'], node.agents.map(agent => {
+  console.print(table(console, ['AGENT', 'NAME', 'CAPABILITIES', 'RUNNING', 'QUEUED', 'LOAD', 'DONE', 'FAILED', 'P50', 'P99'], node.agents.map(agent => {
     const provided = agent.metrics.find(({ role }) => role === 'provider')
     return [
-      console.verbose ? agent.agentId : shortId(agent.agentId), agent.name, agent.capabilities.join(', ') || '-', String(agent.running), `${Math.round(agent.load * 100)} %`,
+      console.verbose ? agent.agentId : shortId(agent.agentId), agent.name, agent.capabilities.join(', ') || '-', String(agent.running), String(agent.queued), `${Math.round(agent.load * 100)} %`,
       String(provided?.completed ?? 0), String(provided?.failed ?? 0), ...[provided?.p50Ms, provided?.p99Ms].map(ms => ms === undefined || provided?.completed === 0 ? '-' : formatDuration(ms))
     ]
   })))
