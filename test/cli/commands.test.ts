@@ -37,6 +37,7 @@ describe('wrong usage', () => {
     [['find', 'A'], /no capability name/],
     [['run', 'a.b', '--max-duration', '5x'], /500ms, 5s, 2m or 1h/],
     [['run', 'a.b', '--max-cost', 'much'], /must be a number/],
+    [['run', 'a.b', '--policy', 'best'], /"best" is no policy; use value, cheapest, fastest, or sticky:KEY/],
     [['run', 'a.b', '--input', 'hello'], /--input is no JSON.*quotes of its own/],
     [['run', 'a.b', '--input', '@/no/such/file'], /cannot read the input/],
     [['start', '--exec', 'cat', '--module', 'x'], /cannot be used with/],
@@ -112,10 +113,10 @@ describe('find', () => {
 describe('run', () => {
   it('prints the result alone, and takes its input from stdin', async () => {
     await using node = await fakeNode({ run: ({ input }) => eventsOf(event({ event: 'progress', fraction: 0.5 }), result(input)) })
-    const { stdout, stderr, code } = await a2a(['run', 'a.b', '--input', '-', '--max-duration', '5s', '--max-cost', '3', '--to', PROVIDER], { ...node, input: '{"aB":[1]}' })
+    const { stdout, stderr, code } = await a2a(['run', 'a.b', '--input', '-', '--max-duration', '5s', '--max-cost', '3', '--to', PROVIDER, '--policy', 'sticky:k', '--patient'], { ...node, input: '{"aB":[1]}' })
     assert.deepEqual([stdout, stderr, code], ['{"aB":[1]}\n', '', 0])
     const [, request] = node.calls.find(([method]) => method === 'run') ?? []
-    assert.deepEqual(request, { capability: 'a.b', input: { aB: [1] }, maxDurationMs: 5_000, maxCostTokens: 3, to: PROVIDER, detach: false })
+    assert.deepEqual(request, { capability: 'a.b', input: { aB: [1] }, maxDurationMs: 5_000, maxCostTokens: 3, to: PROVIDER, policy: 'sticky:k', patient: true, detach: false })
   })
 
   it('prints every event as JSON, the last one the result', async () => {
