@@ -21,7 +21,7 @@ export interface Capacity {
   admits: (room: Room, taskId: string) => boolean
   /** Room for a bid, for so long: how long its work is expected to wait, in ms. `undefined`: there is none. */
   reserve: (room: Room, bid: { taskId: string, requester: string, forMs: number }) => number | undefined
-  /** Its bid came to nothing, or is not the first. */
+  /** Its bid has become a contract, came to nothing, or is not the first. */
   release: (taskId: string) => void
   /** Does the work as soon as a handler may run, first come, first served. Rejects with the signal's reason when it aborts before that. */
   enter: <T>(room: Room, signal: AbortSignal, work: () => Promise<T>) => Promise<T>
@@ -59,7 +59,6 @@ export function createCapacity (clock: Clock): Capacity {
 
   return {
     contract: (taskId, capability) => {
-      bids.delete(taskId)
       if (capability === undefined) contracts.delete(taskId)
       else contracts.set(taskId, capability)
     },

@@ -98,8 +98,11 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
   const capacity = createCapacity(clock)
   const book = createBook(machine, {
     agentId: author.agentId, log, clock, logger, perform,
-    // From the moment of the award, so that none is accepted twice over.
-    entered: (taskId, { stage, capability }) => { if (stage !== 'offered') capacity.contract(taskId, stage === 'working' ? capability : undefined) },
+    // From the moment of the award, so that none is accepted twice over; until that was not kept, or is over.
+    entered: (taskId, { stage, capability }) => {
+      capacity.contract(taskId, stage === 'working' ? capability : undefined)
+      if (stage !== 'offered') capacity.release(taskId)
+    },
     onEnd: taskId => { requesters.delete(taskId) }
   })
   let closing = false

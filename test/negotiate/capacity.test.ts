@@ -28,6 +28,7 @@ describe('room for contracts', () => {
     assert.equal(bids.length, 10)
     assert.equal(reserve(ROOM, bidder('t0')), 0, 'asked again, the same bid takes no more')
     contract('t0', 'a.b')
+    release('t0')
     assert.equal(reserve(ROOM, bidder('t100')), undefined, 'four places are left, and nine bids for them')
     release('t1')
     release('t2')
@@ -40,13 +41,14 @@ describe('room for contracts', () => {
 
   it('costs a wait when all run, as long as handlers took', async () => {
     const clock = manualClock()
-    const { contract, reserve, enter } = createCapacity(clock)
+    const { contract, reserve, release, enter } = createCapacity(clock)
     const never = new AbortController().signal
     const done = enter(ROOM, never, async () => { clock.advance(400) })
     await done
     const waits = ['a', 'b', 'c', 'd', 'e'].map(taskId => {
       const wait = reserve(ROOM, bidder(taskId))
       contract(taskId, 'a.b')
+      release(taskId)
       return wait
     })
     assert.deepEqual(waits, [0, 0, 200, 400, 600])
