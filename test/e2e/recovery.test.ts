@@ -28,7 +28,7 @@ describe('after kill -9', () => {
     await using mesh = createMesh()
     const worker = await mesh.start('worker', WORKER)
     const asker = await mesh.start('asker')
-    const work = mesh.stream(['run', 'work.steps.do', '--input', '{"steps":5,"stepMs":100}', '--json', '--home', asker.home])
+    const work = mesh.stream(['run', 'work.steps.do', '--input', '{"steps":5,"stepMs":100}', '--patient', '--json', '--home', asker.home])
     const { provider } = await work.event(({ event }) => event === 'progress')
     assert.equal(provider, worker.agentId)
     worker.signal('SIGKILL')
