@@ -50,8 +50,15 @@ export interface Lineage {
   parentTaskId?: string
 }
 
+/** What a delegation is, when it is an attempt at a job. */
+export interface Attempt {
+  taskId: string
+  jobId: string
+  idempotencyKey: string
+}
+
 export interface RequesterEnd {
-  delegate: (capability: string, input: unknown, options: DelegateOptions, lineage: Lineage) => Work
+  delegate: (capability: string, input: unknown, options: DelegateOptions, lineage: Lineage, attempt?: Attempt) => Work
   /** Takes a message from a provider. Returns the reply, if it wants one. */
   receive: (envelope: Envelope, origin: Origin) => Promise<Envelope | undefined>
   /** A peer is gone: nothing listens at its addresses. */
@@ -134,7 +141,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     inputBytes: taskId => live.get(taskId)?.input.length ?? 0
   })
 
-  function delegate (capability: string, input: unknown, options: DelegateOptions, lineage: Lineage): Work {
+  function delegate (capability: string, input: unknown, options: DelegateOptions, lineage: Lineage, attempt?: Attempt): Work {
     const bytes = encodeJson(input)
     if (bytes.length > MAX_CONTENT) throw new A2aError({ code: 'MESSAGE_TOO_LARGE', bytes: bytes.length, limit: MAX_CONTENT })
     const { maxDurationMs, leaseMs, bidWindowMs, maxRounds } = { ...DEFAULTS, ...definedOf(options) }
@@ -142,7 +149,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     const spec: TaskSpec = {
       taskId: author.newId(), requester: author.agentId, capability, createdAt,
       deadlineAt: createdAt + maxDurationMs, maxCost: options.maxCostTokens, leaseMs, bidWindowMs, maxRounds,
-      to: options.to, ...lineage, inputHash: hashOf(bytes)
+      to: options.to, ...lineage, inputHash: hashOf(bytes), ...attempt
     }
     const { taskId } = spec
     const feed = createFeed()
