@@ -12,6 +12,7 @@ import type { Lineage } from './negotiate/opening.ts'
 import { createRequesterEnd, type RequesterEnd } from './negotiate/requester.ts'
 import { createLedger } from './settle/ledger.ts'
 import { openReceipt } from './settle/receipt.ts'
+import { createQueue, type Queue } from './queue/queue.ts'
 import { compose, type Author } from './wire/compose.ts'
 import { newId } from './wire/id.ts'
 import type { Announcer } from './announce/announcer.ts'
@@ -49,6 +50,7 @@ export interface HostedAgent {
   requester: RequesterEnd
   provider: ProviderEnd
   requests: Requests
+  queue: Queue
   capabilities: () => Capability[]
   load: () => number
   /** Ends what runs here and tells its requesters, until the signal aborts. */
@@ -203,6 +205,14 @@ export function hostAgent (parts: AgentParts): HostedAgent {
     return requester.delegate(capability, input, options, lineage)
   }
 
+  const queue: Queue = createQueue({
+    author, log, clock, logger,
+    delegate: (capability, input, options, attempt) => requester.delegate(capability, input, options, { depth: 0, visited: [] }, attempt),
+    attach: requester.attach,
+    cancel: requester.cancel,
+    isOffered: async (capability, options) => (await candidates(capability, { ...options, spread: '' })).length > 0
+  })
+
   const agent: Agent = {
     id: signer.agentId,
     name,
@@ -230,6 +240,8 @@ export function hostAgent (parts: AgentParts): HostedAgent {
     },
     watch: directory.watch,
     delegate: (capability, input, options = {}) => delegate(capability, input, options, { depth: 0, visited: [] }),
+    enqueue: queue.enqueue,
+    dead: queue.dead,
     onRequest: (requestName, handler, options) => ({ [Symbol.dispose]: requests.onRequest(requestName, handler, options) }),
     request: requests.request as Agent['request'],
     tell: requests.tell,
@@ -244,12 +256,13 @@ export function hostAgent (parts: AgentParts): HostedAgent {
 
   tell()
   return {
-    agent, author, signer, requester, provider, requests, load,
+    agent, author, signer, requester, provider, requests, queue, load,
     keyFile: parts.keyFile,
     capabilities: local.capabilities,
     close: async signal => {
       requests.close()
       await Promise.all([provider.close(signal), dialogues.close(signal)])
+      queue.close()
       requester.close()
       signer.close()
     }

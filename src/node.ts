@@ -133,6 +133,7 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
     net.greet()
     entry.requester.recover()
     entry.provider.recover()
+    entry.queue.recover()
     return entry.agent
   }
 
@@ -193,6 +194,7 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
         metrics: agent.metrics(),
         credentialExpiresAt: signer.expiresAt()
       })),
+      queue: hosted.map(({ queue }) => queue.counts()).reduce((sum, counts) => ({ waiting: sum.waiting + counts.waiting, running: sum.running + counts.running, dead: sum.dead + counts.dead }), { waiting: 0, running: 0, dead: 0 }),
       refused: { ...net.refused }
     }
   }

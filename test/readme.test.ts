@@ -64,3 +64,15 @@ await asker[Symbol.asyncDispose]()
   if (lines === undefined) return
   assert.deepEqual(lines, ["found worker [ 'data.sum' ]", "left worker [ 'data.sum' ]"])
 })
+
+it("README's job is done once, and is no dead letter", test => {
+  const lines = run(test, `
+import { createAgent } from 'a2a-node'
+const asker = await createAgent({ name: 'asker' })
+await asker.provide('data.sum', { run: amounts => amounts.reduce((sum, amount) => sum + amount, 0) })
+${programs[3] ?? ''}
+await asker[Symbol.asyncDispose]()
+`)
+  if (lines === undefined) return
+  assert.deepEqual(lines, ['42', '[]'])
+})

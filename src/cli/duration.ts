@@ -9,6 +9,14 @@ export function parseDuration (text: string): number | undefined {
   return ms > 0 && Number.isSafeInteger(ms) ? ms : undefined
 }
 
+/** A moment, in ms since the epoch: a time from now (`10m`), or a date with its zone (`2026-11-22T08:00Z`). `undefined` when it is neither. */
+export function parseWhen (text: string, now: number = Date.now()): number | undefined {
+  const ms = parseDuration(text)
+  if (ms !== undefined) return now + ms
+  const at = /(?:Z|[+-]\d\d:?\d\d)$/.test(text.trim()) ? Date.parse(text) : NaN
+  return Number.isNaN(at) ? undefined : at
+}
+
 /** The two largest units at most: `340 ms`, `4.2 s`, `3 m 20 s`, `2 d 4 h`. */
 export function formatDuration (ms: number): string {
   if (ms < 0) return `-${formatDuration(-ms)}`

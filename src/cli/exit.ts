@@ -11,6 +11,7 @@ export function exitCodeOf (failure: Failure): 1 | 2 | 3 | 4 | 5 | 6 {
     case 'NO_CAPABLE_AGENT':
     case 'NO_BIDS': return 3
     case 'DEADLINE_EXCEEDED':
+    case 'EXPIRED':
     case 'OVER_BUDGET': return 4
     case 'NOT_ALLOWED':
     case 'REFUSED':

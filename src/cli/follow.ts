@@ -71,7 +71,7 @@ export async function follow (console: Console, api: NodeApi, events: AsyncItera
     const text = describe(event)
     line.show(text)
     if (console.verbose) process.stderr.write(`${new Date(event.at).toISOString()} ${text}\n`)
-    else if (event.event === 'moved') line.aside(() => console.note(text))
+    else if (event.event === 'moved' || event.event === 'retrying') line.aside(() => console.note(text))
     if (event.event === 'artifact') {
       const place = await saveArtifact?.(event)
       if (place !== undefined || !console.verbose) line.aside(() => console.note(place === undefined ? text : `${text} saved as ${place}`))
@@ -131,6 +131,7 @@ export function describe (event: TaskEvent): string {
     case 'input-required': return `${shortId(event.provider)} asks: ${printable(event.prompt)}`
     case 'moved': return `moved on from ${shortId(event.provider)}: ${printable(explain(event.failure))}`
     case 'fenced': return `refused a late ${event.what} of ${shortId(event.provider)}, epoch ${event.epoch}`
+    case 'retrying': return `attempt ${event.attempt} of ${event.most}: ${printable(explain(event.failure))}; it is tried again`
     case 'result': return `done by ${shortId(event.provider)} in ${event.durationMs} ms`
     case 'failed': return `failed: ${printable(explain(event.failure))}`
   }

@@ -2,7 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { createConsole, type Console } from './console.ts'
 import { exitCodeOf } from './exit.ts'
-import { parseDuration } from './duration.ts'
+import { parseDuration, parseWhen } from './duration.ts'
 import { VERSION } from '../version.ts'
 import { toFailure, type Failure } from '../core/errors.ts'
 
@@ -90,7 +90,11 @@ Examples:
     .option('--to <did>', 'only this agent')
     .option('--policy <name>', 'how bids are ranked: value, cheapest, fastest, or sticky:KEY')
     .option('--patient', 'announce it again until its time is over, where nobody does it')
-    .option('--detach', 'leave it to the running node, print its id')
+    .option('--detach', "put it into the running node's queue, print its id")
+    .option('--idempotency-key <key>', 'with --detach: the same key gives the same job')
+    .option('--not-before <time>', 'with --detach: not earlier; 10m from now, or a date', when)
+    .option('--expires <time>', 'with --detach: not later; 2h from now, or a date', when)
+    .option('--attempts <n>', 'with --detach: how often it is tried', amount)
     .option('--answer <json>', 'what to answer when the provider asks for input')
     .option('--artifacts <dir>', 'save artifacts into this folder')
 
@@ -111,6 +115,12 @@ Examples:
   add(task, 'show <id>', 'Show a task with its history. The beginning of an id will do.', 'a2a-node task show 01JD4Q', async () => (await import('./commands/task.ts')).show)
   network(add(task, 'cancel <id>', 'Cancel a task that this node asked for.', 'a2a-node task cancel 01JD4Q', async () => (await import('./commands/task.ts')).cancel), true)
   network(add(task, 'resume <id>', 'Follow a task again, from its beginning to its end.', 'a2a-node task resume 01JD4Q', async () => (await import('./commands/task.ts')).resume), true)
+
+  const dead = program.command('dead').description('Look at jobs that were given up, and try them again.')
+  add(dead, 'ls', 'List dead letters, the oldest first.', 'a2a-node dead ls', async () => (await import('./commands/dead.ts')).ls)
+  add(dead, 'show <id>', 'Show a dead letter: the whole message, and what became of each attempt.', 'a2a-node dead show 01JD4Q', async () => (await import('./commands/dead.ts')).show)
+  add(dead, 'replay [id]', 'Put a dead letter into the queue again.', 'a2a-node dead replay 01JD4Q', async () => (await import('./commands/dead.ts')).replay).option('--all', 'all there are')
+  add(dead, 'drop [id]', 'Give a dead letter up for good.', 'a2a-node dead drop 01JD4Q', async () => (await import('./commands/dead.ts')).drop).option('--all', 'all there are')
 
   const contract = program.command('contract').description('Look at contracts and their receipts.')
   add(contract, 'ls', 'List contracts, the newest first.', 'a2a-node contract ls', async () => (await import('./commands/contract.ts')).ls).option('--limit <n>', 'at most so many', amount, 50)
@@ -167,6 +177,12 @@ function amount (text: string): number {
   const value = text.trim() === '' ? NaN : Number(text)
   if (!Number.isFinite(value) || value < 0) throw new InvalidArgumentError('It must be a number, 0 or more.')
   return value
+}
+
+function when (text: string): number {
+  const at = parseWhen(text)
+  if (at === undefined) throw new InvalidArgumentError('Write 10m or 2h from now, or a date as 2026-11-22T08:00Z.')
+  return at
 }
 
 function duration (text: string): number {

@@ -6,7 +6,8 @@
 import type { ContentProgress, ContentRef, ContentRow, ReceivedFile, SendContentOptions } from '../core/content.ts'
 import type { AgentChange, AgentFilter, Check, FindOptions, FoundAgent, NodeStatus, PeerRow } from '../core/agent.ts'
 import type { PolicyName } from '../core/policy.ts'
-import type { TaskRow } from '../core/ports.ts'
+import type { DeadLetter, DeadMessage, EnqueueOptions } from '../core/queue.ts'
+import type { Role, TaskRow } from '../core/ports.ts'
 import type { ReceiptFacts, TaskEvent } from '../core/task.ts'
 
 export interface NodeApi {
@@ -15,14 +16,23 @@ export interface NodeApi {
   /** Who offers it, and then each change. Goes on until the iteration is ended. */
   watch: (request: WatchRequest) => AsyncIterable<AgentChange>
   peers: () => Promise<PeerRow[]>
-  /** Delegates a task as the node's first agent. The last event is `result` or `failed`. Ending the iteration early cancels the task, unless it is detached. */
+  /** Delegates a task as the node's first agent. The last event is `result` or `failed`. Ending the iteration early cancels the task. */
   run: (request: RunRequest) => AsyncIterable<TaskEvent>
-  /** The events of a task that this node asked for: from the beginning, and on until it ends. Ending early leaves the task alone. */
+  /** Puts a job into the queue of the node's first agent. Resolves to its id when it is on disk. */
+  enqueue: (request: EnqueueRequest) => Promise<string>
+  /** Jobs that were given up, the oldest first. */
+  deadLetters: () => Promise<DeadLetter[]>
+  /** With the whole message. Rejects with REFUSED when it is no dead letter. Here and below, the beginning of an id will do. */
+  deadLetter: (jobId: string) => Promise<DeadMessage>
+  /** Puts it into the queue again. Resolves to its whole id. */
+  replayDead: (jobId: string) => Promise<string>
+  dropDead: (jobId: string) => Promise<DeadLetter>
+  /** The events of a task or job that this node asked for: from the beginning, and on until it ends. Ending early leaves the task alone. */
   resume: (taskId: string) => AsyncIterable<TaskEvent>
   giveInput: (taskId: string, value: unknown) => Promise<void>
   /** Resolves to the task's whole id. Rejects with REFUSED when it has ended already, or is somebody else's. */
   cancel: (taskId: string) => Promise<string>
-  tasks: (query?: { role?: 'requester' | 'provider', limit?: number }) => Promise<TaskRow[]>
+  tasks: (query?: { role?: Role, limit?: number }) => Promise<TaskRow[]>
   /** A task with its whole history. Rejects with TASK_UNKNOWN. `taskId` may be an unambiguous prefix. */
   task: (taskId: string) => Promise<TaskHistory[]>
   contracts: (query?: { limit?: number }) => Promise<TaskRow[]>
@@ -71,8 +81,11 @@ export interface RunRequest {
   patient?: boolean
   leaseMs?: number
   bidWindowMs?: number
-  /** Goes on when the caller leaves. */
-  detach?: boolean
+}
+
+export interface EnqueueRequest extends EnqueueOptions {
+  capability: string
+  input: unknown
 }
 
 /** One side's view of a task: its row, and what happened in order. */

@@ -3,6 +3,7 @@ import type { Capability, JsonSchema } from './capability.ts'
 import type { ReceiveContent, SendContent } from './content.ts'
 import type { AgentMetrics, Interaction } from './ports.ts'
 import type { PolicyName } from './policy.ts'
+import type { DeadLetters, EnqueueOptions, Job } from './queue.ts'
 import type { RankingPolicy } from './ranking.ts'
 import type { TaskEvent, ReceiptFacts } from './task.ts'
 
@@ -24,6 +25,15 @@ export interface Agent extends AsyncDisposable {
   watch: (pattern: string, options?: WatchOptions) => AsyncIterableIterator<AgentChange>
   /** Has a task done by whoever bids best. Starts at once; nothing needs to be awaited for it to go on. */
   delegate: (capability: string, input: unknown, options?: DelegateOptions) => Work
+  /**
+   * Puts a job into the background queue. Resolves when it is on disk: from then on it is attempted until it is done, it
+   * expires, or it is a dead letter, over restarts of this process and of others.
+   * @throws A2aError LOG_WRITE_FAILED, and then it is not in the queue; OVERLOADED when too many are; MESSAGE_TOO_LARGE,
+   *   CAPABILITY_INVALID, BAD_USAGE, also for a key that another job has used
+   */
+  enqueue: (capability: string, input: unknown, options?: EnqueueOptions) => Promise<Job>
+  /** Jobs that were given up. */
+  readonly dead: DeadLetters
   /**
    * Answers requests and messages of a name, such as `price.quote`. Who may send them: everybody when `public`, else nodes
    * of the same user on the same machine. A message's answer is dropped.
@@ -200,6 +210,8 @@ export interface TaskContext {
   remainingMs: () => number
   /** What is left of the requester's budget, if it set one. */
   readonly budget?: number
+  /** The same in each attempt at one job: what has an effect elsewhere can be done once by it. Absent outside of the queue. */
+  readonly idempotencyKey?: string
   progress: (fraction?: number, note?: string) => void
   /** A partial result, sent at once. Strings are sent as text/plain, bytes as application/octet-stream, anything else as JSON, unless `mediaType` says. */
   artifact: (name: string, data: unknown, options?: { mediaType?: string, append?: boolean, last?: boolean }) => Promise<void>
@@ -383,6 +395,8 @@ export interface NodeStatus {
   dht: { mode: 'client' | 'server', peers: number }
   gossip: Array<{ topic: string, subscribers: number }>
   agents: Array<{ agentId: string, name: string, capabilities: string[], running: number, queued: number, load: number, metrics: AgentMetrics[], credentialExpiresAt: number }>
+  /** Jobs of all agents here: waiting for their time, for somebody or for room; being attempted; given up. */
+  queue: { waiting: number, running: number, dead: number }
   /** Messages refused since the start, by failure code. */
   refused: Record<string, number>
 }

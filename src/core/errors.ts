@@ -25,6 +25,9 @@ export type Failure =
   | { code: 'NOT_ALLOWED', capability: string, why: string }
   | { code: 'LOOP', path: string[] }
   | { code: 'TASK_UNKNOWN', taskId: string }
+  // the background queue
+  | { code: 'DEAD_LETTER', jobId: string, capability: string, attempts: number, last: string }
+  | { code: 'EXPIRED', jobId: string, afterMs: number, last: string }
   // the wire
   | { code: 'PEER_UNREACHABLE', peer: string, why: string }
   | { code: 'NO_REPLY', peer: string, type: string, waitedMs: number }
@@ -75,6 +78,8 @@ export function explain (failure: Failure): string {
     case 'NOT_ALLOWED': return `not allowed to call ${failure.capability}: ${failure.why}; ask its owner to mark it public`
     case 'LOOP': return `the delegation would loop: ${failure.path.join(' → ')}; let another agent do it`
     case 'TASK_UNKNOWN': return `no task ${failure.taskId} here; list them with: a2a-node task ls`
+    case 'DEAD_LETTER': return `job ${failure.jobId} for ${failure.capability} was given up (attempts: ${failure.attempts}); the last said: ${failure.last}; see: a2a-node dead show ${failure.jobId}, and once it is mended: a2a-node dead replay ${failure.jobId}`
+    case 'EXPIRED': return `job ${failure.jobId} was not done in its time (${failure.afterMs} ms); the last said: ${failure.last}; queue it again with a later --expires`
     case 'PEER_UNREACHABLE': return `cannot reach ${failure.peer}: ${failure.why}; check that it runs and that its addresses are reachable`
     case 'NO_REPLY': return `${failure.peer} did not answer ${failure.type} within ${failure.waitedMs} ms; it may be stopped or overloaded`
     case 'MESSAGE_MALFORMED': return `malformed message: ${failure.why}; the sender may run another version`

@@ -59,6 +59,9 @@ export interface SendOptions {
 /** Answers an envelope: with a reply, or with nothing. A thrown A2aError goes back as an `error` envelope. */
 export type EnvelopeHandler = (envelope: Envelope, origin: Origin) => Promise<Envelope | undefined> | Envelope | undefined
 
+/** Which state machine something belongs to: core/requester.ts, core/provider.ts, core/job.ts. */
+export type Role = 'requester' | 'provider' | 'job'
+
 /** One thing that happened, as the log keeps it. */
 export interface LogEvent {
   /** Position in this node's log, from 1, without gaps. Given by the log. */
@@ -67,10 +70,10 @@ export interface LogEvent {
   at: number
   /** The local agent concerned. */
   agent: string
-  /** Which of the two state machines it belongs to. */
-  role: 'requester' | 'provider'
+  role: Role
+  /** The task's id, or the job's. */
   taskId: string
-  /** The event's type: that of RequesterEvent or ProviderEvent. */
+  /** The event's type: that of RequesterEvent, ProviderEvent or JobEvent. */
   type: string
   /** The event itself: JSON. */
   data: unknown
@@ -93,12 +96,12 @@ export interface TaskSummary {
 export interface TaskRow extends TaskSummary {
   taskId: string
   agent: string
-  role: 'requester' | 'provider'
+  role: Role
   createdAt: number
   updatedAt: number
 }
 
-/** What one agent did with others: the last 1,000 are kept at hand (T1). */
+/** What one agent did with others: the last 1,000 are kept at hand (T1). Jobs are their attempts. */
 export interface Interaction {
   at: number
   taskId: string
@@ -131,11 +134,11 @@ export interface AgentMetrics {
 export interface EventLog {
   append: (event: Omit<LogEvent, 'position'>, summary: TaskSummary, options?: WriteOptions) => Promise<LogEvent>
   /** All events of one task, oldest first. */
-  eventsOf: (role: 'requester' | 'provider', taskId: string) => LogEvent[]
+  eventsOf: (role: Role, taskId: string) => LogEvent[]
   /** The newest first. */
-  tasks: (query?: { agent?: string, role?: 'requester' | 'provider', ended?: boolean, limit?: number }) => TaskRow[]
+  tasks: (query?: { agent?: string, role?: Role, ended?: boolean, limit?: number }) => TaskRow[]
   /** Of several local agents with this role in the task, the one that something happened to last. */
-  task: (role: 'requester' | 'provider', taskId: string) => TaskRow | undefined
+  task: (role: Role, taskId: string) => TaskRow | undefined
   /** The last interactions of an agent, newest first. Default limit 1,000. */
   interactions: (agent: string, limit?: number) => Interaction[]
   metrics: (agent: string) => AgentMetrics[]

@@ -35,6 +35,8 @@ export interface ContractFacts {
   /** SHA-256 of the award's statement, base64url. */
   contractHash: string
   inputHash: string
+  /** Work with the same, for the same requester and input, is done once. */
+  idempotencyKey?: string
 }
 
 export type Outcome =

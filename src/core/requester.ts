@@ -11,7 +11,8 @@ export type RequesterTask = Asked & (
   /** `call`: the message id of the announcement. Only what answers it is a bid for this round. */
   | { stage: 'announced', call?: string, awaiting?: string[], closesAt?: number, bids: Bid[], passes: Pass[] }
   | { stage: 'choosing', bids: Bid[] }
-  | { stage: 'awarded', winner: Bid, standby: RankedBid[], awardedAt: number, leaseUntil: number, slaUntil?: number }
+  /** `again`: it was awarded before a restart, so a refusal now does not say that no handler was started. */
+  | { stage: 'awarded', winner: Bid, standby: RankedBid[], awardedAt: number, leaseUntil: number, slaUntil?: number, again?: boolean }
   | { stage: 'working', winner: Bid, standby: RankedBid[], awardedAt: number, leaseUntil: number, slaUntil?: number, sequence: number, accepted: boolean, received: number }
   | { stage: 'resting', resumesAt: number }
   | { stage: 'settled', provider: string, cost: number, accepted: boolean }
@@ -139,11 +140,17 @@ export function stepRequester (task: RequesterTask, event: RequesterEvent): Step
     case 'passed': return onPassed(task, event)
     case 'chosen': return task.stage === 'choosing' && event.round === task.round ? award(task, event.order, event.at, []) : same(task)
     case 'tick': return onTick(task, event.at, event.leaseUntil)
-    case 'recovered': return task.stage === 'awarded' || task.stage === 'working' ? same({ ...task, leaseUntil: event.at + task.spec.leaseMs }) : same(task)
+    case 'recovered': return onRecovered(task, event.at)
     case 'cancelled': return hasEnded(task) ? same(task) : fail(task, { code: 'CANCELLED', taskId: task.spec.taskId, why: event.why })
     case 'gone': return winnerOf(task)?.provider === event.provider ? move(task, { code: 'PEER_UNREACHABLE', peer: event.provider, why: event.why }, event.at) : same(task)
     default: return onProvider(task, event)
   }
+}
+
+function onRecovered (task: RequesterTask, at: number): Step {
+  const leaseUntil = at + task.spec.leaseMs
+  if (task.stage === 'awarded') return same({ ...task, leaseUntil, again: true })
+  return same(task.stage === 'working' ? { ...task, leaseUntil } : task)
 }
 
 /** Everything that the holder of a contract says. */
@@ -326,6 +333,9 @@ function move (task: RequesterTask, failure: Failure, at: number, onlyLost = fal
   if (task.stage !== 'awarded' && task.stage !== 'working') return same(task)
   const { winner, standby, epoch } = task
   const excluded = onlyLost ? task.excluded : [...task.excluded, winner.provider]
+  // A job counts the handlers that are started for it, and whoever refused has started none.
+  const mayHaveBegun = failure.code !== 'REFUSED' || (task.stage === 'awarded' && task.again === true)
+  if (task.spec.jobId !== undefined && mayHaveBegun) return fail({ ...task, excluded }, failure)
   const before: RequesterEffect[] = [
     { type: 'revoke', bid: winner, epoch, reason: failure.code },
     { type: 'publish', event: { event: 'moved', provider: winner.provider, epoch, failure } }

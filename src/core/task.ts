@@ -27,6 +27,10 @@ export interface TaskSpec {
   /** Agents it came through, the first requester first, this requester last. */
   visited: string[]
   parentTaskId?: string
+  /** The job that it is an attempt of: one handler is started for it, and no other after that. */
+  jobId?: string
+  /** Goes with the award: providers do work with the same key once. */
+  idempotencyKey?: string
   inputHash: string
 }
 
@@ -78,6 +82,8 @@ export type TaskEvent = { taskId: string, at: number } & (
   | { event: 'input-required', provider: string, epoch: number, prompt: string, schema?: Record<string, unknown> }
   | { event: 'moved', provider: string, epoch: number, failure: Failure }
   | { event: 'fenced', provider: string, epoch: number, what: string }
+  /** Of a job in the queue: `attempt` of `most` is over, or, with the number of the one before, nobody took it up. It is tried again. */
+  | { event: 'retrying', attempt: number, most: number, failure: Failure }
   | { event: 'result', provider: string, epoch: number, output: unknown, cost: number, durationMs: number, receipt: ReceiptFacts }
   | { event: 'failed', failure: Failure }
 )

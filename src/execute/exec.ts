@@ -76,11 +76,12 @@ export function execHandler (command: string, options: ExecOptions = {}): Provis
   }
 }
 
-const contextEnv = ({ taskId, capability, requester, epoch, remainingMs }: HandlerContext): Record<string, string> => ({
+const contextEnv = ({ taskId, capability, requester, epoch, idempotencyKey, remainingMs }: HandlerContext): Record<string, string> => ({
   A2A_TASK_ID: taskId,
   A2A_CAPABILITY: capability,
   A2A_REQUESTER: requester,
   A2A_EPOCH: String(epoch),
+  ...(idempotencyKey === undefined ? {} : { A2A_IDEMPOTENCY_KEY: idempotencyKey }),
   A2A_REMAINING_MS: String(Math.max(0, Math.floor(remainingMs())))
 })
 

@@ -3,10 +3,10 @@
  * task keep their order; the log's group commit keeps them cheap.
  */
 import { messageOf } from '../core/errors.ts'
-import type { Clock, EventLog, Logger, TaskSummary } from '../core/ports.ts'
+import type { Clock, EventLog, Logger, Role, TaskSummary } from '../core/ports.ts'
 
 export interface Machine<T, E extends { type: string, at: number }, F> {
-  role: 'requester' | 'provider'
+  role: Role
   step: (task: T, event: E) => { task: T, effects: F[] }
   wakeAt: (task: T) => number | undefined
   tick: (at: number, task: T) => E

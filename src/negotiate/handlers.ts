@@ -91,6 +91,7 @@ export function createHandlers ({ clock, logger, tell, delegate, onEnded }: Hand
       budget: task.call.maxCost,
       capability: task.capability,
       requester: task.requester,
+      idempotencyKey: task.contract.idempotencyKey,
       epoch: epochOf(task),
       delegate: delegate(task, remainingMs, signal),
       progress: (fraction, note) => {

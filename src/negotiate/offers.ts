@@ -36,7 +36,7 @@ export function composeCall (spec: TaskSpec, round: number, { inputBytes, exclud
 
 /** A signed `task.award`: the requester's half of the contract. The input travels beside it, by its hash. */
 export function composeAward (spec: TaskSpec, bid: Bid, epoch: number, { author, signer, peerId, addresses }: Sender): Envelope {
-  const { taskId, capability, leaseMs, inputHash, deadlineAt, maxCost, depth, visited } = spec
+  const { taskId, capability, leaseMs, inputHash, deadlineAt, maxCost, depth, visited, idempotencyKey } = spec
   return signEnvelope(compose('task.award', {
     capability,
     bid_id: bid.id,
@@ -50,7 +50,7 @@ export function composeAward (spec: TaskSpec, bid: Bid, epoch: number, { author,
       lease_ms: leaseMs,
       fallback: 'next-bidder'
     }
-  }, author, { correlationId: taskId, to: bid.provider, task: capability, epoch, remainingMs: Math.max(0, deadlineAt - author.now()), remainingCost: maxCost, depth, visited }), signer)
+  }, author, { correlationId: taskId, to: bid.provider, task: capability, epoch, remainingMs: Math.max(0, deadlineAt - author.now()), remainingCost: maxCost, depth, visited, idempotencyKey }), signer)
 }
 
 /**

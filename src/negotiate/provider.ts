@@ -6,6 +6,7 @@
  */
 import { createBook, type Machine } from './book.ts'
 import { createCapacity, type Room } from './capacity.ts'
+import { createDone } from './done.ts'
 import { createHandlers, type Extra } from './handlers.ts'
 import { parseCapability } from '../core/capability.ts'
 import { A2aError, messageOf, toFailure, type Failure } from '../core/errors.ts'
@@ -70,6 +71,8 @@ const CHOOSING_MS = { beyond: 250, most: 2_000 }
 export const MAX_DEPTH = 16
 /** How long a requester may take to countersign before the result is sent again, in ms. */
 const COUNTERSIGN_MS = 10_000
+/** How often keys of work that was done long ago are forgotten, in ms. */
+const PRUNE_MS = 3_600_000
 
 export const providerMachine: Machine<ProviderTask, ProviderEvent, ProviderEffect> = {
   role: 'provider',
@@ -105,6 +108,8 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     },
     onEnd: taskId => { requesters.delete(taskId) }
   })
+  const doneBefore = createDone({ agentId: author.agentId, log, clock })
+  let stopPruning = (): void => {}
   let closing = false
 
   const now = (): number => clock.now()
@@ -125,7 +130,9 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
   const parcels = new WeakMap<ProviderEffect, Promise<Parcel>>()
 
   async function handled (taskId: string, outcome: Outcome): Promise<void> {
+    const before = book.get(taskId)
     const { effects, done } = book.apply(taskId, { type: 'handled', at: now(), outcome })
+    const noted = before?.stage === 'working' ? doneBefore.keep(before, outcome) : undefined
     const task = book.get(taskId)
     for (const effect of effects) {
       if (effect.type !== 'deliver' || task === undefined) continue
@@ -133,7 +140,7 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
       parcel.catch(() => {})
       parcels.set(effect, parcel)
     }
-    await done
+    await Promise.all([done, noted])
   }
 
   async function pack (task: ProviderTask, { epoch, contractHash, inputHash }: ContractFacts, outcome: Outcome): Promise<Parcel> {
@@ -233,7 +240,7 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     if (service === undefined || closing) return refuse({ code: 'REFUSED', why: `${task.capability} is not offered any more` }, false)
     if (!capacity.admits(service, taskId)) return refuse({ code: 'OVERLOADED', what: 'tasks at work or waiting', limit: service.maxConcurrent + (service.queue ?? 0) }, true)
     const statement = envelope.auth?.statement as Uint8Array
-    const contract: ContractFacts = { epoch, leaseMs: award.terms.lease_ms, contractHash: hashOf(statement), inputHash: award.input_hash }
+    const contract: ContractFacts = { epoch, leaseMs: award.terms.lease_ms, contractHash: hashOf(statement), inputHash: award.input_hash, idempotencyKey: envelope.idempotencyKey }
     const acceptance = signEnvelope(composeReply(envelope, 'task.accept', { contract_hash: contract.contractHash }, author), signer)
     if (award.terms.cost < task.bid.cost || parseCapability(award.capability).name !== task.capability) return refuse({ code: 'REFUSED', why: 'its terms are not those of the bid' }, false)
     const { effects, done } = book.apply(taskId, {
@@ -277,6 +284,12 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     }
     const { input } = requester
     requester.input = undefined
+    const outcome = doneBefore.outcomeOf(task)
+    if (outcome !== undefined) {
+      logger.info('this was done before under the same key; its outcome is delivered again', { taskId })
+      handled(taskId, outcome).catch(error => { logger.error('an outcome could not be kept', { taskId, why: messageOf(error) }) })
+      return
+    }
     handlers.start(taskId, task, input, (value, context) => capacity.enter(service, context.signal, () => service.run(value, context)))
   }
 
@@ -311,7 +324,9 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
       const reply = await wire.request(to.peer, content === undefined ? envelope : { ...envelope, content }, { timeoutMs: COUNTERSIGN_MS, addresses: to.addresses })
       if (reply.type !== 'task.settled') throw new A2aError({ code: 'MESSAGE_MALFORMED', why: `the result was answered with ${reply.type}` })
       // Before the task is closed, and in one commit with it.
-      const { done } = parts.countersigned(taskId, Buffer.from(payloadOf(reply, 'task.settled').countersignature, 'base64url'))
+      const countersignature = Buffer.from(payloadOf(reply, 'task.settled').countersignature, 'base64url')
+      const { done } = parts.countersigned(taskId, countersignature)
+      if (task.stage === 'delivering' && !payloadOf(decodeEnvelope(countersignature), 'task.countersign').accepted) doneBefore.forget(task)
       await Promise.all([done, book.apply(taskId, { type: 'delivered', at: now(), epoch }).done])
     } catch (error) {
       const { code } = toFailure(error)
@@ -339,9 +354,15 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
         book.restore(taskId, task, [])
         happen(taskId, { type: 'recovered', at: now() })
       }
+      const prune = (): void => {
+        doneBefore.prune()
+        stopPruning = clock.after(PRUNE_MS, prune)
+      }
+      prune()
     },
     close: async signal => {
       closing = true
+      stopPruning()
       const ends = handlers.endAll(
         capability => ({ code: 'HANDLER_LOST', capability, why: 'its node was shut down' }),
         (taskId, failure) => handled(taskId, { outcome: 'failed', failure })

@@ -48,8 +48,15 @@ export interface RequesterParts extends Pick<CallParts, 'candidates' | 'announce
   regionOf?: (agentId: string) => string | undefined
 }
 
+/** What a delegation is, when it is an attempt at a job. */
+export interface Attempt {
+  taskId: string
+  jobId: string
+  idempotencyKey: string
+}
+
 export interface RequesterEnd {
-  delegate: (capability: string, input: unknown, options: DelegateOptions, lineage: Lineage) => Work
+  delegate: (capability: string, input: unknown, options: DelegateOptions, lineage: Lineage, attempt?: Attempt) => Work
   /** Takes a message from a provider. Returns the reply, if it wants one. */
   receive: (envelope: Envelope, origin: Origin) => Promise<Envelope | undefined>
   /** A peer is gone: nothing listens at its addresses. */
@@ -137,8 +144,8 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     inputBytes: taskId => live.get(taskId)?.input.length ?? 0
   })
 
-  function delegate (capability: string, value: unknown, options: DelegateOptions, lineage: Lineage): Work {
-    const { spec, input, policy } = openingOf(capability, value, options, lineage, { author, region: parts.regionOf?.(author.agentId) })
+  function delegate (capability: string, value: unknown, options: DelegateOptions, lineage: Lineage, attempt?: Attempt): Work {
+    const { spec, input, policy } = openingOf(capability, value, options, { ...lineage, ...attempt }, { author, region: parts.regionOf?.(author.agentId) })
     const { taskId } = spec
     const feed = createFeed()
     live.set(taskId, { input, feed, policy, onInputRequired: options.onInputRequired, output: options.output })

@@ -10,6 +10,7 @@ import { loadOrCreateKey, toDid, toPeerId } from '../identity/keys.ts'
 import { agentKeyFile, type HostedNode } from '../node.ts'
 import { openEventLog } from '../store/event-log.ts'
 import type { IdentityView, NodeApi } from '../control/api.ts'
+import type { Agent } from '../core/agent.ts'
 import type { TaskEvent } from '../core/task.ts'
 
 /** What a client may ask of the node, in the name of its first agent. */
@@ -19,9 +20,9 @@ export function nodeApi (node: HostedNode): NodeApi {
     agentId: agent.id, name: agent.name, peerId: node.peerId, keyFile,
     credential: { notBefore: signer.notBefore(), expires: signer.expiresAt() }
   }))
-  /** The agent that asked for the task. */
+  /** The agent that asked for the task, or the job. */
   const ownerOf = (taskId: string): HostedNode['hosted'][number] => {
-    const row = log.task('requester', taskId)
+    const row = log.task('job', taskId) ?? log.task('requester', taskId)
     const owner = node.hosted.find(({ agent }) => agent.id === row?.agent)
     if (owner !== undefined) return owner
     if (log.task('provider', taskId) !== undefined) throw new A2aError({ code: 'REFUSED', why: `task ${taskId} was asked for by another agent, which alone can follow and cancel it` })
@@ -35,8 +36,8 @@ export function nodeApi (node: HostedNode): NodeApi {
     find: (pattern, options) => node.find(pattern, options),
     watch: ({ pattern, ...options }) => node.watch(pattern, options),
     peers: async () => node.peers(),
-    run: async function * ({ capability, input, detach = false, ...options }) {
-      const work = (node.agents[0] as HostedNode['agents'][number]).delegate(capability, input, options)
+    run: async function * ({ capability, input, ...options }) {
+      const work = (node.agents[0] as Agent).delegate(capability, input, options)
       let ended = false
       try {
         for await (const event of work) {
@@ -44,25 +45,37 @@ export function nodeApi (node: HostedNode): NodeApi {
           yield event
         }
       } finally {
-        if (!ended && !detach) await work.cancel('its owner left')
+        if (!ended) await work.cancel('its owner left')
       }
     },
     resume: async function * (text): AsyncGenerator<TaskEvent> {
       const taskId = resolveTask(log, text)
-      const events = ownerOf(taskId).requester.attach(taskId)
+      const { requester, queue } = ownerOf(taskId)
+      const events = queue.attach(taskId) ?? requester.attach(taskId)
       if (events === undefined) throw new A2aError({ code: 'TASK_UNKNOWN', taskId })
       yield * events
     },
     giveInput: async (text, value) => {
       const taskId = resolveTask(log, text)
-      await ownerOf(taskId).requester.giveInput(taskId, value)
+      const { requester, queue } = ownerOf(taskId)
+      await requester.giveInput(queue.taskOf(taskId) ?? taskId, value)
     },
     cancel: async text => {
       const taskId = resolveTask(log, text)
-      const { requester } = ownerOf(taskId)
-      if (log.task('requester', taskId)?.ended !== true) await requester.cancel(taskId, 'its owner asked for it')
+      const { requester, queue } = ownerOf(taskId)
+      if (log.task('job', taskId) !== undefined) await queue.cancel(taskId, 'its owner asked for it')
+      else if (log.task('requester', taskId)?.ended !== true) await requester.cancel(taskId, 'its owner asked for it')
       else throw new A2aError({ code: 'REFUSED', why: `task ${taskId} has ended already; see: a2a-node task show ${taskId}` })
       return taskId
+    },
+    enqueue: async ({ capability, input, ...options }) => (await (node.agents[0] as Agent).enqueue(capability, input, options)).id,
+    replayDead: async text => {
+      const jobId = resolveTask(log, text)
+      return (await ownerOf(jobId).queue.dead.replay(jobId)).id
+    },
+    dropDead: async text => {
+      const jobId = resolveTask(log, text)
+      return await ownerOf(jobId).queue.dead.drop(jobId)
     },
     rotate: async () => {
       node.rotate()
@@ -93,6 +106,9 @@ export async function openHome (home: string): Promise<NodeApi & AsyncDisposable
     peers: async () => absent(),
     watch: absent,
     run: absent,
+    enqueue: async () => absent(),
+    replayDead: async () => absent(),
+    dropDead: async () => absent(),
     resume: absent,
     giveInput: async () => absent(),
     cancel: async () => absent(),

@@ -4,11 +4,13 @@ import { checkContract } from '../settle/contract.ts'
 import { checkReceipt } from '../settle/receipt.ts'
 import { openOffer, stepProvider, type ProviderEvent } from '../core/provider.ts'
 import type { ContractView, NodeApi, TaskHistory } from '../control/api.ts'
+import { deadLetters, deadMessage } from '../queue/letters.ts'
 import type { EventLog, LogEvent, TaskRow } from '../core/ports.ts'
 
-export type Records = Pick<NodeApi, 'tasks' | 'task' | 'contracts' | 'contract'>
+export type Records = Pick<NodeApi, 'tasks' | 'task' | 'contracts' | 'contract' | 'deadLetters' | 'deadLetter'>
 
-const ROLES = ['requester', 'provider'] as const
+const SIDES = ['requester', 'provider'] as const
+const ROLES = ['job', ...SIDES] as const
 /** Rows looked through for a prefix of a task id. */
 const SEARCHED = 10_000
 
@@ -21,12 +23,14 @@ export const recordsOf = (log: EventLog): Records => ({
       return row === undefined ? [] : [{ row, history: eventsOf(log, row).map(({ at, type, data }) => ({ at, type, data })) }]
     })
   },
+  deadLetters: async () => deadLetters(log),
+  deadLetter: async text => deadMessage(log, resolveTask(log, text)),
   contracts: async ({ limit = 100 } = {}) => log.tasks({ limit: SEARCHED }).filter(({ epoch = 0 }) => epoch > 0).slice(0, limit),
   contract: async text => {
     const taskId = resolveTask(log, text)
-    const views = await Promise.all(ROLES.map(async role => {
+    const views = await Promise.all(SIDES.map(async role => {
       const row = log.task(role, taskId)
-      return row === undefined ? [] : await Promise.all(signedContracts(role, eventsOf(log, row)).map(signed => viewOf(log, row, signed)))
+      return row === undefined ? [] : await Promise.all(signedContracts(role, eventsOf(log, row)).map(signed => viewOf(log, role, row, signed)))
     }))
     return views.flat()
   }
@@ -55,8 +59,7 @@ function wasTaken (events: LogEvent[], i: number): boolean {
   return effects.some(({ type }) => type === 'accept')
 }
 
-async function viewOf (log: EventLog, row: TaskRow, { award, acceptance }: { award: Buffer, acceptance: Buffer }): Promise<ContractView> {
-  const { taskId, role, agent } = row
+async function viewOf (log: EventLog, role: ContractView['role'], { taskId, agent }: TaskRow, { award, acceptance }: { award: Buffer, acceptance: Buffer }): Promise<ContractView> {
   const contract = checkContract(award, acceptance)
   const entries = log.chain.list(agent, { taskId }).filter(({ epoch }) => epoch === contract.epoch)
   // An agent that works for itself has both sides' entries: the one with both signatures says more.

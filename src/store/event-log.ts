@@ -119,7 +119,7 @@ function events ({ sql, read, write }: Table): Omit<EventLog, 'chain' | 'values'
       return row === undefined ? undefined : toTask(row)
     },
     interactions: (agent, limit = RECENT) =>
-      read(() => sql('SELECT * FROM tasks WHERE agent = ? AND ended = 1 ORDER BY last_position DESC LIMIT ?').all(agent, limit)).map(row => interactionOf(toTask(row))),
+      read(() => sql('SELECT * FROM tasks WHERE agent = ? AND ended = 1 AND role != \'job\' ORDER BY last_position DESC LIMIT ?').all(agent, limit)).map(row => interactionOf(toTask(row))),
     metrics: agent => {
       const tallies = read(() => sql('SELECT role, outcome, count(*) AS tasks, coalesce(sum(cost), 0) AS cost FROM tasks WHERE agent = ? GROUP BY role, outcome').all(agent)) as unknown as Tally[]
       return metricsOf(tallies, role => read(() =>

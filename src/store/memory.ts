@@ -53,7 +53,7 @@ export function createMemoryLog ({ clock, commitMs, disk = createMemoryDisk() }:
   }
   const headOf = (agent: string) => disk.receipts.get(agent)?.at(-1)?.hash ?? NO_RECEIPT
   const tasksOf = (agent: string) => [...read().tasks.values()].filter(({ row }) => row.agent === agent)
-  const recent = (agent: string) => tasksOf(agent).filter(({ row }) => row.ended).sort((a, b) => b.last - a.last).map(({ row }) => row)
+  const recent = (agent: string) => tasksOf(agent).filter(({ row }) => row.ended && row.role !== 'job').sort((a, b) => b.last - a.last).map(({ row }) => row)
 
   return {
     append: async (event, summary, options) => {

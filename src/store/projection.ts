@@ -17,10 +17,10 @@ export function outcomeOf ({ ended, stage, failure }: TaskSummary): Outcome {
   return stage === 'cancelled' || failure === 'CANCELLED' ? 'cancelled' : 'failed'
 }
 
-/** An ended task, as one thing that its agent did with another. */
+/** An ended task, and no job, as one thing that its agent did with another. */
 export function interactionOf (row: TaskRow): Interaction {
   const { updatedAt, taskId, role, capability, counterpart, failure, cost } = row
-  return present({ at: updatedAt, taskId, role, capability, counterpart, outcome: outcomeOf(row) as Interaction['outcome'], failure, durationMs: durationOf(row), cost })
+  return present({ at: updatedAt, taskId, role: role as Interaction['role'], capability, counterpart, outcome: outcomeOf(row) as Interaction['outcome'], failure, durationMs: durationOf(row), cost })
 }
 
 /** From its first event to its last, in ms. Never negative, though clocks can be set back. */

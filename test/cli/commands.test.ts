@@ -7,7 +7,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { event, eventsOf, fakeNode, PROVIDER, result, TASK, waitingTask } from '../control/fake-node.ts'
+import { event, eventsOf, fakeNode, letter, PROVIDER, result, TASK, waitingTask } from '../control/fake-node.ts'
 import { A2aError } from '../../src/core/errors.ts'
 import type { FoundAgent } from '../../src/core/agent.ts'
 
@@ -41,6 +41,10 @@ describe('wrong usage', () => {
     [['run', 'a.b', '--input', 'hello'], /--input is no JSON.*quotes of its own/],
     [['run', 'a.b', '--input', '@/no/such/file'], /cannot read the input/],
     [['start', '--exec', 'cat', '--module', 'x'], /cannot be used with/],
+    [['run', 'a.b', '--attempts', '2'], /--attempts are for a task in the queue; add --detach/],
+    [['run', 'a.b', '--detach', '--expires', 'soon'], /10m or 2h from now, or a date/],
+    [['dead', 'drop'], /which one\?; give the id of a dead letter, or --all/],
+    [['dead', 'replay', 'x', '--all'], /which one\?/],
     [['start', '--http', 'http://x'], /unknown option '--http'/],
     [['swarm'], /required option '--agents/],
     [['swarm', '--agents', '2', '--processes', '3'], /from 1 to 2/]
@@ -62,7 +66,7 @@ describe('wrong usage', () => {
 })
 
 describe('help', () => {
-  for (const args of [[], ['start'], ['run'], ['find'], ['agents'], ['peers'], ['status'], ['task', 'ls'], ['task', 'show'], ['task', 'cancel'], ['task', 'resume'], ['contract', 'ls'], ['contract', 'show'], ['id', 'show'], ['id', 'rotate'], ['id', 'export'], ['doctor'], ['swarm']]) {
+  for (const args of [[], ['start'], ['run'], ['find'], ['agents'], ['peers'], ['status'], ['task', 'ls'], ['task', 'show'], ['task', 'cancel'], ['task', 'resume'], ['dead', 'ls'], ['dead', 'show'], ['dead', 'replay'], ['dead', 'drop'], ['contract', 'ls'], ['contract', 'show'], ['id', 'show'], ['id', 'rotate'], ['id', 'export'], ['doctor'], ['swarm']]) {
     it(`of ${args.join(' ') || 'everything'} has an example`, async () => {
       const { stdout, stderr, code } = await a2a([...args, '--help'])
       assert.equal(code, 0)
@@ -78,7 +82,7 @@ describe('help', () => {
 })
 
 describe('without a node', () => {
-  for (const args of [['status'], ['id', 'rotate'], ['task', 'ls'], ['contract', 'show', 'x'], ['id', 'show'], ['run', 'a.b', '--detach']]) {
+  for (const args of [['status'], ['id', 'rotate'], ['task', 'ls'], ['contract', 'show', 'x'], ['id', 'show'], ['run', 'a.b', '--detach'], ['dead', 'ls'], ['dead', 'drop', '--all']]) {
     it(`${args.join(' ')} says so, exit 6`, async () => {
       const { code, stderr } = await a2a(args)
       assert.equal(code, 6)
@@ -116,7 +120,7 @@ describe('run', () => {
     const { stdout, stderr, code } = await a2a(['run', 'a.b', '--input', '-', '--max-duration', '5s', '--max-cost', '3', '--to', PROVIDER, '--policy', 'sticky:k', '--patient'], { ...node, input: '{"aB":[1]}' })
     assert.deepEqual([stdout, stderr, code], ['{"aB":[1]}\n', '', 0])
     const [, request] = node.calls.find(([method]) => method === 'run') ?? []
-    assert.deepEqual(request, { capability: 'a.b', input: { aB: [1] }, maxDurationMs: 5_000, maxCostTokens: 3, to: PROVIDER, policy: 'sticky:k', patient: true, detach: false })
+    assert.deepEqual(request, { capability: 'a.b', input: { aB: [1] }, maxDurationMs: 5_000, maxCostTokens: 3, to: PROVIDER, policy: 'sticky:k', patient: true })
   })
 
   it('prints every event as JSON, the last one the result', async () => {
@@ -150,11 +154,26 @@ describe('run', () => {
   }
 
   it('leaves a detached task to the node, and prints its id', async () => {
-    const task = waitingTask()
-    await using node = await fakeNode(task)
-    const { stdout, code } = await a2a(['run', 'a.b', '--detach', '--quiet'], node)
+    await using node = await fakeNode()
+    const before = Date.now()
+    const { stdout, code } = await a2a(['run', 'a.b', '--detach', '--quiet', '--idempotency-key', 'k', '--not-before', '1m', '--expires', '2030-01-01T00:00Z', '--attempts', '3', '--max-duration', '5s'], node)
     assert.deepEqual([stdout, code], [`${TASK}\n`, 0])
-    assert.ok(!node.calls.some(([method]) => method === 'cancel'))
+    const [, request] = node.calls.find(([method]) => method === 'enqueue') as [string, { notBefore: number }]
+    const { notBefore, ...rest } = request
+    assert.ok(notBefore >= before + 60_000 && notBefore <= Date.now() + 60_000)
+    assert.deepEqual(rest, { capability: 'a.b', input: null, maxDurationMs: 5_000, idempotencyKey: 'k', expiresAt: Date.UTC(2030, 0, 1), maxAttempts: 3 })
+  })
+
+  it('shows dead letters, and tells which it replays and drops', async () => {
+    await using node = await fakeNode({ deadLetters: async () => [letter] })
+    assert.match((await a2a(['dead', 'ls'], node)).stdout, new RegExp(`JOB .*\\n${TASK}  text.case.upper  1 .* the work on text.case.upper was lost`))
+    assert.deepEqual((await a2a(['dead', 'ls', '--json'], node)).lines().map(({ job_id: id, attempts }) => [id, attempts[0].failure.code]), [[TASK, 'HANDLER_LOST']])
+    const { stdout } = await a2a(['dead', 'show', '01M7'], node)
+    assert.match(stdout, /input +\{"aB":1\}\noptions +\{"maxAttempts":1\}/)
+    assert.deepEqual((await a2a(['dead', 'show', '01M7', '--json'], node)).lines()[0].input, { aB: 1 })
+    assert.equal((await a2a(['dead', 'replay', '--all', '--quiet'], node)).stdout, `${TASK}\n`)
+    assert.match((await a2a(['dead', 'drop', '01M7'], node)).stdout, new RegExp(`^dropped ${TASK} `))
+    assert.deepEqual(node.calls.filter(([method]) => method === 'replayDead' || method === 'dropDead'), [['replayDead', TASK], ['dropDead', '01M7']])
   })
 
   const asking = (answered: Promise<unknown>) => async function * () {

@@ -8,7 +8,7 @@ import { event } from '../control/fake-node.ts'
 import { artifactFolder, fileName } from '../../src/cli/artifacts.ts'
 import { settingsOf } from '../../src/cli/config.ts'
 import { createConsole, printable } from '../../src/cli/console.ts'
-import { ago, formatDuration, parseDuration } from '../../src/cli/duration.ts'
+import { ago, formatDuration, parseDuration, parseWhen } from '../../src/cli/duration.ts'
 import { exitCodeOf } from '../../src/cli/exit.ts'
 import { eventLine, snakeCase } from '../../src/cli/json.ts'
 import { createLogger } from '../../src/cli/log.ts'
@@ -19,7 +19,7 @@ const EXIT_CODES: Record<FailureCode, number> = {
   BAD_USAGE: 2, INPUT_INVALID: 1, OUTPUT_INVALID: 1, CAPABILITY_INVALID: 2,
   NO_CAPABLE_AGENT: 3, NO_BIDS: 3, ALL_PROVIDERS_FAILED: 1, OVER_BUDGET: 4,
   DEADLINE_EXCEEDED: 4, CANCELLED: 1, HANDLER_FAILED: 1, HANDLER_LOST: 1, LEASE_EXPIRED: 1, SLA_BREACHED: 1, STALE_EPOCH: 1,
-  REFUSED: 5, NOT_ALLOWED: 5, LOOP: 5, TASK_UNKNOWN: 1,
+  REFUSED: 5, NOT_ALLOWED: 5, LOOP: 5, TASK_UNKNOWN: 1, DEAD_LETTER: 1, EXPIRED: 4,
   PEER_UNREACHABLE: 6, NO_REPLY: 6, MESSAGE_MALFORMED: 1, MESSAGE_TOO_LARGE: 1, MESSAGE_UNKNOWN: 1, VERSION_UNSUPPORTED: 1,
   SIGNATURE_INVALID: 1, CREDENTIAL_INVALID: 1, ADVERT_STALE: 1, OVERLOADED: 1,
   CONTENT_UNKNOWN: 1, CONTENT_CHANGED: 1, CONTENT_UNAVAILABLE: 6, NO_SPACE: 6,
@@ -42,6 +42,10 @@ describe('a time', () => {
   for (const [ms, text] of [[0.14, '0.1 ms'], [340, '340 ms'], [4_230, '4.2 s'], [59_900, '1 m'], [200_000, '3 m 20 s'], [86_399_000, '23 h 59 m'], [187_200_000, '2 d 4 h']] as const) {
     it(`of ${ms} ms reads ${text}`, () => assert.equal(formatDuration(ms), text))
   }
+  it('can be a moment, from now or as a date with its zone', () => {
+    assert.deepEqual(['10m', '2026-11-22T08:00Z', '2026-11-22T08:00+01:00', '2026-11-22T08:00', '2026-11-22', 'soon', ''].map(text => parseWhen(text, 1_000)),
+      [601_000, Date.UTC(2026, 10, 22, 8), Date.UTC(2026, 10, 22, 7), undefined, undefined, undefined, undefined])
+  })
   it('never lies ahead when clocks differ', () => assert.equal(ago(2_000, 1_000), '0 ms ago'))
 })
 

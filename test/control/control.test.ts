@@ -6,7 +6,7 @@ import { existsSync, lstatSync, mkdtempSync, readFileSync, rmSync, statSync, wri
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { event, eventsOf, fakeNode, result, TASK, waitingTask } from './fake-node.ts'
+import { event, eventsOf, fakeNode, letter, result, TASK, waitingTask } from './fake-node.ts'
 import { connectControl, type ControlClient } from '../../src/control/client.ts'
 import { CONTROL_PROTOCOL, lineReader, MAX_LINE_BYTES } from '../../src/control/frames.ts'
 import { homeOf, runtimeDir, socketPathOf, writeNodeRecord } from '../../src/control/home.ts'
@@ -78,13 +78,14 @@ describe('a control client', () => {
     assert.equal(await task.cancelled, TASK)
   })
 
-  it('leaves a detached task alone', async () => {
-    const task = waitingTask()
-    await using node = await fakeNode(task)
+  it('asks about the queue', async () => {
+    await using node = await fakeNode({ deadLetters: async () => [letter] })
     using api = await client(node.home)
-    for await (const _ of api.run({ capability: 'a.b', input: 1, detach: true })) break
-    await api.status()
-    assert.ok(!node.calls.some(([method]) => method === 'cancel'))
+    const request = { capability: 'a.b', input: 1, idempotencyKey: 'k', maxAttempts: 2 }
+    assert.equal(await api.enqueue(request), TASK)
+    assert.deepEqual(await api.deadLetters(), [letter])
+    assert.deepEqual([await api.deadLetter('01'), await api.replayDead('01'), await api.dropDead('01')], [letter, '01', letter])
+    assert.deepEqual(node.calls.filter(([method]) => method !== 'status'), [['enqueue', request], ['deadLetters'], ['deadLetter', '01'], ['replayDead', '01'], ['dropDead', '01']])
   })
 
   it('shares the node with others', async () => {

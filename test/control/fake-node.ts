@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { serveControl } from '../../src/control/server.ts'
 import type { ContentEvent, NodeApi, RunRequest } from '../../src/control/api.ts'
 import type { AgentChange, NodeStatus } from '../../src/core/agent.ts'
+import type { DeadMessage } from '../../src/core/queue.ts'
 import type { TaskEvent } from '../../src/core/task.ts'
 
 export const PROVIDER = 'did:key:z6MkvgMo4dmDBi8CMRUZ8mifcTDboLc5zdvpzkZEtcoYynVU'
@@ -19,8 +20,15 @@ export interface FakeNode extends AsyncDisposable {
 
 const status: NodeStatus = {
   version: '0.1.0', pid: process.pid, home: '/nowhere', peerId: '12D3KooWpeer', addresses: ['/ip4/127.0.0.1/tcp/1'], startedAt: 1, uptimeMs: 61_000, rssBytes: 1_048_576,
-  peers: 0, agentsKnown: 1, discovery: { compared: 0, dead: 0, restored: 0, warm: { count: 0 }, cold: { count: 0 } }, dht: { mode: 'client', peers: 0 }, gossip: [], refused: {},
+  peers: 0, agentsKnown: 1, discovery: { compared: 0, dead: 0, restored: 0, warm: { count: 0 }, cold: { count: 0 } }, dht: { mode: 'client', peers: 0 }, gossip: [], queue: { waiting: 0, running: 0, dead: 0 }, refused: {},
   agents: [{ agentId: PROVIDER, name: 'fake', capabilities: ['text.case.upper'], running: 0, queued: 0, load: 0, metrics: [], credentialExpiresAt: 2 }]
+}
+
+/** A job that was given up. */
+export const letter: DeadMessage = {
+  jobId: TASK, capability: 'text.case.upper', enqueuedAt: 1, diedAt: 2, failure: { code: 'HANDLER_LOST', capability: 'text.case.upper', why: 'its process was restarted' },
+  attempts: [{ taskId: TASK, startedAt: 1, endedAt: 2, provider: PROVIDER, failure: { code: 'HANDLER_LOST', capability: 'text.case.upper', why: 'its process was restarted' } }],
+  input: { aB: 1 }, options: { maxAttempts: 1 }
 }
 
 /** An event of the task, by `PROVIDER`. */
@@ -36,6 +44,7 @@ export async function fakeNode (api: Partial<NodeApi> = {}): Promise<FakeNode> {
     status: async () => status, find: async () => [], peers: async () => [], giveInput: async () => undefined, cancel: async taskId => taskId,
     tasks: async () => [], task: async () => [], contracts: async () => [], contract: async () => [], identity: async () => [], rotate: async () => [], doctor: async () => [],
     contents: async () => [], dropContent: async hash => hash, sendContent: () => noContent(), receiveContent: () => noContent(),
+    enqueue: async () => TASK, deadLetters: async () => [], deadLetter: async () => letter, replayDead: async jobId => jobId, dropDead: async () => letter,
     watch: () => noChanges(),
     run: () => eventsOf(result(null)), resume: () => eventsOf(result(null)),
     ...api

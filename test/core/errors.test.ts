@@ -23,6 +23,8 @@ const failures: { [C in FailureCode]: Extract<Failure, { code: C }> } = {
   NOT_ALLOWED: { code: 'NOT_ALLOWED', capability: 'data.sum', why: 'it is not public' },
   LOOP: { code: 'LOOP', path: ['a', 'b', 'a'] },
   TASK_UNKNOWN: { code: 'TASK_UNKNOWN', taskId: 'T1' },
+  DEAD_LETTER: { code: 'DEAD_LETTER', jobId: 'J1', capability: 'data.sum', attempts: 5, last: 'HANDLER_FAILED: no' },
+  EXPIRED: { code: 'EXPIRED', jobId: 'J1', afterMs: 5_000, last: 'NO_BIDS' },
   PEER_UNREACHABLE: { code: 'PEER_UNREACHABLE', peer: '12D3', why: 'connection refused' },
   NO_REPLY: { code: 'NO_REPLY', peer: '12D3', type: 'task.award', waitedMs: 5_000 },
   MESSAGE_MALFORMED: { code: 'MESSAGE_MALFORMED', why: 'from must be there' },

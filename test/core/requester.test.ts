@@ -324,3 +324,29 @@ describe('the deadline ends it in each stage', () => {
     }
   })
 })
+
+describe('an attempt at a job', () => {
+  const awarded = fold([called(['a', 'b']), bidding('a'), bidding('b'), chosen(['a', 'b'])], { jobId: 'job' }).task
+
+  for (const [why, event, code] of [
+    ['the lease has ended', tick(1_030), 'LEASE_EXPIRED'],
+    ['the provider is gone', { type: 'gone', at: 100, provider: 'a', why: 'refused' }, 'PEER_UNREACHABLE'],
+    ['the handler failed', broke('a'), 'HANDLER_FAILED']
+  ] as const) {
+    it(`is over when ${why}: no second handler is started`, () => {
+      const { task, effects } = stepRequester(awarded, event)
+      assert.equal(failureOf(task)?.code, code)
+      assert.ok(!effects.some(({ type }) => type === 'award'))
+    })
+  }
+
+  it('goes to the next bidder when an award is refused, which started nothing', () => {
+    const { task } = stepRequester(awarded, refused('a'))
+    assert.ok(task.stage === 'awarded' && task.winner.provider === 'b')
+  })
+
+  it('is over when an award from before a restart is refused, which may have been taken up then', () => {
+    const { task } = follow(from(awarded), [{ type: 'recovered', at: 30 }, refused('a', 1, false, 40)])
+    assert.equal(failureOf(task)?.code, 'REFUSED')
+  })
+})

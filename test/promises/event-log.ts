@@ -119,11 +119,12 @@ export function logKeepsItsPromises (name: string, open: () => Promise<LogUnderT
       assert.equal(ids({ agent: 'did:key:zA', ended: true, limit: 9 }), '1')
     })
 
-    promises('makes an interaction of each ended task, newest first', async ({ log }) => {
+    promises('makes an interaction of each ended task, and of no job, newest first', async ({ log }) => {
       await endTask(log, 'done', 100, 130, { stage: 'settled', counterpart: 'did:key:zB', cost: 2 })
       await endTask(log, 'bad', 100, 150, { stage: 'failed', failure: 'NO_BIDS' })
       await endTask(log, 'off', 100, 90, { stage: 'cancelled' })
       await endTask(log, 'off2', 100, 160, { stage: 'failed', failure: 'CANCELLED' }, { role: 'provider' })
+      await endTask(log, 'job', 1, 2, { stage: 'settled' }, { role: 'job' })
       await log.append(eventOf({ taskId: 'open' }), summaryOf())
       await endTask(log, 'others', 1, 2, { stage: 'settled' }, { agent: 'did:key:zB' })
       const common = { role: 'requester', capability: 'data.sum' }

@@ -7,6 +7,7 @@ import { leftOr, onStop } from '../signals.ts'
 import { parseCapability } from '../../core/capability.ts'
 import { A2aError } from '../../core/errors.ts'
 import { parsePolicy } from '../../core/policy.ts'
+import type { EnqueueRequest } from '../../control/api.ts'
 
 export interface RunOptions extends NetworkOptions {
   input?: string
@@ -16,32 +17,45 @@ export interface RunOptions extends NetworkOptions {
   policy?: string
   patient?: boolean
   detach?: boolean
+  idempotencyKey?: string
+  notBefore?: number
+  expires?: number
+  attempts?: number
   answer?: string
   artifacts?: string
 }
 
 /** `a2a-node run CAPABILITY`. Ctrl-C cancels the task. */
 export async function run (console: Console, options: RunOptions, capability: string): Promise<number> {
-  const { maxDuration, maxCost, to, policy, patient, detach = false, answer, artifacts } = options
+  const { maxDuration, maxCost, to, policy, patient, detach = false, idempotencyKey, notBefore, expires, attempts, answer, artifacts } = options
   parseCapability(capability)
   const input = options.input === undefined ? null : await readJson(options.input, '--input')
-  const request = { capability, input, maxDurationMs: maxDuration, maxCostTokens: maxCost, to, policy: policy === undefined ? undefined : parsePolicy(policy), patient, detach }
+  const request = { capability, input, maxDurationMs: maxDuration, maxCostTokens: maxCost, to }
+  const ranked = { policy: policy === undefined ? undefined : parsePolicy(policy), patient }
+  const queued = { idempotencyKey, notBefore, expiresAt: expires, maxAttempts: attempts }
+  if (detach && Object.values(ranked).some(value => value !== undefined)) {
+    throw new A2aError({ code: 'BAD_USAGE', why: '--policy and --patient are not for a task in the queue, which is tried again by its own rules', hint: 'leave them out, or --detach' })
+  }
+  if (detach) return await enqueue(console, { ...request, ...queued })
+  if (Object.values(queued).some(value => value !== undefined)) {
+    throw new A2aError({ code: 'BAD_USAGE', why: '--idempotency-key, --not-before, --expires and --attempts are for a task in the queue', hint: 'add --detach' })
+  }
   const parsedAnswer = answer === undefined ? undefined : { value: parseJson(answer, '--answer') }
   using stop = onStop()
-  // a node that ends with this command has nobody to leave the task to
-  await using session = await (detach ? runningNode(console) : anyNode(console, options, stop.signal)).catch(leftOr(stop))
+  await using session = await anyNode(console, options, stop.signal).catch(leftOr(stop))
   // whoever left while we joined has asked for nothing yet
   if (session === undefined || stop.signal.aborted) return stop.exitCode()
-  const events = session.api.run(request)
-  if (detach) {
-    for await (const event of events) {
-      if (event.event === 'failed') throw new A2aError(event.failure)
-      console.emit({ event: 'detached', taskId: event.taskId })
-      console.print(event.taskId)
-      console.note(`follow it with: a2a-node task resume ${event.taskId}`)
-      return 0
-    }
-  }
+  const events = session.api.run({ ...request, ...ranked })
   const saveArtifact = artifacts === undefined ? undefined : artifactFolder(artifacts)
   return await follow(console, session.api, events, { stop, owned: true, answer: parsedAnswer, saveArtifact })
+}
+
+/** `run --detach`: a node that ends with this command has nobody to leave it to. */
+async function enqueue (console: Console, request: EnqueueRequest): Promise<number> {
+  await using session = await runningNode(console)
+  const taskId = await session.api.enqueue(request)
+  console.emit({ event: 'detached', taskId })
+  console.print(taskId)
+  console.note(`follow it with: a2a-node task resume ${taskId}`)
+  return 0
 }

@@ -32,6 +32,7 @@ export async function status (console: Console): Promise<number> {
     ['agents known', String(node.agentsKnown)],
     ['discovery', discoveryLine(node.discovery)],
     ['topics', node.gossip.map(({ topic, subscribers }) => `${topic} (${subscribers})`).join(', ') || 'none'],
+    ['queue', `${node.queue.waiting} waiting, ${node.queue.running} running, ${node.queue.dead} dead`],
     ['refused', refused.length === 0 ? undefined : refused.map(([code, count]) => `${code} ${count}`).join(', ')]
   ]))
   console.print('')
