@@ -183,14 +183,16 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
       discovery: directory.status(),
       dht: net.dht.status(),
       gossip: net.gossip.topics(),
-      agents: hosted.map(({ agent, capabilities, provider, load, signer }) => ({
+      agents: hosted.map(({ agent, capabilities, provider, load, signer, breakers, slots }) => ({
         agentId: agent.id,
         name: agent.name,
         capabilities: capabilities().map(capability => capability.name),
         running: provider.running(),
         load: load(),
         metrics: agent.metrics(),
-        credentialExpiresAt: signer.expiresAt()
+        credentialExpiresAt: signer.expiresAt(),
+        breakers: breakers(),
+        slots: slots()
       })),
       refused: { ...net.refused }
     }

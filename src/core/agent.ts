@@ -3,6 +3,7 @@ import type { Capability, JsonSchema } from './capability.ts'
 import type { ReceiveContent, SendContent } from './content.ts'
 import type { AgentMetrics, Interaction } from './ports.ts'
 import type { RankingPolicy } from './ranking.ts'
+import type { BreakerRow, SlotsRow } from './status.ts'
 import type { TaskEvent, ReceiptFacts } from './task.ts'
 
 export interface Agent extends AsyncDisposable {
@@ -97,6 +98,8 @@ export interface Provision<I = unknown, O = unknown> {
   priceHint?: number
   /** How many may run at once before further calls are passed on to others. Default 16. */
   maxConcurrent?: number
+  /** What `run` cannot do without, by the names it gives to `guard`: while the breaker of one is open, no bid is made. */
+  dependsOn?: string[]
   /** What it offers for a call. `undefined`: no bid. Default: cost = priceHint or 0, confidence 0.5, no promise of time. */
   bid?: (call: Call, load: number) => Offer | undefined | Promise<Offer | undefined>
   run: (input: I, context: HandlerContext) => O | Promise<O>
@@ -180,6 +183,13 @@ export interface HandlerContext extends TaskContext {
   /** Like `agent.send` and `agent.receive`, until the task is over. What was sent can still be fetched afterwards. */
   send: SendContent
   receive: ReceiveContent
+  /**
+   * Calls something outside (a service, a database, a model) under the circuit breaker of that name, which the agent's handlers share:
+   * after five failures in a row it is not called for a while, 1 s at first and up to 60 s. Rejects at once when the task is over.
+   * A failure of the caller's (a non-retryable HANDLER_FAILED, INPUT_INVALID, BAD_USAGE, NOT_ALLOWED, REFUSED) does not count.
+   * @throws A2aError CIRCUIT_OPEN, and whatever the call throws
+   */
+  guard: <T>(name: string, call: (signal: AbortSignal) => Promise<T>) => Promise<T>
 }
 
 /** A task, as its handler sees it. */
@@ -369,7 +379,7 @@ export interface NodeStatus {
   discovery: DiscoveryStatus
   dht: { mode: 'client' | 'server', peers: number }
   gossip: Array<{ topic: string, subscribers: number }>
-  agents: Array<{ agentId: string, name: string, capabilities: string[], running: number, load: number, metrics: AgentMetrics[], credentialExpiresAt: number }>
+  agents: Array<{ agentId: string, name: string, capabilities: string[], running: number, load: number, metrics: AgentMetrics[], credentialExpiresAt: number, breakers: BreakerRow[], slots: SlotsRow[] }>
   /** Messages refused since the start, by failure code. */
   refused: Record<string, number>
 }

@@ -7,7 +7,7 @@
 import { createBook, type Machine } from './book.ts'
 import { createHandlers, type Extra } from './handlers.ts'
 import { parseCapability } from '../core/capability.ts'
-import { A2aError, messageOf, toFailure, type Failure } from '../core/errors.ts'
+import { A2aError, explain, messageOf, toFailure, type Failure } from '../core/errors.ts'
 import { epochOf, openOffer, providerWakeAt, stepProvider, type ContractFacts, type Outcome, type ProviderEffect, type ProviderEvent, type ProviderTask } from '../core/provider.ts'
 import { encodeJson, JSON_TYPE, parseJson, toBase64 } from '../wire/body.ts'
 import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
@@ -27,6 +27,8 @@ export interface Service {
   /** How many may run at once. */
   maxConcurrent: number
   bid: (call: Call, load: number) => Promise<Offer | undefined>
+  /** Why no run may begin now for a caller, seeing for whom those at work are: a breaker is open, or others wait. */
+  refusal?: (caller: string, holders: string[]) => Failure | undefined
   /** Checks the input, runs the handler, checks the output. Rejects with an A2aError. */
   run: (input: unknown, context: TaskContext) => Promise<unknown>
 }
@@ -56,6 +58,8 @@ export interface ProviderEnd {
   receive: (envelope: Envelope, origin: Origin) => Promise<Envelope | undefined>
   /** Handlers at work, all capabilities together, or of one. */
   running: (capability?: string) => number
+  /** For whom the handlers of a capability are at work, one entry each. */
+  holders: (capability: string) => string[]
   /** Goes on with what the log says is open. */
   recover: () => void
   /** Ends the handlers at work, and waits for them until the signal aborts. */
@@ -66,6 +70,8 @@ export interface ProviderEnd {
 const BID_VALID_MS = 60_000
 /** Delegations under delegations, at most. */
 export const MAX_DEPTH = 16
+/** Of a word of explanation, in characters. */
+const MAX_REASON = 512
 /** How long a requester may take to countersign before the result is sent again, in ms. */
 const COUNTERSIGN_MS = 10_000
 
@@ -111,6 +117,8 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
   }
   const atWork = (capability?: string): number =>
     capability === undefined ? busy.size : [...busy.values()].filter(other => other === capability).length
+  const holders = (capability: string): string[] =>
+    [...busy].flatMap(([taskId, other]) => other === capability ? [book.get(taskId)?.requester ?? ''] : [])
   const handlers = createHandlers({
     clock, logger, tell,
     delegate: ({ taskId, call: { depth, visited, maxCost: budget } }, remainingMs, signal) =>
@@ -188,6 +196,8 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     if (visited.includes(author.agentId)) return await pass(`the delegation would loop: ${[...visited, author.agentId].join(' → ')}`, 'LOOP')
     if (depth >= MAX_DEPTH) return await pass(`delegated ${depth} times, at most ${MAX_DEPTH} are allowed`, 'REFUSED')
     if (!service.public && !await parts.trusts(peer, call.endpoints)) return await pass('it is not public', 'NOT_ALLOWED')
+    const refused = service.refusal?.(requester, holders(service.capability))
+    if (refused !== undefined) return await pass(explain(refused).slice(0, MAX_REASON), refused.code)
     if (atWork(service.capability) >= service.maxConcurrent) return await pass(`busy with ${service.maxConcurrent} tasks`, 'OVERLOADED')
     const load = parts.load()
     const facts: Call = { taskId, capability: service.capability, requester, inputBytes: call.input_bytes, maxCost: call.max_cost, maxDurationMs: call.max_duration_ms }
@@ -218,12 +228,14 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     const { correlationId: taskId, epoch = 0, content = new Uint8Array(), remainingMs = 0 } = envelope
     const award = payloadOf(envelope, 'task.award')
     const refuse = (failure: Failure, retryable: boolean): Envelope =>
-      signEnvelope(composeReply(envelope, 'task.refuse', { reason: new A2aError(failure).message.slice(0, 512), retryable }, author), signer)
+      signEnvelope(composeReply(envelope, 'task.refuse', { reason: explain(failure).slice(0, MAX_REASON), retryable }, author), signer)
     const task = book.get(taskId)
     if (task === undefined) return refuse({ code: 'REFUSED', why: 'no bid was made for this task' }, false)
     if (hashOf(content) !== award.input_hash) return refuse({ code: 'REFUSED', why: 'the input does not have the hash of the contract' }, false)
     const service = parts.service(task.capability)
     if (service === undefined || closing) return refuse({ code: 'REFUSED', why: `${task.capability} is not offered any more` }, false)
+    const refused = busy.has(taskId) ? undefined : service.refusal?.(task.requester, holders(service.capability))
+    if (refused !== undefined) return refuse(refused, true)
     if (!busy.has(taskId) && atWork(service.capability) >= service.maxConcurrent) return refuse({ code: 'OVERLOADED', what: 'tasks at work', limit: service.maxConcurrent }, true)
     const statement = envelope.auth?.statement as Uint8Array
     const contract: ContractFacts = { epoch, leaseMs: award.terms.lease_ms, contractHash: hashOf(statement), inputHash: award.input_hash }
@@ -321,6 +333,7 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
   return {
     receive,
     running: atWork,
+    holders,
     recover: () => {
       for (const { taskId } of log.tasks({ agent: author.agentId, role: 'provider', ended: false })) {
         const events = eventsOf(log, author.agentId, taskId)

@@ -11,7 +11,7 @@ import { judgeResult, type SignedReceipt } from './verdict.ts'
 import { replayTask, type Past } from './replay.ts'
 import { createStrays } from './strays.ts'
 import { createFeed, isLast, type EventFeed } from './work.ts'
-import { A2aError, messageOf, toFailure } from '../core/errors.ts'
+import { A2aError, explain, messageOf, toFailure, type Failure } from '../core/errors.ts'
 import { hasEnded, openTask, resumeTask, stepRequester, tickOf, wakeAt, winnerOf, type RequesterEffect, type RequesterEvent, type RequesterTask } from '../core/requester.ts'
 import { rankByValue, type RankingPolicy } from '../core/ranking.ts'
 import { BYTES_TYPE, encodeJson, JSON_TYPE, toBase64 } from '../wire/body.ts'
@@ -41,6 +41,10 @@ export interface RequesterParts extends Pick<CallParts, 'candidates' | 'announce
   /** Countersigns, and keeps both. The same receipt gives the same answer. */
   settle: (receipt: SignedReceipt, accepted: boolean) => Promise<Envelope>
   rttMs: (peer: string) => number | undefined
+  /** Before each award: a failure, why its provider must not have it now. */
+  begin?: (taskId: string, provider: string) => Failure | undefined
+  /** Told of all that happens to each task under way, in order. */
+  observe?: (event: TaskEvent) => void
 }
 
 /** What a delegation inherits from the task it is part of. */
@@ -188,6 +192,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   async function publish (taskId: string, event: TaskEvent): Promise<void> {
     const entry = live.get(taskId)
     if (entry === undefined) return
+    parts.observe?.(event)
     if (event.event === 'result') await entry.settling?.catch(() => {})
     entry.feed.push(event)
     if (event.event === 'input-required' && entry.onInputRequired !== undefined) kept(taskId, answer(taskId, event.prompt, event.schema, entry.onInputRequired))
@@ -204,6 +209,8 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
 
   async function award (spec: TaskSpec, bid: Bid, epoch: number): Promise<void> {
     const { taskId, leaseMs } = spec
+    const barred = parts.begin?.(taskId, bid.provider)
+    if (barred !== undefined) return happen(taskId, { type: 'refused', at: now(), provider: bid.provider, epoch, reason: explain(barred), retryable: true })
     const envelope = composeAward(spec, bid, epoch, sender())
     const statement = envelope.auth?.statement as Uint8Array
     const entry = live.get(taskId)

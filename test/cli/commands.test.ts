@@ -86,6 +86,16 @@ describe('without a node', () => {
   }
 })
 
+describe('status', () => {
+  it('shows slots that are taken, and breakers', async () => {
+    await using node = await fakeNode()
+    const { stdout, code } = await a2a(['status'], node)
+    assert.equal(code, 0)
+    assert.match(stdout, /text\.case\.upper \(3 of 16, for 2 callers\)/)
+    assert.match(stdout, /^breakers +adapter warehouse open, tried again in 7\.4 s; failures in a row: 5, lastly: fetch failed$/m)
+  })
+})
+
 describe('find', () => {
   it('lists agents as a table that others cannot break', async () => {
     await using node = await fakeNode({ find: async () => [found] })

@@ -22,6 +22,7 @@ const failures: { [C in FailureCode]: Extract<Failure, { code: C }> } = {
   REFUSED: { code: 'REFUSED', why: 'that bid does not stand any more' },
   NOT_ALLOWED: { code: 'NOT_ALLOWED', capability: 'data.sum', why: 'it is not public' },
   LOOP: { code: 'LOOP', path: ['a', 'b', 'a'] },
+  CIRCUIT_OPEN: { code: 'CIRCUIT_OPEN', what: 'data.sum', why: 'the handler failed', retryMs: 900 },
   TASK_UNKNOWN: { code: 'TASK_UNKNOWN', taskId: 'T1' },
   PEER_UNREACHABLE: { code: 'PEER_UNREACHABLE', peer: '12D3', why: 'connection refused' },
   NO_REPLY: { code: 'NO_REPLY', peer: '12D3', type: 'task.award', waitedMs: 5_000 },
