@@ -11,6 +11,8 @@ import { createGuard } from './guard/guard.ts'
 import { createSigner, type RotatingSigner } from './identity/signer.ts'
 import { createProviderEnd, type ProviderEnd, type Service } from './negotiate/provider.ts'
 import { createRequesterEnd, type Lineage, type RequesterEnd } from './negotiate/requester.ts'
+import { createFeed } from './negotiate/work.ts'
+import { hedge } from './patterns/hedge.ts'
 import { createLedger } from './settle/ledger.ts'
 import { openReceipt } from './settle/receipt.ts'
 import { compose, type Author } from './wire/compose.ts'
@@ -218,7 +220,9 @@ export function hostAgent (parts: AgentParts): HostedAgent {
 
   function delegate (capability: string, input: unknown, options: DelegateOptions, lineage: Lineage): Work {
     parseCapability(capability)
-    return requester.delegate(capability, input, options, lineage)
+    const { hedge: hedged, ...rest } = options
+    const start = (attempt: DelegateOptions): Work => requester.delegate(capability, input, attempt, lineage)
+    return hedged === undefined ? start(rest) : hedge({ clock, start, feed: createFeed() }, hedged, rest)
   }
 
   const agent: Agent = {

@@ -3,6 +3,7 @@ export { createAgent, createNode, type HostedNode, type NodeOptions } from './no
 export { nodeApi, openHome } from './operate/node-api.ts'
 export { execHandler, type ExecOptions } from './execute/exec.ts'
 export { loadModule } from './execute/module.ts'
+export { fanOut, type FanOut, type FanOutOptions, type FanOutOutcome, type FanOutPolicy } from './patterns/fan-out.ts'
 export { A2aError, explain, type Failure, type FailureCode } from './core/errors.ts'
 export { rankByCost, rankByTime, rankByValue, type RankingPolicy, type Weights } from './core/ranking.ts'
 export type { Agent, AgentChange, AgentFilter, Call, Check, DelegateOptions, Dialogue, DialogueOptions, DialogueTerms, DiscoveryStatus, FindOptions, FoundAgent, HandlerContext, Node, NodeStatus, Offer, PeerRow, Provided, Provision, RequestContext, RequestHandler, RequestOptions, TakenName, TellOptions, WatchOptions, Work, WorkResult } from './core/agent.ts'

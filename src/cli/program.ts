@@ -5,6 +5,7 @@ import { exitCodeOf } from './exit.ts'
 import { parseDuration } from './duration.ts'
 import { VERSION } from '../version.ts'
 import { toFailure, type Failure } from '../core/errors.ts'
+import type { FanOutPolicy } from '../index.ts'
 
 type Run = (console: Console, options: any, ...args: string[]) => Promise<number>
 
@@ -91,6 +92,9 @@ Examples:
     .option('--detach', 'leave it to the running node, print its id')
     .option('--answer <json>', 'what to answer when the provider asks for input')
     .option('--artifacts <dir>', 'save artifacts into this folder')
+    .option('--hedge <time>', 'try it with a second agent when there is no result by then; only for what may be done twice', duration)
+    .addOption(new Option('--fan-out <policy>', 'give it to all who offer it: all, first, best-effort, or quorum:N of them must do it').argParser(fanOutPolicy)
+      .conflicts(['to', 'detach', 'answer', 'artifacts', 'hedge']))
 
   network(add(program, 'find <pattern>', 'List the agents that offer a capability.', "a2a-node find 'data.*'", async () => (await import('./commands/find.ts')).find), true)
     .option('--watch', 'go on and print each change, until Ctrl-C')
@@ -165,6 +169,13 @@ function amount (text: string): number {
   const value = text.trim() === '' ? NaN : Number(text)
   if (!Number.isFinite(value) || value < 0) throw new InvalidArgumentError('It must be a number, 0 or more.')
   return value
+}
+
+function fanOutPolicy (text: string): FanOutPolicy {
+  if (text === 'all' || text === 'first' || text === 'best-effort') return text
+  const [, quorum] = /^quorum:([1-9]\d?)$/.exec(text) ?? []
+  if (quorum === undefined) throw new InvalidArgumentError('It must be all, first, best-effort or quorum:N.')
+  return { quorum: Number(quorum) }
 }
 
 function duration (text: string): number {

@@ -3,8 +3,10 @@
  * (control/server.ts, control/client.ts), so a command does not know whether the node is this process or another.
  * All results are JSON.
  */
+import type { FanOutOutcome, FanOutPolicy } from '../index.ts'
 import type { ContentProgress, ContentRef, ContentRow, ReceivedFile, SendContentOptions } from '../core/content.ts'
 import type { AgentChange, AgentFilter, Check, FindOptions, FoundAgent, NodeStatus, PeerRow } from '../core/agent.ts'
+import type { Failure } from '../core/errors.ts'
 import type { TaskRow } from '../core/ports.ts'
 import type { ReceiptFacts, TaskEvent } from '../core/task.ts'
 
@@ -16,6 +18,8 @@ export interface NodeApi {
   peers: () => Promise<PeerRow[]>
   /** Delegates a task as the node's first agent. The last event is `result` or `failed`. Ending the iteration early cancels the task, unless it is detached. */
   run: (request: RunRequest) => AsyncIterable<TaskEvent>
+  /** Gives a task to many agents, as the node's first one. The last event is `fanned-out`. Ending the iteration early cancels all of it. */
+  fanOut: (request: FanOutRequest) => AsyncIterable<FanOutEvent>
   /** The events of a task that this node asked for: from the beginning, and on until it ends. Ending early leaves the task alone. */
   resume: (taskId: string) => AsyncIterable<TaskEvent>
   giveInput: (taskId: string, value: unknown) => Promise<void>
@@ -68,9 +72,19 @@ export interface RunRequest {
   to?: string
   leaseMs?: number
   bidWindowMs?: number
+  hedge?: { afterMs: number }
   /** Goes on when the caller leaves. */
   detach?: boolean
 }
+
+export interface FanOutRequest extends Pick<RunRequest, 'capability' | 'input' | 'maxDurationMs' | 'maxCostTokens'> {
+  policy: FanOutPolicy
+}
+
+export type FanOutEvent =
+  | TaskEvent
+  /** With the failure when the policy is not satisfied. */
+  | { event: 'fanned-out', outcomes: FanOutOutcome[], failure?: Failure }
 
 /** One side's view of a task: its row, and what happened in order. */
 export interface TaskHistory {

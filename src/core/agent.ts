@@ -227,6 +227,12 @@ export interface DelegateOptions {
   output?: JsonSchema
   /** How bids are ranked. Default: `rankByValue`. */
   policy?: RankingPolicy
+  /**
+   * For what does no harm when it is done twice: when there is no result after so many ms, a second attempt is made, with another
+   * agent if there is one. The first result counts, and the other attempt is cancelled, which may be too late for its effects. Both stay
+   * within the deadline and the budget. `work` has the events of both, each with its own task id.
+   */
+  hedge?: { afterMs: number }
   /** Answers what a handler asks for with `requireInput`. */
   onInputRequired?: (prompt: string, schema?: JsonSchema) => unknown | Promise<unknown>
   signal?: AbortSignal

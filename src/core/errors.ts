@@ -12,6 +12,7 @@ export type Failure =
   | { code: 'NO_CAPABLE_AGENT', capability: string, waitedMs: number }
   | { code: 'NO_BIDS', capability: string, rounds: number, asked: number }
   | { code: 'ALL_PROVIDERS_FAILED', capability: string, attempts: number, last: string }
+  | { code: 'FAN_OUT_FAILED', capability: string, completed: number, needed: number, of: number, last: string }
   | { code: 'OVER_BUDGET', capability: string, maxCost: number, lowest: number }
   // doing the work
   | { code: 'DEADLINE_EXCEEDED', taskId: string, afterMs: number }
@@ -64,6 +65,7 @@ export function explain (failure: Failure): string {
     case 'NO_CAPABLE_AGENT': return `nobody offers ${failure.capability} (looked for ${failure.waitedMs} ms); start an agent for it, or check the mesh with: a2a-node doctor`
     case 'NO_BIDS': return `nobody made a bid for ${failure.capability} (agents asked: ${failure.asked}, rounds: ${failure.rounds}); they may be busy: try again later, or see: a2a-node agents`
     case 'ALL_PROVIDERS_FAILED': return `${failure.capability} failed with every bidder (awards: ${failure.attempts}); the last said: ${failure.last}`
+    case 'FAN_OUT_FAILED': return `${failure.capability} was done by ${failure.completed} of ${failure.of} agents and ${failure.needed} were needed${failure.last === '' ? '' : `; the last said: ${failure.last}`}`
     case 'OVER_BUDGET': return `the lowest bid for ${failure.capability} costs ${failure.lowest}, more than the ${failure.maxCost} allowed; raise --max-cost`
     case 'DEADLINE_EXCEEDED': return `task ${failure.taskId} was not done after ${failure.afterMs} ms; raise --max-duration, or look at: a2a-node task show ${failure.taskId}`
     case 'CANCELLED': return `${failure.taskId !== undefined ? `task ${failure.taskId}` : `the dialogue${failure.dialogue === undefined ? '' : ` ${failure.dialogue}`}`} was cancelled: ${failure.why}`

@@ -11,6 +11,7 @@ import { judgeResult, type SignedReceipt } from './verdict.ts'
 import { replayTask, type Past } from './replay.ts'
 import { createStrays } from './strays.ts'
 import { createFeed, isLast, type EventFeed } from './work.ts'
+import { DEFAULT_DURATION_MS } from '../core/deadline.ts'
 import { A2aError, explain, messageOf, toFailure, type Failure } from '../core/errors.ts'
 import { hasEnded, openTask, resumeTask, stepRequester, tickOf, wakeAt, winnerOf, type RequesterEffect, type RequesterEvent, type RequesterTask } from '../core/requester.ts'
 import { rankByValue, type RankingPolicy } from '../core/ranking.ts'
@@ -69,7 +70,7 @@ export interface RequesterEnd {
   close: () => void
 }
 
-const DEFAULTS = { maxDurationMs: 60_000, leaseMs: 5_000, bidWindowMs: 500, maxRounds: 3 }
+const DEFAULTS = { maxDurationMs: DEFAULT_DURATION_MS, leaseMs: 5_000, bidWindowMs: 500, maxRounds: 3 }
 /** What leaves a trace in the log. */
 const LASTING: ReadonlySet<string> = new Set<MessageName>(['task.artifact', 'task.input-required', 'task.result'])
 

@@ -5,11 +5,13 @@ import { contentApi } from './content-api.ts'
 import { checkNode } from './doctor.ts'
 import { recordsOf, resolveTask } from './records.ts'
 import { systemClock } from '../core/clock.ts'
-import { A2aError } from '../core/errors.ts'
+import { A2aError, toFailure } from '../core/errors.ts'
 import { loadOrCreateKey, toDid, toPeerId } from '../identity/keys.ts'
 import { agentKeyFile, type HostedNode } from '../node.ts'
 import { openEventLog } from '../store/event-log.ts'
-import type { IdentityView, NodeApi } from '../control/api.ts'
+import { fanOut, type FanOut } from '../patterns/fan-out.ts'
+import type { FanOutEvent, IdentityView, NodeApi } from '../control/api.ts'
+import type { Agent } from '../core/agent.ts'
 import type { TaskEvent } from '../core/task.ts'
 
 /** What a client may ask of the node, in the name of its first agent. */
@@ -19,6 +21,7 @@ export function nodeApi (node: HostedNode): NodeApi {
     agentId: agent.id, name: agent.name, peerId: node.peerId, keyFile,
     credential: { notBefore: signer.notBefore(), expires: signer.expiresAt() }
   }))
+  const first = (): Agent => node.agents[0] as Agent
   /** The agent that asked for the task. */
   const ownerOf = (taskId: string): HostedNode['hosted'][number] => {
     const row = log.task('requester', taskId)
@@ -35,18 +38,14 @@ export function nodeApi (node: HostedNode): NodeApi {
     find: (pattern, options) => node.find(pattern, options),
     watch: ({ pattern, ...options }) => node.watch(pattern, options),
     peers: async () => node.peers(),
-    run: async function * ({ capability, input, detach = false, ...options }) {
-      const work = (node.agents[0] as HostedNode['agents'][number]).delegate(capability, input, options)
-      let ended = false
-      try {
-        for await (const event of work) {
-          ended = event.event === 'result' || event.event === 'failed'
-          yield event
-        }
-      } finally {
-        if (!ended && !detach) await work.cancel('its owner left')
-      }
-    },
+    run: ({ capability, input, detach = false, ...options }) => untilLeft(() => {
+      const work = first().delegate(capability, input, options)
+      return { events: work, leave: detach ? undefined : () => work.cancel('its owner left') }
+    }),
+    fanOut: ({ capability, input, ...options }) => untilLeft(() => {
+      const asked = fanOut(first(), capability, input, options)
+      return { events: withOutcomes(asked), leave: () => asked.cancel('its owner left') }
+    }),
     resume: async function * (text): AsyncGenerator<TaskEvent> {
       const taskId = resolveTask(log, text)
       const events = ownerOf(taskId).requester.attach(taskId)
@@ -72,6 +71,28 @@ export function nodeApi (node: HostedNode): NodeApi {
   }
 }
 
+/** A stream that its reader may leave, which ends what it is of at once: a generator would not notice before its next event. */
+const untilLeft = <T>(open: () => { events: AsyncIterable<T>, leave?: () => Promise<void> }): AsyncIterable<T> => ({
+  [Symbol.asyncIterator]: () => {
+    const { events, leave } = open()
+    const iterator = events[Symbol.asyncIterator]()
+    return {
+      next: () => iterator.next(),
+      return: async () => {
+        // What has ended long ago is not known any more.
+        await leave?.().catch(() => {})
+        return { done: true, value: undefined }
+      }
+    }
+  }
+})
+
+async function * withOutcomes (asked: FanOut): AsyncGenerator<FanOutEvent> {
+  yield * asked
+  const failure = await asked.result.then(() => undefined, toFailure)
+  yield { event: 'fanned-out', outcomes: asked.outcomes(), failure }
+}
+
 /**
  * A home without its node: what the log and the keys say. Everything that needs the mesh rejects with NODE_NOT_RUNNING.
  * @throws A2aError HOME_UNUSABLE when it is no home, HOME_IN_USE, LOG_DAMAGED, KEY_INVALID
@@ -93,6 +114,7 @@ export async function openHome (home: string): Promise<NodeApi & AsyncDisposable
     peers: async () => absent(),
     watch: absent,
     run: absent,
+    fanOut: absent,
     resume: absent,
     giveInput: async () => absent(),
     cancel: async () => absent(),

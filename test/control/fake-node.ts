@@ -37,7 +37,7 @@ export async function fakeNode (api: Partial<NodeApi> = {}): Promise<FakeNode> {
     tasks: async () => [], task: async () => [], contracts: async () => [], contract: async () => [], identity: async () => [], rotate: async () => [], doctor: async () => [],
     contents: async () => [], dropContent: async hash => hash, sendContent: () => noContent(), receiveContent: () => noContent(),
     watch: () => noChanges(),
-    run: () => eventsOf(result(null)), resume: () => eventsOf(result(null)),
+    run: () => eventsOf(result(null)), fanOut: () => eventsOf(), resume: () => eventsOf(result(null)),
     ...api
   }
   const recorded = Object.fromEntries(Object.entries(whole).map(([method, call]) => [method, (...params: unknown[]) => {

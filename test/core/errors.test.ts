@@ -11,6 +11,7 @@ const failures: { [C in FailureCode]: Extract<Failure, { code: C }> } = {
   NO_CAPABLE_AGENT: { code: 'NO_CAPABLE_AGENT', capability: 'data.sum', waitedMs: 17 },
   NO_BIDS: { code: 'NO_BIDS', capability: 'data.sum', rounds: 3, asked: 4 },
   ALL_PROVIDERS_FAILED: { code: 'ALL_PROVIDERS_FAILED', capability: 'data.sum', attempts: 2, last: 'HANDLER_FAILED: no' },
+  FAN_OUT_FAILED: { code: 'FAN_OUT_FAILED', capability: 'data.sum', completed: 1, needed: 2, of: 3, last: 'it broke' },
   OVER_BUDGET: { code: 'OVER_BUDGET', capability: 'data.sum', maxCost: 5, lowest: 7 },
   DEADLINE_EXCEEDED: { code: 'DEADLINE_EXCEEDED', taskId: 'T1', afterMs: 5_000 },
   CANCELLED: { code: 'CANCELLED', taskId: 'T1', why: 'enough' },

@@ -1,11 +1,13 @@
 import { artifactFolder } from '../artifacts.ts'
 import type { Console } from '../console.ts'
+import { fanOut } from './fan-out.ts'
 import { follow } from '../follow.ts'
 import { parseJson, readJson } from '../input.ts'
 import { anyNode, runningNode, type NetworkOptions } from '../session.ts'
 import { leftOr, onStop } from '../signals.ts'
 import { parseCapability } from '../../core/capability.ts'
 import { A2aError } from '../../core/errors.ts'
+import type { FanOutPolicy } from '../../index.ts'
 
 export interface RunOptions extends NetworkOptions {
   input?: string
@@ -15,14 +17,18 @@ export interface RunOptions extends NetworkOptions {
   detach?: boolean
   answer?: string
   artifacts?: string
+  hedge?: number
+  fanOut?: FanOutPolicy
 }
 
 /** `a2a-node run CAPABILITY`. Ctrl-C cancels the task. */
 export async function run (console: Console, options: RunOptions, capability: string): Promise<number> {
-  const { maxDuration, maxCost, to, detach = false, answer, artifacts } = options
+  const { maxDuration, maxCost, to, detach = false, answer, artifacts, hedge, fanOut: policy } = options
   parseCapability(capability)
   const input = options.input === undefined ? null : await readJson(options.input, '--input')
-  const request = { capability, input, maxDurationMs: maxDuration, maxCostTokens: maxCost, to, detach }
+  const task = { capability, input, maxDurationMs: maxDuration, maxCostTokens: maxCost }
+  if (policy !== undefined) return await fanOut(console, options, { ...task, policy })
+  const request = { ...task, to, detach, hedge: hedge === undefined ? undefined : { afterMs: hedge } }
   const parsedAnswer = answer === undefined ? undefined : { value: parseJson(answer, '--answer') }
   using stop = onStop()
   // a node that ends with this command has nobody to leave the task to
