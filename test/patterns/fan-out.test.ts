@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { CAPABILITY, fail, forever, setScene, type Play, type Scene } from './support.ts'
-import { A2aError, fanOut, type FanOutOptions, type FanOutOutcome, type TaskEvent } from '../../src/index.ts'
+import type { FanOutEvent } from '../../src/control/api.ts'
+import { A2aError, fanOut, nodeApi, type FanOutOptions, type FanOutOutcome, type TaskEvent } from '../../src/index.ts'
 
 describe('a fan-out', () => {
   let scene: Scene
@@ -107,6 +108,26 @@ describe('a fan-out', () => {
     const ends = events.filter(({ event }) => event === 'result' || event === 'failed')
     assert.deepEqual(new Map(ends.map(({ taskId, event }) => [taskId, event])), new Map(to.map((agent, i) => [taskOf.get(agent) ?? '', i === 0 ? 'failed' : 'result'])))
     assert.equal(events.filter(({ event }) => event === 'announced').length >= 3, true)
+  })
+
+  it('is cancelled as a whole when its client leaves', async () => {
+    play(forever, forever, forever)
+    for await (const event of nodeApi(scene.node).fanOut({ capability: CAPABILITY, input: null, policy: 'all' })) {
+      if (event.event !== 'accepted') continue
+      await scene.until(() => scene.workers.every(({ begun }) => begun === 1))
+      break
+    }
+    await scene.until(() => scene.workers.every(({ aborted }) => aborted === 1))
+  })
+
+  it('ends for its client with what became of each', async () => {
+    play(fail)
+    const events: FanOutEvent[] = []
+    for await (const event of nodeApi(scene.node).fanOut({ capability: CAPABILITY, input: null, policy: { quorum: 3 } })) events.push(event)
+    const last = events.at(-1)
+    assert.ok(last?.event === 'fanned-out')
+    assert.equal(last.failure?.code, 'FAN_OUT_FAILED')
+    assert.deepEqual(states(last.outcomes).toSorted(), ['completed', 'completed', 'failed'])
   })
 
   it('is cancelled as a whole, by its owner or by its signal', async () => {

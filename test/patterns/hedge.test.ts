@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { CAPABILITY, fail, forever, setScene, type Scene, type Worker } from './support.ts'
-import type { A2aError, DelegateOptions, TaskEvent, Work } from '../../src/index.ts'
+import { nodeApi, type A2aError, type DelegateOptions, type TaskEvent, type Work } from '../../src/index.ts'
 
 describe('a hedged task', () => {
   let scene: Scene
@@ -72,6 +72,18 @@ describe('a hedged task', () => {
     assert.equal(await codeOf(poor), 'DEADLINE_EXCEEDED')
     assert.equal(dear.begun, 0, 'the first attempt has taken 1 of the 50')
     assert.equal((await ask({ maxCostTokens: 51 }).result).output, 'dear')
+  })
+
+  it('is cancelled with both attempts when its client leaves', async () => {
+    cheap.play = forever
+    dear.play = forever
+    dear.cost = 50
+    for await (const event of nodeApi(scene.node).run({ capability: CAPABILITY, input: null, hedge: { afterMs: 50 } })) {
+      if (event.event !== 'accepted' || event.provider !== dear.agent.id) continue
+      await scene.until(() => cheap.begun + dear.begun === 2)
+      break
+    }
+    await scene.until(() => cheap.aborted === 1 && dear.aborted === 1)
   })
 
   it('is cancelled with both attempts', async () => {
