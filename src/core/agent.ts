@@ -229,8 +229,8 @@ export interface DelegateOptions {
   policy?: RankingPolicy
   /**
    * For what does no harm when it is done twice: when there is no result after so many ms, a second attempt is made, with another
-   * agent if there is one. The first result counts, and the other attempt is cancelled, which may be too late for its effects. Both stay
-   * within the deadline and the budget. `work` has the events of both, each with its own task id.
+   * agent if there is one. The first result counts, and the other attempt is cancelled, which may be too late for its effects. Both have
+   * one deadline; the second may cost what the first one's bid leaves of the budget. `work` has the events of both, each with its own task id.
    */
   hedge?: { afterMs: number }
   /** Answers what a handler asks for with `requireInput`. */

@@ -1,11 +1,11 @@
 /** What keeps the failures of one thing from the others, for one agent: its breakers, put where calls are made. */
-import { blameOf, untilAborted } from './blame.ts'
+import { blameOf } from './blame.ts'
 import { createBreakers } from './breakers.ts'
 import { watchContracts, type Contracts } from './contracts.ts'
-import type { BreakerRow } from '../core/status.ts'
+import { messageOf, type Failure } from '../core/errors.ts'
 import type { HandlerContext } from '../core/agent.ts'
-import type { Failure } from '../core/errors.ts'
 import type { Clock, Logger } from '../core/ports.ts'
+import type { BreakerRow } from '../core/status.ts'
 
 export interface Guard {
   /** Why a handler must not be called now: its own breaker is open, or that of something it cannot do without. */
@@ -30,5 +30,18 @@ export function createGuard (parts: { clock: Pick<Clock, 'now'>, logger: Logger 
     peerRefusal: agentId => breakers.refusal('peer', agentId),
     contracts: watchContracts(breakers, parts.clock),
     breakers: breakers.rows
+  }
+}
+
+/** Ends with the call, or at once when the signal aborts, whether the call heeds it or not. */
+async function untilAborted<T> (call: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted()
+  const { promise, reject } = Promise.withResolvers<never>()
+  const abort = (): void => { reject(signal.reason instanceof Error ? signal.reason : new Error(messageOf(signal.reason))) }
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    return await Promise.race([call(signal), promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
   }
 }

@@ -33,7 +33,7 @@ describe('a task', () => {
   })
 
   it('is given to all who offer it, and to as many as it takes', async () => {
-    const run = (policy: string): ReturnType<Mesh['a2a']> => mesh.a2a(['run', 'text.case.upper', '--input', '"hello"', '--fan-out', policy, '--home', mesh.home('asker'), ...LOOPBACK])
+    const run = (policy: string): ReturnType<Mesh['a2a']> => mesh.a2a(['run', 'text.case.upper', '--input', '"hello"', '--fan-out', policy, '--home', mesh.home('asker of many'), ...LOOPBACK])
     assert.equal((await run('all')).stdout, '["HELLO","HELLO","HELLO"]\n')
     assert.equal((await run('first')).stdout, '["HELLO"]\n')
     const { code, stderr } = await run('quorum:4')
