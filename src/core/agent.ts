@@ -186,7 +186,7 @@ export interface HandlerContext extends TaskContext {
   /**
    * Calls something outside (a service, a database, a model) under the circuit breaker of that name, which the agent's handlers share:
    * after five failures in a row it is not called for a while, 1 s at first and up to 60 s. Rejects at once when the task is over.
-   * A failure of the caller's (a non-retryable HANDLER_FAILED, INPUT_INVALID, BAD_USAGE, NOT_ALLOWED, REFUSED) does not count.
+   * What is the caller's fault does not count: a HANDLER_FAILED that is not retryable, INPUT_INVALID, BAD_USAGE, NOT_ALLOWED, REFUSED, OVER_BUDGET, LOOP.
    * @throws A2aError CIRCUIT_OPEN, and whatever the call throws
    */
   guard: <T>(name: string, call: (signal: AbortSignal) => Promise<T>) => Promise<T>

@@ -77,8 +77,7 @@ export function explain (failure: Failure): string {
     case 'REFUSED': return `refused: ${failure.why}`
     case 'NOT_ALLOWED': return `not allowed to call ${failure.capability}: ${failure.why}; ask its owner to mark it public`
     case 'LOOP': return `the delegation would loop: ${failure.path.join(' → ')}; let another agent do it`
-    case 'CIRCUIT_OPEN': return `the circuit breaker of ${failure.what} is open, for it failed again and again${failure.why === '' ? '' : ` (${failure.why})`}; ${failure.retryMs > 0 ? `it is tried again in ${failure.retryMs} ms` : 'it is being tried'}: see a2a-node status
-`.trimEnd()
+    case 'CIRCUIT_OPEN': return `the circuit breaker of ${failure.what} is open, for it failed again and again${failure.why === '' ? '' : ` (${failure.why})`}; ${failure.retryMs > 0 ? `it is tried again in ${failure.retryMs} ms` : 'it is being tried'}; see: a2a-node status`
     case 'TASK_UNKNOWN': return `no task ${failure.taskId} here; list them with: a2a-node task ls`
     case 'PEER_UNREACHABLE': return `cannot reach ${failure.peer}: ${failure.why}; check that it runs and that its addresses are reachable`
     case 'NO_REPLY': return `${failure.peer} did not answer ${failure.type} within ${failure.waitedMs} ms; it may be stopped or overloaded`
