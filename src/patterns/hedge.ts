@@ -9,13 +9,15 @@ import type { Clock } from '../core/ports.ts'
 import type { TaskEvent } from '../core/task.ts'
 
 export interface HedgeParts {
-  clock: Pick<Clock, 'after'>
+  clock: Clock
   start: (options: DelegateOptions) => Work
   /** Where the events of both go. It ends with the first `result` or `failed`. */
   feed: AsyncIterable<TaskEvent> & { push: (event: TaskEvent) => void, readonly result: Promise<WorkResult> }
 }
 
 export function hedge ({ clock, start, feed }: HedgeParts, { afterMs }: NonNullable<DelegateOptions['hedge']>, options: DelegateOptions): Work {
+  const { maxDurationMs = DEFAULT_DURATION_MS, maxCostTokens, policy = rankByValue } = options
+  const until = clock.now() + maxDurationMs
   const first = start(options)
   const works = [first]
   const failed: TaskEvent[] = []
@@ -23,12 +25,16 @@ export function hedge ({ clock, start, feed }: HedgeParts, { afterMs }: NonNulla
   /** Who has the first attempt. */
   let winner: string | undefined
   let asking = first
+  let isDue = false
 
   const follow = async (work: Work): Promise<void> => {
     for await (const event of work) {
       if (event.event === 'input-required') asking = work
       if (work === first && event.event === 'bid') costs.set(event.provider, event.cost)
-      if (work === first && event.event === 'awarded') winner = event.provider
+      if (work === first && event.event === 'awarded') {
+        winner = event.provider
+        second()
+      }
       if (event.event === 'failed') {
         stop()
         if (failed.push(event) === works.length) feed.push(failed[0] as TaskEvent)
@@ -44,15 +50,19 @@ export function hedge ({ clock, start, feed }: HedgeParts, { afterMs }: NonNulla
     await Promise.allSettled(works.filter(work => work !== winning).map(work => work.cancel('another agent was faster')))
   }
 
+  /** Once, when its time has come and the first attempt is somebody's: before that it is not known whom and what it leaves. */
   const second = (): void => {
-    const { maxDurationMs = DEFAULT_DURATION_MS, maxCostTokens, policy = rankByValue } = options
-    const left = maxCostTokens === undefined ? undefined : maxCostTokens - (costs.get(winner ?? '') ?? 0)
+    if (!isDue || winner === undefined || works.length > 1) return
+    const left = maxCostTokens === undefined ? undefined : maxCostTokens - (costs.get(winner) ?? 0)
     if (left !== undefined && left < 0) return
-    const work = start({ ...options, maxDurationMs: Math.max(1, maxDurationMs - afterMs), maxCostTokens: left, policy: lastOf(policy, winner) })
+    const work = start({ ...options, maxDurationMs: Math.max(1, until - clock.now()), maxCostTokens: left, policy: lastOf(policy, winner) })
     works.push(work)
     void follow(work)
   }
-  const stop = clock.after(afterMs, second)
+  const stop = clock.after(afterMs, () => {
+    isDue = true
+    second()
+  })
   void follow(first)
 
   return {
@@ -68,5 +78,5 @@ export function hedge ({ clock, start, feed }: HedgeParts, { afterMs }: NonNulla
 }
 
 /** A policy's order, with one provider behind all others. */
-const lastOf = (policy: RankingPolicy, provider: string | undefined): RankingPolicy => (bids, spec) =>
+const lastOf = (policy: RankingPolicy, provider: string): RankingPolicy => (bids, spec) =>
   policy(bids, spec).toSorted((a, b) => Number(a.bid.provider === provider) - Number(b.bid.provider === provider))
