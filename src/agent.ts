@@ -1,15 +1,19 @@
 /** Wires one agent together: its key, what it offers, and the two ends of its tasks. */
 import type { KeyObject } from 'node:crypto'
 import { createRequests, type Requests } from './converse/requests.ts'
-import { domainOf, parseCapability } from './core/capability.ts'
-import { A2aError, messageOf } from './core/errors.ts'
+import { domainOf, MANY_CAPABILITIES, parseCapability, TOO_MANY_CAPABILITIES } from './core/capability.ts'
+import { A2aError, explain, messageOf } from './core/errors.ts'
 import { topicOf, type Directory, type LocalAgent } from './discover/directory.ts'
 import { compileProvision, runHandler } from './execute/runner.ts'
 import { compileSchema } from './execute/schema.ts'
+import { createBulkhead, type Bulkhead } from './guard/bulkhead.ts'
+import { createGuard } from './guard/guard.ts'
 import { createSigner, type RotatingSigner } from './identity/signer.ts'
 import { createProviderEnd, type ProviderEnd, type Service } from './negotiate/provider.ts'
 import type { Lineage } from './negotiate/opening.ts'
 import { createRequesterEnd, type RequesterEnd } from './negotiate/requester.ts'
+import { createFeed } from './negotiate/work.ts'
+import { hedge } from './patterns/hedge.ts'
 import { createLedger } from './settle/ledger.ts'
 import { openReceipt } from './settle/receipt.ts'
 import { createQueue, type Queue } from './queue/queue.ts'
@@ -18,9 +22,10 @@ import { newId } from './wire/id.ts'
 import type { Announcer } from './announce/announcer.ts'
 import type { Dialogues } from './converse/dialogues.ts'
 import type { Candidate } from './negotiate/calls.ts'
-import type { Agent, DelegateOptions, Node, Offer, Provision } from './core/agent.ts'
+import type { Agent, DelegateOptions, HandlerContext, Node, Offer, Provision, Work } from './core/agent.ts'
 import type { Capability } from './core/capability.ts'
 import type { Clock, EventLog, Logger } from './core/ports.ts'
+import type { BreakerRow, SlotsRow } from './core/status.ts'
 import type { Net } from './net/net.ts'
 import type { Content } from './content/content.ts'
 
@@ -53,6 +58,8 @@ export interface HostedAgent {
   queue: Queue
   capabilities: () => Capability[]
   load: () => number
+  breakers: () => BreakerRow[]
+  slots: () => SlotsRow[]
   /** Ends what runs here and tells its requesters, until the signal aborts. */
   close: (signal: AbortSignal) => Promise<void>
 }
@@ -78,14 +85,16 @@ export function hostAgent (parts: AgentParts): HostedAgent {
   const author: Author = { agentId: signer.agentId, newId, now: clock.now }
   const ledger = createLedger({ chain: log.chain, signer, clock })
   const dialogues = parts.dialogues.of(author)
-  const provisions = new Map<string, { capability: Capability, provision: Provision }>()
+  const guard = createGuard({ clock, logger })
+  const provisions = new Map<string, { capability: Capability, provision: Provision, bulkhead: Bulkhead }>()
   let toldLoad = 0
   let toldAt = 0
+  let nudged = false
 
   const service = (capability: string, version?: number): Service | undefined => {
     const offered = provisions.get(capability)
     if (offered === undefined || (version !== undefined && version !== offered.capability.version)) return undefined
-    const { provision } = offered
+    const { provision, bulkhead } = offered
     return {
       capability,
       version: offered.capability.version,
@@ -93,10 +102,13 @@ export function hostAgent (parts: AgentParts): HostedAgent {
       maxConcurrent: provision.maxConcurrent ?? MAX_CONCURRENT,
       queue: provision.queue ?? QUEUE,
       bid: async (call, load) => provision.bid === undefined ? defaultOffer(provision) : await provision.bid(call, load),
+      refusal: (caller, holders) => guard.refusal(capability, provision.dependsOn) ?? bulkhead.refusal(caller, holders),
       run: async (input, context) => {
         tellLoad()
         try {
-          return (await runHandler(provision, input, { ...context, ...contentFor(context.signal) })).output
+          const { signal } = context
+          const whole: HandlerContext = { ...context, ...contentFor(signal), guard: guard.outside(signal) }
+          return (await guard.handle(capability, signal, () => runHandler(provision, input, whole))).output
         } finally {
           queueMicrotask(tellLoad)
         }
@@ -117,6 +129,13 @@ export function hostAgent (parts: AgentParts): HostedAgent {
     toldLoad = load()
     toldAt = now
     tell()
+  }
+
+  /** Once, in a word to its owner. */
+  function nudge (): void {
+    if (nudged || provisions.size <= MANY_CAPABILITIES) return
+    nudged = true
+    logger.warn(TOO_MANY_CAPABILITIES, { agent: name, capabilities: provisions.size })
   }
 
   function tell (): void {
@@ -144,7 +163,12 @@ export function hostAgent (parts: AgentParts): HostedAgent {
     addresses,
     announce: (envelope, to, { gossip, unreachable }) => {
       const domain = domainOf((envelope.task ?? '').split('.'))
-      announcer.announce(envelope, to, {
+      const called = to.filter(({ agentId }) => {
+        const refused = guard.peerRefusal(agentId)
+        if (refused !== undefined) unreachable(agentId, explain(refused))
+        return refused === undefined
+      })
+      announcer.announce(envelope, called, {
         gossip: gossip && { topic: topicOf(domain), ...gossip },
         unreachable: (agentId, why) => {
           directory.unreachable(agentId)
@@ -156,7 +180,8 @@ export function hostAgent (parts: AgentParts): HostedAgent {
     openReceipt: statement => openReceipt(statement, clock.now()),
     settle: ledger.settleAsRequester,
     rttMs: net.rttMs,
-    regionOf: agentId => directory.get(agentId)?.region
+    regionOf: agentId => directory.get(agentId)?.region,
+    ...guard.contracts
   })
 
   const provider: ProviderEnd = createProviderEnd({
@@ -200,9 +225,11 @@ export function hostAgent (parts: AgentParts): HostedAgent {
     }
   }
 
-  function delegate (capability: string, input: unknown, options: DelegateOptions, lineage: Lineage): ReturnType<RequesterEnd['delegate']> {
+  function delegate (capability: string, input: unknown, options: DelegateOptions, lineage: Lineage): Work {
     parseCapability(capability)
-    return requester.delegate(capability, input, options, lineage)
+    const { hedge: hedged, ...rest } = options
+    const start = (attempt: DelegateOptions): Work => requester.delegate(capability, input, attempt, lineage)
+    return hedged === undefined ? start(rest) : hedge({ clock, start, feed: createFeed() }, hedged, rest)
   }
 
   const queue: Queue = createQueue({
@@ -223,7 +250,8 @@ export function hostAgent (parts: AgentParts): HostedAgent {
       const provision = definition as Provision
       await compileProvision(provision)
       const { description, input, output, mediaTypes, priceHint } = provision
-      provisions.set(capabilityName, { capability: { name: capabilityName, version, description, input, output, mediaTypes, priceHint, public: provision.public }, provision })
+      provisions.set(capabilityName, { capability: { name: capabilityName, version, description, input, output, mediaTypes, priceHint, public: provision.public }, provision, bulkhead: createBulkhead(roomOf(provision), clock) })
+      nudge()
       try {
         await directory.advertise(local)
       } catch (error) {
@@ -259,6 +287,11 @@ export function hostAgent (parts: AgentParts): HostedAgent {
     agent, author, signer, requester, provider, requests, queue, load,
     keyFile: parts.keyFile,
     capabilities: local.capabilities,
+    breakers: guard.breakers,
+    slots: () => [...provisions].map(([capability, { provision }]) => {
+      const holders = provider.holders(capability)
+      return { capability, taken: holders.length, limit: roomOf(provision), callers: new Set(holders).size }
+    }),
     close: async signal => {
       requests.close()
       await Promise.all([provider.close(signal), dialogues.close(signal)])
@@ -268,6 +301,9 @@ export function hostAgent (parts: AgentParts): HostedAgent {
     }
   }
 }
+
+/** Contracts at a time, those that wait among them. */
+const roomOf = ({ maxConcurrent = MAX_CONCURRENT, queue = QUEUE }: Provision): number => maxConcurrent + queue
 
 const defaultOffer = ({ priceHint = 0 }: Provision): Offer => ({ cost: priceHint, confidence: 0.5 })
 

@@ -184,7 +184,7 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
       discovery: directory.status(),
       dht: net.dht.status(),
       gossip: net.gossip.topics(),
-      agents: hosted.map(({ agent, capabilities, provider, load, signer }) => ({
+      agents: hosted.map(({ agent, capabilities, provider, load, signer, breakers, slots }) => ({
         agentId: agent.id,
         name: agent.name,
         capabilities: capabilities().map(capability => capability.name),
@@ -192,7 +192,9 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
         queued: provider.queued(),
         load: load(),
         metrics: agent.metrics(),
-        credentialExpiresAt: signer.expiresAt()
+        credentialExpiresAt: signer.expiresAt(),
+        breakers: breakers(),
+        slots: slots()
       })),
       queue: hosted.map(({ queue }) => queue.counts()).reduce((sum, counts) => ({ waiting: sum.waiting + counts.waiting, running: sum.running + counts.running, dead: sum.dead + counts.dead }), { waiting: 0, running: 0, dead: 0 }),
       refused: { ...net.refused }

@@ -18,9 +18,11 @@ const MAY_IMPORT: Record<string, string[]> = {
   negotiate: ['core', 'wire', 'net', 'identity'],
   queue: ['core', 'wire', 'negotiate'],
   execute: ['core'],
+  guard: ['core'],
+  patterns: ['core'],
   converse: ['core', 'wire', 'net', 'identity'],
   control: ['core', 'index.ts', 'version.ts'],
-  operate: ['core', 'control', 'identity', 'settle', 'store', 'queue', 'node.ts'],
+  operate: ['core', 'control', 'identity', 'settle', 'store', 'queue', 'patterns', 'node.ts'],
   swarm: ['core', 'control', 'index.ts'],
   bench: ['core', 'wire', 'identity', 'net', 'swarm', 'index.ts', 'version.ts'],
   cli: ['core', 'control', 'swarm', 'bench', 'index.ts', 'version.ts'],
@@ -30,7 +32,7 @@ const MAY_IMPORT: Record<string, string[]> = {
 /** They wire the parts together, and may import everything. */
 const COMPOSITION_ROOTS = ['index.ts', 'agent.ts', 'node.ts']
 /** Packages that only one folder may know. */
-const KNOWN_ONLY_TO = { net: /^(@libp2p\/|libp2p($|\/))/, store: /^node:sqlite$/ }
+const KNOWN_ONLY_TO = { net: /^(@libp2p\/|libp2p($|\/))/, store: /^node:sqlite$/, guard: /^cockatiel$/ }
 /** Measures libp2p itself, beside us. */
 const BARE_LIBP2P = 'bench/subjects/libp2p.ts'
 /** Takes SQLite for its lock: Node has no other one that ends with its holder. */
@@ -81,6 +83,7 @@ describe('layers', () => {
     ['node.ts', "import { x } from './settle/x.ts'", undefined],
     ['net/a.ts', "import { createLibp2p } from 'libp2p'", undefined],
     ['bench/a.ts', "import { createLibp2p } from 'libp2p'", 'only net may import libp2p'],
+    ['execute/a.ts', "import { circuitBreaker } from 'cockatiel'", 'only guard may import cockatiel'],
     [BARE_LIBP2P, "import { createLibp2p } from 'libp2p'", undefined],
     [LOCK, "import { DatabaseSync } from 'node:sqlite'", undefined],
     ['misc/a.ts', '', 'misc is not in the table of layers']

@@ -76,3 +76,17 @@ await asker[Symbol.asyncDispose]()
   if (lines === undefined) return
   assert.deepEqual(lines, ['42', '[]'])
 })
+
+it("README's fan-out and hedged task give a result", test => {
+  const lines = run(test, `
+import { createAgent, fanOut } from 'a2a-node'
+const [worker, asker] = await Promise.all([createAgent({ name: 'worker' }), createAgent({ name: 'asker' })])
+for (const agent of [worker, await worker.node.createAgent(), await worker.node.createAgent()]) await agent.provide('text.tone.judge', { run: () => 'warm' })
+await asker.node.joined()
+${programs[4] ?? ''}
+console.log(votes.filter(({ state }) => state === 'completed').length, tone)
+await Promise.all([worker, asker].map(agent => agent[Symbol.asyncDispose]()))
+`)
+  if (lines === undefined) return
+  assert.deepEqual(lines, ['2 warm'])
+})

@@ -31,7 +31,8 @@ const lineOf = ({ event, ...rest }: { event: string }): object => ({ event, ...s
 /** The last line of a command that failed. */
 export const failureLine = (failure: Failure): object => ({ event: 'failed', ...failureFields(failure) })
 
-function failureFields (failure: Failure): object {
+/** A failure's code and the line for people, its facts below. */
+export function failureFields (failure: Failure): object {
   const { code, ...facts } = failure
   return { code, message: explain(failure), facts: snakeCase(facts) }
 }

@@ -5,6 +5,7 @@ import { exitCodeOf } from './exit.ts'
 import { parseDuration, parseWhen } from './duration.ts'
 import { VERSION } from '../version.ts'
 import { toFailure, type Failure } from '../core/errors.ts'
+import type { FanOutPolicy } from '../index.ts'
 
 type Run = (console: Console, options: any, ...args: string[]) => Promise<number>
 
@@ -97,6 +98,9 @@ Examples:
     .option('--attempts <n>', 'with --detach: how often it is tried', amount)
     .option('--answer <json>', 'what to answer when the provider asks for input')
     .option('--artifacts <dir>', 'save artifacts into this folder')
+    .option('--hedge <time>', 'try it with a second agent when there is no result by then; only for what may be done twice', duration)
+    .addOption(new Option('--fan-out <policy>', 'give it to all who offer it: all, first, best-effort, or quorum:N of them must do it').argParser(fanOutPolicy)
+      .conflicts(['to', 'policy', 'patient', 'detach', 'answer', 'artifacts', 'hedge']))
 
   network(add(program, 'find <pattern>', 'List the agents that offer a capability.', "a2a-node find 'data.*'", async () => (await import('./commands/find.ts')).find), true)
     .option('--watch', 'go on and print each change, until Ctrl-C')
@@ -183,6 +187,13 @@ function when (text: string): number {
   const at = parseWhen(text)
   if (at === undefined) throw new InvalidArgumentError('Write 10m or 2h from now, or a date as 2026-11-22T08:00Z.')
   return at
+}
+
+function fanOutPolicy (text: string): FanOutPolicy {
+  if (text === 'all' || text === 'first' || text === 'best-effort') return text
+  const [, quorum] = /^quorum:([1-9]\d?)$/.exec(text) ?? []
+  if (quorum === undefined) throw new InvalidArgumentError('It must be all, first, best-effort or quorum:N.')
+  return { quorum: Number(quorum) }
 }
 
 function duration (text: string): number {

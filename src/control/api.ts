@@ -3,8 +3,10 @@
  * (control/server.ts, control/client.ts), so a command does not know whether the node is this process or another.
  * All results are JSON.
  */
+import type { FanOutOutcome, FanOutPolicy } from '../index.ts'
 import type { ContentProgress, ContentRef, ContentRow, ReceivedFile, SendContentOptions } from '../core/content.ts'
 import type { AgentChange, AgentFilter, Check, FindOptions, FoundAgent, NodeStatus, PeerRow } from '../core/agent.ts'
+import type { Failure } from '../core/errors.ts'
 import type { PolicyName } from '../core/policy.ts'
 import type { DeadLetter, DeadMessage, EnqueueOptions } from '../core/queue.ts'
 import type { Role, TaskRow } from '../core/ports.ts'
@@ -18,6 +20,8 @@ export interface NodeApi {
   peers: () => Promise<PeerRow[]>
   /** Delegates a task as the node's first agent. The last event is `result` or `failed`. Ending the iteration early cancels the task. */
   run: (request: RunRequest) => AsyncIterable<TaskEvent>
+  /** Gives a task to many agents, as the node's first one. The last event is `fanned-out`. Ending the iteration early cancels all of it. */
+  fanOut: (request: FanOutRequest) => AsyncIterable<FanOutEvent>
   /** Puts a job into the queue of the node's first agent. Resolves to its id when it is on disk. */
   enqueue: (request: EnqueueRequest) => Promise<string>
   /** Jobs that were given up, the oldest first. */
@@ -81,12 +85,22 @@ export interface RunRequest {
   patient?: boolean
   leaseMs?: number
   bidWindowMs?: number
+  hedge?: { afterMs: number }
 }
 
 export interface EnqueueRequest extends EnqueueOptions {
   capability: string
   input: unknown
 }
+
+export interface FanOutRequest extends Pick<RunRequest, 'capability' | 'input' | 'maxDurationMs' | 'maxCostTokens'> {
+  policy: FanOutPolicy
+}
+
+export type FanOutEvent =
+  | TaskEvent
+  /** With the failure when the policy is not satisfied. */
+  | { event: 'fanned-out', outcomes: FanOutOutcome[], failure?: Failure }
 
 /** One side's view of a task: its row, and what happened in order. */
 export interface TaskHistory {

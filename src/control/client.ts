@@ -43,6 +43,7 @@ export async function connectControl (home: string): Promise<ControlClient | und
     contents: () => ask('contents'),
     dropContent: hash => ask('dropContent', [hash]),
     run: request => events(record.socket, home, 'run', request, fromJson),
+    fanOut: request => events(record.socket, home, 'fanOut', request, fromJson),
     resume: taskId => events(record.socket, home, 'resume', taskId, fromJson),
     watch: request => events(record.socket, home, 'watch', request, json => json as AgentChange),
     sendContent: request => events(record.socket, home, 'sendContent', request, json => json as ContentEvent),

@@ -4,8 +4,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { A2aError, messageOf, toFailure, type Failure } from '../core/errors.ts'
 import type { Logger } from '../core/ports.ts'
 import type { AgentChange } from '../core/agent.ts'
-import type { TaskEvent } from '../core/task.ts'
-import type { ContentEvent, NodeApi } from './api.ts'
+import type { ContentEvent, FanOutEvent, NodeApi } from './api.ts'
 import { CONTROL_PROTOCOL, MAX_LINE_BYTES, lineReader, toJson, type ClientFrame, type ServerFrame } from './frames.ts'
 import { readNodeRecord, removeNodeRecord, socketPathOf, writeNodeRecord } from './home.ts'
 
@@ -15,7 +14,7 @@ const MAX_CLIENTS = 64
 const MAX_OPEN = 256
 
 const UNARY = ['status', 'find', 'peers', 'enqueue', 'deadLetters', 'deadLetter', 'replayDead', 'dropDead', 'giveInput', 'cancel', 'tasks', 'task', 'contracts', 'contract', 'identity', 'rotate', 'doctor', 'contents', 'dropContent'] as const
-const STREAMS = ['run', 'resume', 'watch', 'sendContent', 'receiveContent'] as const
+const STREAMS = ['run', 'fanOut', 'resume', 'watch', 'sendContent', 'receiveContent'] as const
 
 export interface ControlServer extends AsyncDisposable {
   /** Path of the socket. */
@@ -109,13 +108,13 @@ function converse (api: NodeApi, socket: Socket, logger: Logger | undefined): vo
 
 interface StreamSink {
   opened: (cancel: () => void) => void
-  event: (event: TaskEvent | AgentChange | ContentEvent) => Promise<void>
+  event: (event: FanOutEvent | AgentChange | ContentEvent) => Promise<void>
 }
 
 /** Passes events on. Cancelling a run cancels its task; a resumed one is only left; a transfer ends. */
 async function stream (api: NodeApi, method: (typeof STREAMS)[number], params: unknown[], sink: StreamSink): Promise<void> {
   const request = params[0]
-  const open = api[method] as (request: unknown) => AsyncIterable<TaskEvent | AgentChange | ContentEvent>
+  const open = api[method] as (request: unknown) => AsyncIterable<FanOutEvent | AgentChange | ContentEvent>
   const iterator = open.call(api, request)[Symbol.asyncIterator]()
   const owned = method === 'run'
   const left = Promise.withResolvers<undefined>()

@@ -5,6 +5,7 @@ import type { AgentMetrics, Interaction } from './ports.ts'
 import type { PolicyName } from './policy.ts'
 import type { DeadLetters, EnqueueOptions, Job } from './queue.ts'
 import type { RankingPolicy } from './ranking.ts'
+import type { BreakerRow, SlotsRow } from './status.ts'
 import type { TaskEvent, ReceiptFacts } from './task.ts'
 
 export interface Agent extends AsyncDisposable {
@@ -113,6 +114,8 @@ export interface Provision<I = unknown, O = unknown> {
    * the wait in it; calls beyond that are passed on to others. Default 4.
    */
   queue?: number
+  /** What `run` cannot do without, by the names it gives to `guard`: while the breaker of one is open, no bid is made. */
+  dependsOn?: string[]
   /** What it offers for a call. `undefined`: no bid. Default: cost = priceHint or 0, confidence 0.5, no promise of time. */
   bid?: (call: Call, load: number) => Offer | undefined | Promise<Offer | undefined>
   run: (input: I, context: HandlerContext) => O | Promise<O>
@@ -196,6 +199,13 @@ export interface HandlerContext extends TaskContext {
   /** Like `agent.send` and `agent.receive`, until the task is over. What was sent can still be fetched afterwards. */
   send: SendContent
   receive: ReceiveContent
+  /**
+   * Calls something outside (a service, a database, a model) under the circuit breaker of that name, which the agent's handlers share:
+   * after five failures in a row it is not called for a while, 1 s at first and up to 60 s. Rejects at once when the task is over.
+   * What is the caller's fault does not count: a HANDLER_FAILED that is not retryable, INPUT_INVALID, BAD_USAGE, NOT_ALLOWED, REFUSED, OVER_BUDGET, LOOP.
+   * @throws A2aError CIRCUIT_OPEN, and whatever the call throws
+   */
+  guard: <T>(name: string, call: (signal: AbortSignal) => Promise<T>) => Promise<T>
 }
 
 /** A task, as its handler sees it. */
@@ -240,6 +250,12 @@ export interface DelegateOptions {
    * stands), or a function. A task that goes on after a restart is ranked by name, or by value when a function was given.
    */
   policy?: PolicyName | RankingPolicy
+  /**
+   * For what does no harm when it is done twice: when there is no result after so many ms, a second attempt is made, with another
+   * agent if there is one. The first result counts, and the other attempt is cancelled, which may be too late for its effects. Both have
+   * one deadline; the second may cost what the first one's bid leaves of the budget. `work` has the events of both, each with its own task id.
+   */
+  hedge?: { afterMs: number }
   /** Answers what a handler asks for with `requireInput`. */
   onInputRequired?: (prompt: string, schema?: JsonSchema) => unknown | Promise<unknown>
   signal?: AbortSignal
@@ -394,7 +410,7 @@ export interface NodeStatus {
   discovery: DiscoveryStatus
   dht: { mode: 'client' | 'server', peers: number }
   gossip: Array<{ topic: string, subscribers: number }>
-  agents: Array<{ agentId: string, name: string, capabilities: string[], running: number, queued: number, load: number, metrics: AgentMetrics[], credentialExpiresAt: number }>
+  agents: Array<{ agentId: string, name: string, capabilities: string[], running: number, queued: number, load: number, metrics: AgentMetrics[], credentialExpiresAt: number, breakers: BreakerRow[], slots: SlotsRow[] }>
   /** Jobs of all agents here: waiting for their time, for somebody or for room; being attempted; given up. */
   queue: { waiting: number, running: number, dead: number }
   /** Messages refused since the start, by failure code. */

@@ -4,6 +4,10 @@
  */
 import { A2aError } from './errors.ts'
 
+/** An agent with more than so many is told that it would do better as several. */
+export const MANY_CAPABILITIES = 5
+export const TOO_MANY_CAPABILITIES = `an agent with more than ${MANY_CAPABILITIES} capabilities is better split: agents of 3 to 5 are found, loaded, trusted and replaced each on its own; node.createAgent() makes another one on the same node`
+
 export interface CapabilityName {
   /** Without version: `data.revenue.aggregate`. */
   name: string

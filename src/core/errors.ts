@@ -12,6 +12,7 @@ export type Failure =
   | { code: 'NO_CAPABLE_AGENT', capability: string, waitedMs: number }
   | { code: 'NO_BIDS', capability: string, rounds: number, asked: number }
   | { code: 'ALL_PROVIDERS_FAILED', capability: string, attempts: number, last: string }
+  | { code: 'FAN_OUT_FAILED', capability: string, completed: number, needed: number, of: number, last: string }
   | { code: 'OVER_BUDGET', capability: string, maxCost: number, lowest: number }
   // doing the work
   | { code: 'DEADLINE_EXCEEDED', taskId: string, afterMs: number }
@@ -24,6 +25,7 @@ export type Failure =
   | { code: 'REFUSED', why: string }
   | { code: 'NOT_ALLOWED', capability: string, why: string }
   | { code: 'LOOP', path: string[] }
+  | { code: 'CIRCUIT_OPEN', what: string, why: string, retryMs: number }
   | { code: 'TASK_UNKNOWN', taskId: string }
   // the background queue
   | { code: 'DEAD_LETTER', jobId: string, capability: string, attempts: number, last: string }
@@ -66,6 +68,7 @@ export function explain (failure: Failure): string {
     case 'NO_CAPABLE_AGENT': return `nobody offers ${failure.capability} (looked for ${failure.waitedMs} ms); start an agent for it, or check the mesh with: a2a-node doctor`
     case 'NO_BIDS': return `nobody made a bid for ${failure.capability} (agents asked: ${failure.asked}, rounds: ${failure.rounds}); they may be busy: try again later, or see: a2a-node agents`
     case 'ALL_PROVIDERS_FAILED': return `${failure.capability} failed with every bidder (awards: ${failure.attempts}); the last said: ${failure.last}`
+    case 'FAN_OUT_FAILED': return `${failure.capability} was done by ${failure.completed} of ${failure.of} agents and ${failure.needed} were needed${failure.last === '' ? '' : `; the last said: ${failure.last}`}`
     case 'OVER_BUDGET': return `the lowest bid for ${failure.capability} costs ${failure.lowest}, more than the ${failure.maxCost} allowed; raise --max-cost`
     case 'DEADLINE_EXCEEDED': return `task ${failure.taskId} was not done after ${failure.afterMs} ms; raise --max-duration, or look at: a2a-node task show ${failure.taskId}`
     case 'CANCELLED': return `${failure.taskId !== undefined ? `task ${failure.taskId}` : `the dialogue${failure.dialogue === undefined ? '' : ` ${failure.dialogue}`}`} was cancelled: ${failure.why}`
@@ -77,6 +80,7 @@ export function explain (failure: Failure): string {
     case 'REFUSED': return `refused: ${failure.why}`
     case 'NOT_ALLOWED': return `not allowed to call ${failure.capability}: ${failure.why}; ask its owner to mark it public`
     case 'LOOP': return `the delegation would loop: ${failure.path.join(' → ')}; let another agent do it`
+    case 'CIRCUIT_OPEN': return `the circuit breaker of ${failure.what} is open, for it failed again and again${failure.why === '' ? '' : ` (${failure.why})`}; ${failure.retryMs > 0 ? `it is tried again in ${failure.retryMs} ms` : 'it is being tried'}; see: a2a-node status`
     case 'TASK_UNKNOWN': return `no task ${failure.taskId} here; list them with: a2a-node task ls`
     case 'DEAD_LETTER': return `job ${failure.jobId} for ${failure.capability} was given up (attempts: ${failure.attempts}); the last said: ${failure.last}; see: a2a-node dead show ${failure.jobId}, and once it is mended: a2a-node dead replay ${failure.jobId}`
     case 'EXPIRED': return `job ${failure.jobId} was not done in its time (${failure.afterMs} ms); the last said: ${failure.last}; queue it again with a later --expires`

@@ -20,25 +20,28 @@ export interface ExecOptions {
 
 /** What a program that has ended may keep its pipes open through others for, in ms. */
 const PIPES_CLOSE_WITHIN_MS = 2_000
+/** EX_DATAERR: what was given to it is wrong, not the program. */
+const BAD_INPUT = 65
 
 /**
  * A handler that runs `command` with `/bin/sh -c`, in a process group of its own, which ends with it.
  *
  * 1. stdin has the input as JSON; a program need not read it.
  * 2. Lines `{"progress":0.4,"note":"…"}` on stderr are progress; the end of anything else there explains a failure.
- * 3. stdout must be one JSON value, and the exit status 0.
- * 4. At abort the group gets SIGTERM, and SIGKILL `killAfterMs` later. The handler rejects when they are gone.
+ * 3. stdout must be one JSON value, and the exit status 0. With 65 (EX_DATAERR of sysexits.h) the input is at fault: nobody else is to try it.
+ * 4. At abort the group gets SIGTERM, and SIGKILL `killAfterMs` later.
+ * 5. It runs under the circuit breaker of its command: `dependsOn: [command]` beside it makes no bids while that is open.
  *
  * The environment has A2A_TASK_ID, A2A_CAPABILITY, A2A_REQUESTER, A2A_EPOCH and A2A_REMAINING_MS.
  *
- * @throws A2aError HANDLER_FAILED, from the handler: another exit status, no JSON, too much output, cannot be started
+ * @throws A2aError CIRCUIT_OPEN; HANDLER_FAILED, from the handler: another exit status, no JSON, too much output, cannot be started
  */
 export function execHandler (command: string, options: ExecOptions = {}): Provision['run'] {
   const { cwd, env, maxOutputBytes = 4 * 1024 * 1024, killAfterMs = 2_000 } = options
 
-  return async (input, context) => {
+  const run = async (input: unknown, context: HandlerContext): Promise<unknown> => {
     const { capability, signal } = context
-    const failed = (why: string, cause?: unknown): A2aError => new A2aError({ code: 'HANDLER_FAILED', capability, why, retryable: true }, { cause })
+    const failed = (why: string, cause?: unknown, retryable = true): A2aError => new A2aError({ code: 'HANDLER_FAILED', capability, why, retryable }, { cause })
     signal.throwIfAborted()
 
     const child = spawn('/bin/sh', ['-c', command], { cwd, env: { ...process.env, ...env, ...contextEnv(context) }, detached: true, stdio: 'pipe' })
@@ -66,7 +69,7 @@ export function execHandler (command: string, options: ExecOptions = {}): Provis
       const [status, killedBy] = await ended(child, () => grace)
       signal.throwIfAborted()
       if (stdout.bytes() > maxOutputBytes) throw failed(`"${command}" wrote more than ${maxOutputBytes} bytes on stdout and was ended`)
-      if (status !== 0) throw failed(withTail(`"${command}" ${howItEnded(status, killedBy)}`, stderr.tail()))
+      if (status !== 0) throw failed(withTail(`"${command}" ${howItEnded(status, killedBy)}`, stderr.tail()), undefined, status !== BAD_INPUT)
       return parseOutput(stdout.text(), why => failed(withTail(`"${command}" ${why}`, stderr.tail())))
     } finally {
       signal.removeEventListener('abort', end)
@@ -74,6 +77,7 @@ export function execHandler (command: string, options: ExecOptions = {}): Provis
       untie(pid)
     }
   }
+  return (input, context) => context.guard(command, () => run(input, context))
 }
 
 const contextEnv = ({ taskId, capability, requester, epoch, idempotencyKey, remainingMs }: HandlerContext): Record<string, string> => ({
@@ -114,6 +118,7 @@ async function ended (child: ChildProcessWithoutNullStreams, grace: () => Promis
 
 function howItEnded (status: number | null, killedBy: NodeJS.Signals | null): string {
   if (status === null) return `was ended by ${killedBy}`
+  if (status === BAD_INPUT) return 'exited with status 65 (the input is wrong)'
   if (status === 127) return 'exited with status 127 (no such command)'
   if (status === 126) return 'exited with status 126 (not executable)'
   return `exited with status ${status}`

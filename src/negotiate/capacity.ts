@@ -17,6 +17,10 @@ export interface Room {
 export interface Capacity {
   /** A task of this capability is under contract, or is not any more. */
   contract: (taskId: string, capability: string | undefined) => void
+  /** Whether a task is under contract. */
+  holds: (taskId: string) => boolean
+  /** The tasks of a capability that are. */
+  contractsOf: (capability: string) => string[]
   /** Whether there is room for the contract of a task, which may be there already. */
   admits: (room: Room, taskId: string) => boolean
   /** Room for a bid, for so long: how long its work is expected to wait, in ms. `undefined`: there is none. */
@@ -50,11 +54,11 @@ export function createCapacity (clock: Clock): Capacity {
     lines.set(capability, line)
     return line
   }
-  const contractsOf = (capability: string): number => [...contracts.values()].filter(other => other === capability).length
+  const contractsOf = (capability: string): string[] => [...contracts].flatMap(([taskId, other]) => other === capability ? [taskId] : [])
   const sum = (of: (line: Line) => number): number => [...lines.values()].reduce((all, line) => all + of(line), 0)
 
   function free ({ capability, maxConcurrent, queue = 0 }: Room): number {
-    return maxConcurrent + queue - contractsOf(capability)
+    return maxConcurrent + queue - contractsOf(capability).length
   }
 
   return {
@@ -62,6 +66,8 @@ export function createCapacity (clock: Clock): Capacity {
       if (capability === undefined) contracts.delete(taskId)
       else contracts.set(taskId, capability)
     },
+    holds: taskId => contracts.has(taskId),
+    contractsOf,
     admits: (room, taskId) => contracts.has(taskId) || free(room) > 0,
     reserve: (room, { taskId, requester, forMs }) => {
       const { capability, maxConcurrent } = room
@@ -72,7 +78,7 @@ export function createCapacity (clock: Clock): Capacity {
       // One requester alone can take up no more than there is: who asks for much and awards nothing must not keep out others.
       if (outstanding.length >= left * OVERBOOKING || outstanding.filter(bid => bid.requester === requester).length >= left) return undefined
       bids.set(taskId, { capability, requester, until: now + forMs })
-      const ahead = contractsOf(capability) - maxConcurrent + 1
+      const ahead = contractsOf(capability).length - maxConcurrent + 1
       return ahead <= 0 ? 0 : Math.round(ahead * (lineOf(capability).meanMs ?? 0) / maxConcurrent)
     },
     release: taskId => { bids.delete(taskId) },

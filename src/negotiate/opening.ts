@@ -1,4 +1,5 @@
 /** What a delegation asks for, with our defaults, as it is written down. */
+import { DEFAULT_DURATION_MS } from '../core/deadline.ts'
 import { A2aError } from '../core/errors.ts'
 import { policyOf } from '../core/policy.ts'
 import { rankByValue, type RankingPolicy } from '../core/ranking.ts'
@@ -22,7 +23,7 @@ export interface Opening {
   policy: RankingPolicy
 }
 
-const DEFAULTS = { maxDurationMs: 60_000, leaseMs: 5_000, bidWindowMs: 500, patient: false }
+const DEFAULTS = { maxDurationMs: DEFAULT_DURATION_MS, leaseMs: 5_000, bidWindowMs: 500, patient: false }
 /** Announcements of one task: as many as a message can count, for who is patient. */
 const ROUNDS = { few: 3, many: 65_535 }
 

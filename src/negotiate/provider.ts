@@ -9,7 +9,7 @@ import { createCapacity, type Room } from './capacity.ts'
 import { createDone } from './done.ts'
 import { createHandlers, type Extra } from './handlers.ts'
 import { parseCapability } from '../core/capability.ts'
-import { A2aError, messageOf, toFailure, type Failure } from '../core/errors.ts'
+import { A2aError, explain, messageOf, toFailure, type Failure } from '../core/errors.ts'
 import { epochOf, openOffer, providerWakeAt, stepProvider, type ContractFacts, type Outcome, type ProviderEffect, type ProviderEvent, type ProviderTask } from '../core/provider.ts'
 import { encodeJson, JSON_TYPE, parseJson, toBase64 } from '../wire/body.ts'
 import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
@@ -26,6 +26,8 @@ export interface Service extends Room {
   version: number
   public: boolean
   bid: (call: Call, load: number) => Promise<Offer | undefined>
+  /** Why no run may begin now for a caller, seeing for whom those at work are: a breaker is open, or others wait. */
+  refusal?: (caller: string, holders: string[]) => Failure | undefined
   /** Checks the input, runs the handler, checks the output. Rejects with an A2aError. */
   run: (input: unknown, context: TaskContext) => Promise<unknown>
 }
@@ -57,6 +59,8 @@ export interface ProviderEnd {
   running: () => number
   /** Contracts that wait for one of them to end. */
   queued: () => number
+  /** For whom contracts of a capability are at work or wait, one entry each. */
+  holders: (capability: string) => string[]
   /** Goes on with what the log says is open. */
   recover: () => void
   /** Ends the handlers at work, and waits for them until the signal aborts. */
@@ -69,6 +73,8 @@ const BID_VALID_MS = 60_000
 const CHOOSING_MS = { beyond: 250, most: 2_000 }
 /** Delegations under delegations, at most. */
 export const MAX_DEPTH = 16
+/** Of a word of explanation, in characters. */
+const MAX_REASON = 512
 /** How long a requester may take to countersign before the result is sent again, in ms. */
 const COUNTERSIGN_MS = 10_000
 /** How often keys of work that was done long ago are forgotten, in ms. */
@@ -116,6 +122,7 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
   const happen = (taskId: string, event: ProviderEvent): void => {
     book.apply(taskId, event).done.catch(error => { logger.error('an event could not be kept', { taskId, event: event.type, why: messageOf(error) }) })
   }
+  const holders = (capability: string): string[] => capacity.contractsOf(capability).map(taskId => book.get(taskId)?.requester ?? '')
   const handlers = createHandlers({
     clock, logger, tell,
     delegate: ({ taskId, call: { depth, visited, maxCost: budget } }, remainingMs, signal) =>
@@ -197,6 +204,8 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     if (visited.includes(author.agentId)) return await pass(`the delegation would loop: ${[...visited, author.agentId].join(' → ')}`, 'LOOP')
     if (depth >= MAX_DEPTH) return await pass(`delegated ${depth} times, at most ${MAX_DEPTH} are allowed`, 'REFUSED')
     if (!service.public && !await parts.trusts(peer, call.endpoints)) return await pass('it is not public', 'NOT_ALLOWED')
+    const refused = service.refusal?.(requester, holders(service.capability))
+    if (refused !== undefined) return await pass(explain(refused).slice(0, MAX_REASON), refused.code)
     const waitMs = capacity.reserve(service, { taskId, requester, forMs: Math.min(CHOOSING_MS.most, call.closes_in_ms + CHOOSING_MS.beyond) })
     if (waitMs === undefined) return await pass(`busy: ${service.maxConcurrent} tasks may run and ${service.queue ?? 0} wait`, 'OVERLOADED')
     const load = parts.load()
@@ -232,12 +241,14 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     const { correlationId: taskId, epoch = 0, content = new Uint8Array(), remainingMs = 0 } = envelope
     const award = payloadOf(envelope, 'task.award')
     const refuse = (failure: Failure, retryable: boolean): Envelope =>
-      signEnvelope(composeReply(envelope, 'task.refuse', { reason: new A2aError(failure).message.slice(0, 512), retryable }, author), signer)
+      signEnvelope(composeReply(envelope, 'task.refuse', { reason: explain(failure).slice(0, MAX_REASON), retryable }, author), signer)
     const task = book.get(taskId)
     if (task === undefined) return refuse({ code: 'REFUSED', why: 'no bid was made for this task' }, false)
     if (hashOf(content) !== award.input_hash) return refuse({ code: 'REFUSED', why: 'the input does not have the hash of the contract' }, false)
     const service = parts.service(task.capability)
     if (service === undefined || closing) return refuse({ code: 'REFUSED', why: `${task.capability} is not offered any more` }, false)
+    const refused = capacity.holds(taskId) ? undefined : service.refusal?.(task.requester, holders(service.capability))
+    if (refused !== undefined) return refuse(refused, true)
     if (!capacity.admits(service, taskId)) return refuse({ code: 'OVERLOADED', what: 'tasks at work or waiting', limit: service.maxConcurrent + (service.queue ?? 0) }, true)
     const statement = envelope.auth?.statement as Uint8Array
     const contract: ContractFacts = { epoch, leaseMs: award.terms.lease_ms, contractHash: hashOf(statement), inputHash: award.input_hash, idempotencyKey: envelope.idempotencyKey }
@@ -344,6 +355,7 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     receive,
     running: capacity.running,
     queued: capacity.queued,
+    holders,
     recover: () => {
       for (const { taskId } of log.tasks({ agent: author.agentId, role: 'provider', ended: false })) {
         const events = eventsOf(log, author.agentId, taskId)

@@ -16,7 +16,7 @@ export interface Reputation {
 const MAX_PROVIDERS = 10_000
 
 export function createReputation (clock: Pick<Clock, 'now'>): Reputation {
-  const experiences = new LRUCache<string, Experience>({ max: MAX_PROVIDERS })
+  const experiences = new LRUCache<string, Experience>({ maxSize: MAX_PROVIDERS, sizeCalculation: () => 1 })
   /** What was seen of those about whom nothing was known by then. */
   let newcomers: Experience | undefined
   /** Who holds which open task, and how many each holds. */

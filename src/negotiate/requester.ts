@@ -13,7 +13,7 @@ import { replayTask, type Past } from './replay.ts'
 import { createReputation } from './reputation.ts'
 import { createStrays } from './strays.ts'
 import { createFeed, isLast, type EventFeed } from './work.ts'
-import { A2aError, messageOf, toFailure } from '../core/errors.ts'
+import { A2aError, explain, messageOf, toFailure, type Failure } from '../core/errors.ts'
 import { hasEnded, openTask, resumeTask, stepRequester, tickOf, wakeAt, winnerOf, type RequesterEffect, type RequesterEvent, type RequesterTask } from '../core/requester.ts'
 import { rankByValue, type RankingPolicy } from '../core/ranking.ts'
 import { reputationOf } from '../core/reputation.ts'
@@ -46,6 +46,10 @@ export interface RequesterParts extends Pick<CallParts, 'candidates' | 'announce
   rttMs: (peer: string) => number | undefined
   /** Where an agent says it is, in its advert. Absent: nobody's region is known. */
   regionOf?: (agentId: string) => string | undefined
+  /** Before each award: a failure, why its provider must not have it now. */
+  begin?: (taskId: string, provider: string) => Failure | undefined
+  /** Told of all that happens to each task under way, in order. */
+  observe?: (event: TaskEvent) => void
 }
 
 /** What a delegation is, when it is an attempt at a job. */
@@ -192,6 +196,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     reputation.observe(event)
     const entry = live.get(taskId)
     if (entry === undefined) return
+    parts.observe?.(event)
     if (event.event === 'result') await entry.settling?.catch(() => {})
     entry.feed.push(event)
     if (event.event === 'input-required' && entry.onInputRequired !== undefined) kept(taskId, answer(taskId, event.prompt, event.schema, entry.onInputRequired))
@@ -208,6 +213,8 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
 
   async function award (spec: TaskSpec, bid: Bid, epoch: number): Promise<void> {
     const { taskId, leaseMs } = spec
+    const barred = parts.begin?.(taskId, bid.provider)
+    if (barred !== undefined) return happen(taskId, { type: 'refused', at: now(), provider: bid.provider, epoch, reason: explain(barred), retryable: true })
     const envelope = composeAward(spec, bid, epoch, sender())
     const statement = envelope.auth?.statement as Uint8Array
     const entry = live.get(taskId)

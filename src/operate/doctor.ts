@@ -2,6 +2,8 @@
 import { statfs, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Check, DiscoveryStatus } from '../core/agent.ts'
+import { MANY_CAPABILITIES, TOO_MANY_CAPABILITIES } from '../core/capability.ts'
+import type { BreakerRow } from '../core/status.ts'
 import type { HostedNode } from '../node.ts'
 
 const MiB = 1_024 * 1_024
@@ -28,6 +30,7 @@ export async function checkNode (node: HostedNode): Promise<Check[]> {
     checkGossip(status.gossip, status.peers),
     checkAgents(status.agentsKnown - status.agents.length, status.agents.map(({ capabilities }) => capabilities.length)),
     checkDiscovery(status.discovery),
+    checkBreakers(status.agents.flatMap(({ breakers }) => breakers)),
     checkRefused(status.refused)
   ]
 }
@@ -81,10 +84,12 @@ function checkGossip (topics: Array<{ topic: string, subscribers: number }>, con
   return { name: 'gossip', state: 'ok', found }
 }
 
+/** @param capabilities how many each agent of this node offers */
 function checkAgents (others: number, capabilities: number[]): Check {
   const own = capabilities.reduce((sum, count) => sum + count, 0)
   const found = `${count(others, 'other agent')} known; this node offers ${count(own, 'capability', 'capabilities')}`
   if (others === 0) return { name: 'agents', state: 'warning', found, advice: 'nobody else is found: see peers above' }
+  if (capabilities.some(number => number > MANY_CAPABILITIES)) return { name: 'agents', state: 'warning', found, advice: TOO_MANY_CAPABILITIES }
   return { name: 'agents', state: 'ok', found }
 }
 
@@ -99,6 +104,17 @@ function checkDiscovery ({ recall, compared, stalenessMs, dead, warm, cold, rest
   if (recall !== undefined && recall < LOW_RECALL) return { name: 'discovery', state: 'warning', found, advice: 'adverts get lost on their way here: is the machine too busy, or are there too few peers? What is missing is fetched every 30 s' }
   if (stalenessMs !== undefined && stalenessMs.p50 > STALE_MS) return { name: 'discovery', state: 'warning', found, advice: 'heartbeats do not arrive: see peers and gossip above' }
   return { name: 'discovery', state: 'ok', found }
+}
+
+function checkBreakers (rows: BreakerRow[]): Check {
+  const open = rows.filter(({ state }) => state !== 'closed')
+  if (open.length === 0) return { name: 'breakers', state: 'ok', found: rows.length === 0 ? 'all closed' : `all closed, ${rows.length} of them with failures since the last success` }
+  return {
+    name: 'breakers',
+    state: 'warning',
+    found: open.map(({ of, name, failures, last }) => `${of} ${name} is open after ${failures} failures in a row${last === undefined ? '' : `, lastly: ${last}`}`).join('; '),
+    advice: 'each is tried again by itself after a while, 1 minute at most; mend what a capability or an adapter calls, a peer is left out until it answers'
+  }
 }
 
 function checkRefused (refused: Record<string, number>): Check {

@@ -5,11 +5,12 @@ import { contentApi } from './content-api.ts'
 import { checkNode } from './doctor.ts'
 import { recordsOf, resolveTask } from './records.ts'
 import { systemClock } from '../core/clock.ts'
-import { A2aError } from '../core/errors.ts'
+import { A2aError, toFailure } from '../core/errors.ts'
 import { loadOrCreateKey, toDid, toPeerId } from '../identity/keys.ts'
 import { agentKeyFile, type HostedNode } from '../node.ts'
 import { openEventLog } from '../store/event-log.ts'
-import type { IdentityView, NodeApi } from '../control/api.ts'
+import { fanOut, type FanOut } from '../patterns/fan-out.ts'
+import type { FanOutEvent, IdentityView, NodeApi } from '../control/api.ts'
 import type { Agent } from '../core/agent.ts'
 import type { TaskEvent } from '../core/task.ts'
 
@@ -20,6 +21,7 @@ export function nodeApi (node: HostedNode): NodeApi {
     agentId: agent.id, name: agent.name, peerId: node.peerId, keyFile,
     credential: { notBefore: signer.notBefore(), expires: signer.expiresAt() }
   }))
+  const first = (): Agent => node.agents[0] as Agent
   /** The agent that asked for the task, or the job. */
   const ownerOf = (taskId: string): HostedNode['hosted'][number] => {
     const row = log.task('job', taskId) ?? log.task('requester', taskId)
@@ -36,18 +38,14 @@ export function nodeApi (node: HostedNode): NodeApi {
     find: (pattern, options) => node.find(pattern, options),
     watch: ({ pattern, ...options }) => node.watch(pattern, options),
     peers: async () => node.peers(),
-    run: async function * ({ capability, input, ...options }) {
-      const work = (node.agents[0] as Agent).delegate(capability, input, options)
-      let ended = false
-      try {
-        for await (const event of work) {
-          ended = event.event === 'result' || event.event === 'failed'
-          yield event
-        }
-      } finally {
-        if (!ended) await work.cancel('its owner left')
-      }
-    },
+    run: ({ capability, input, ...options }) => untilLeft(() => {
+      const work = first().delegate(capability, input, options)
+      return { events: work, leave: () => work.cancel('its owner left') }
+    }),
+    fanOut: ({ capability, input, ...options }) => untilLeft(() => {
+      const asked = fanOut(first(), capability, input, options)
+      return { events: withOutcomes(asked), leave: () => asked.cancel('its owner left') }
+    }),
     resume: async function * (text): AsyncGenerator<TaskEvent> {
       const taskId = resolveTask(log, text)
       const { requester, queue } = ownerOf(taskId)
@@ -68,7 +66,7 @@ export function nodeApi (node: HostedNode): NodeApi {
       else throw new A2aError({ code: 'REFUSED', why: `task ${taskId} has ended already; see: a2a-node task show ${taskId}` })
       return taskId
     },
-    enqueue: async ({ capability, input, ...options }) => (await (node.agents[0] as Agent).enqueue(capability, input, options)).id,
+    enqueue: async ({ capability, input, ...options }) => (await first().enqueue(capability, input, options)).id,
     replayDead: async text => {
       const jobId = resolveTask(log, text)
       return (await ownerOf(jobId).queue.dead.replay(jobId)).id
@@ -83,6 +81,28 @@ export function nodeApi (node: HostedNode): NodeApi {
     },
     doctor: why => why === undefined ? checkNode(node) : node.why(why)
   }
+}
+
+/** A stream that its reader may leave, which ends what it is of at once: a generator would not notice before its next event. */
+const untilLeft = <T>(open: () => { events: AsyncIterable<T>, leave: () => Promise<void> }): AsyncIterable<T> => ({
+  [Symbol.asyncIterator]: () => {
+    const { events, leave } = open()
+    const iterator = events[Symbol.asyncIterator]()
+    return {
+      next: () => iterator.next(),
+      return: async () => {
+        // What has ended long ago is not known any more.
+        await leave().catch(() => {})
+        return { done: true, value: undefined }
+      }
+    }
+  }
+})
+
+async function * withOutcomes (asked: FanOut): AsyncGenerator<FanOutEvent> {
+  yield * asked
+  const failure = await asked.result.then(() => undefined, toFailure)
+  yield { event: 'fanned-out', outcomes: asked.outcomes(), failure }
 }
 
 /**
@@ -109,6 +129,7 @@ export async function openHome (home: string): Promise<NodeApi & AsyncDisposable
     enqueue: async () => absent(),
     replayDead: async () => absent(),
     dropDead: async () => absent(),
+    fanOut: absent,
     resume: absent,
     giveInput: async () => absent(),
     cancel: async () => absent(),

@@ -8,8 +8,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { event, eventsOf, fakeNode, letter, PROVIDER, result, TASK, waitingTask } from '../control/fake-node.ts'
-import { A2aError } from '../../src/core/errors.ts'
+import { A2aError, type Failure } from '../../src/core/errors.ts'
+import type { FanOutEvent } from '../../src/control/api.ts'
 import type { FoundAgent } from '../../src/core/agent.ts'
+import type { FanOutOutcome } from '../../src/patterns/fan-out.ts'
 
 const main = join(import.meta.dirname, '../../src/cli/main.ts')
 const nowhere = join(tmpdir(), 'a2a-no-such-home')
@@ -38,6 +40,8 @@ describe('wrong usage', () => {
     [['run', 'a.b', '--max-duration', '5x'], /500ms, 5s, 2m or 1h/],
     [['run', 'a.b', '--max-cost', 'much'], /must be a number/],
     [['run', 'a.b', '--policy', 'best'], /"best" is no policy; use value, cheapest, fastest, or sticky:KEY/],
+    [['run', 'a.b', '--fan-out', 'most'], /all, first, best-effort or quorum:N/],
+    [['run', 'a.b', '--fan-out', 'all', '--detach'], /cannot be used with/],
     [['run', 'a.b', '--input', 'hello'], /--input is no JSON.*quotes of its own/],
     [['run', 'a.b', '--input', '@/no/such/file'], /cannot read the input/],
     [['start', '--exec', 'cat', '--module', 'x'], /cannot be used with/],
@@ -89,6 +93,16 @@ describe('without a node', () => {
       assert.match(stderr, /no node runs with the home .*a2a-node start/)
     })
   }
+})
+
+describe('status', () => {
+  it('shows slots that are taken, and breakers', async () => {
+    await using node = await fakeNode()
+    const { stdout, code } = await a2a(['status'], node)
+    assert.equal(code, 0)
+    assert.match(stdout, /text\.case\.upper \(3 of 16, for 2 callers\)/)
+    assert.match(stdout, /^breakers +adapter warehouse open, tried again in 7\.4 s; failures in a row: 5, lastly: fetch failed$/m)
+  })
 })
 
 describe('find', () => {
@@ -199,6 +213,42 @@ describe('run', () => {
     const { stderr, code } = await a2a(['run', 'a.b'], node)
     assert.equal(code, 1)
     assert.match(stderr, /asked for input \(Which year\?\).*--answer/)
+  })
+
+  it('passes a hedge on', async () => {
+    await using node = await fakeNode()
+    await a2a(['run', 'a.b', '--hedge', '200ms'], node)
+    assert.deepEqual(node.calls.at(-1), ['run', { capability: 'a.b', input: null, detach: false, hedge: { afterMs: 200 } }])
+  })
+
+  it('gives it to many agents, and prints what they said', async () => {
+    const outcomes: FanOutOutcome[] = [
+      { agent: PROVIDER, taskId: TASK, state: 'completed', output: { aB: 1 }, cost: 1, receipt: {} as never },
+      { agent: PROVIDER, taskId: TASK, state: 'failed', failure: { code: 'NO_BIDS', capability: 'a.b', rounds: 3, asked: 1 } },
+      { agent: PROVIDER, taskId: TASK, state: 'cancelled' }
+    ]
+    async function * fanOut (): AsyncGenerator<FanOutEvent> {
+      yield result({ aB: 1 })
+      yield { event: 'fanned-out', outcomes }
+    }
+    await using node = await fakeNode({ fanOut })
+    const { code, stdout, stderr } = await a2a(['run', 'a.b', '--fan-out', 'quorum:2', '--max-cost', '5', '--input', '1'], node)
+    assert.equal(code, 0)
+    assert.equal(stdout, '[{"aB":1}]\n')
+    assert.match(stderr, /failed: nobody made a bid for a\.b/)
+    assert.deepEqual(node.calls.at(-1), ['fanOut', { capability: 'a.b', input: 1, maxCostTokens: 5, policy: { quorum: 2 } }])
+    const { lines } = await a2a(['run', 'a.b', '--fan-out', 'all', '--json'], node)
+    assert.deepEqual(lines().map(({ event }) => event), ['result', 'fanned-out'])
+    assert.deepEqual(lines()[1].outcomes.map(({ state, output }: any) => [state, output]), [['completed', { aB: 1 }], ['failed', undefined], ['cancelled', undefined]])
+  })
+
+  it('tells what there is when too few have done it', async () => {
+    const failure: Failure = { code: 'FAN_OUT_FAILED', capability: 'a.b', completed: 1, needed: 2, of: 2, last: 'no' }
+    await using node = await fakeNode({ fanOut: async function * () { yield { event: 'fanned-out', outcomes: [{ agent: PROVIDER, taskId: TASK, state: 'cancelled' }], failure } } })
+    const { code, lines, stderr } = await a2a(['run', 'a.b', '--fan-out', 'all', '--json'], node)
+    assert.equal(code, 1)
+    assert.match(stderr, /1 of 2 agents and 2 were needed/)
+    assert.deepEqual([lines()[0].event, lines()[0].code, lines()[0].outcomes.length], ['fanned-out', 'FAN_OUT_FAILED', 1])
   })
 
   it('saves artifacts', async () => {

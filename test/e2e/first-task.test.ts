@@ -32,6 +32,15 @@ describe('a task', () => {
     assert.ok(nodes.some(({ agentId }) => agentId === last.provider))
   })
 
+  it('is given to all who offer it, and to as many as it takes', async () => {
+    const run = (policy: string): ReturnType<Mesh['a2a']> => mesh.a2a(['run', 'text.case.upper', '--input', '"hello"', '--fan-out', policy, '--home', mesh.home('asker of many'), ...LOOPBACK])
+    assert.equal((await run('all')).stdout, '["HELLO","HELLO","HELLO"]\n')
+    assert.equal((await run('first')).stdout, '["HELLO"]\n')
+    const { code, stderr } = await run('quorum:4')
+    assert.equal(code, 1)
+    assert.match(stderr, /0 of 3 agents and 4 were needed/)
+  })
+
   it('leaves a contract and a receipt on both sides, and every signature in them holds', async () => {
     const asked = await mesh.a2a(['run', 'text.case.upper', '--input', '"x"', '--json', '--home', mesh.home('asker2'), ...LOOPBACK])
     const { task_id: taskId, provider } = asked.events.at(-1)

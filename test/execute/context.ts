@@ -23,6 +23,7 @@ export function contextOf (facts: Partial<HandlerContext> = {}): Told {
     delegate: () => { throw new Error('delegates nothing') },
     send: () => { throw new Error('sends nothing') },
     receive: () => { throw new Error('receives nothing') },
+    guard: (_name, call) => call(controller.signal),
     ...facts
   }
   return { context, abort: reason => controller.abort(reason), progress }

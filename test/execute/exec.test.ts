@@ -83,6 +83,26 @@ describe('execHandler', () => {
     await assert.rejects(async () => execHandler('kill -9 $$')(null, contextOf().context), failed(/was ended by SIGKILL/))
   })
 
+  test('takes exit status 65 for a wrong input, which nobody else need try', async () => {
+    const retryable = async (script: string): Promise<boolean> => {
+      const error: any = await Promise.resolve(execHandler(script)(null, contextOf().context)).catch((thrown: unknown) => thrown)
+      return error.failure.retryable
+    }
+    assert.deepEqual([await retryable('exit 65'), await retryable('exit 64')], [false, true])
+  })
+
+  test('runs under the circuit breaker of its command', async () => {
+    const names: string[] = []
+    const { context } = contextOf({
+      guard: (name, call) => {
+        names.push(name)
+        return call(new AbortController().signal)
+      }
+    })
+    await execHandler('echo 1')(null, context)
+    assert.deepEqual(names, ['echo 1'])
+  })
+
   test('tells the program about its task', async () => {
     const script = 'echo "[\\"$A2A_TASK_ID\\",\\"$A2A_CAPABILITY\\",\\"$A2A_REQUESTER\\",$A2A_EPOCH,$A2A_REMAINING_MS,\\"$OWN\\",\\"$PWD\\"]"'
     const said = await execHandler(script, { env: { OWN: 'x', A2A_TASK_ID: 'forged' }, cwd: '/' })(null, contextOf().context)
@@ -135,7 +155,7 @@ describe('execHandler', () => {
     const script = `
       import { execHandler } from ${JSON.stringify(new URL('../../src/execute/exec.ts', import.meta.url).href)}
       const progress = (_fraction, note) => { process.stdout.write(note, () => process.exit(0)) }
-      await execHandler(${JSON.stringify(`${tell('$')}; sleep 300`)})(null, { signal: new AbortController().signal, progress, remainingMs: () => 1, taskId: 't', capability: 'c', requester: 'r', epoch: 1 })`
+      await execHandler(${JSON.stringify(`${tell('$')}; sleep 300`)})(null, { signal: new AbortController().signal, progress, remainingMs: () => 1, taskId: 't', capability: 'c', requester: 'r', epoch: 1, guard: (_name, call) => call() })`
     const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
     const [out] = await Promise.all([child.stdout.setEncoding('utf8').toArray(), once(child, 'close')])
     const pid = Number(out.join(''))

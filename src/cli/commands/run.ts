@@ -1,5 +1,6 @@
 import { artifactFolder } from '../artifacts.ts'
 import type { Console } from '../console.ts'
+import { fanOut } from './fan-out.ts'
 import { follow } from '../follow.ts'
 import { parseJson, readJson } from '../input.ts'
 import { anyNode, runningNode, type NetworkOptions } from '../session.ts'
@@ -8,6 +9,7 @@ import { parseCapability } from '../../core/capability.ts'
 import { A2aError } from '../../core/errors.ts'
 import { parsePolicy } from '../../core/policy.ts'
 import type { EnqueueRequest } from '../../control/api.ts'
+import type { FanOutPolicy } from '../../index.ts'
 
 export interface RunOptions extends NetworkOptions {
   input?: string
@@ -23,20 +25,23 @@ export interface RunOptions extends NetworkOptions {
   attempts?: number
   answer?: string
   artifacts?: string
+  hedge?: number
+  fanOut?: FanOutPolicy
 }
 
 /** `a2a-node run CAPABILITY`. Ctrl-C cancels the task. */
 export async function run (console: Console, options: RunOptions, capability: string): Promise<number> {
-  const { maxDuration, maxCost, to, policy, patient, detach = false, idempotencyKey, notBefore, expires, attempts, answer, artifacts } = options
+  const { maxDuration, maxCost, to, policy, patient, detach = false, idempotencyKey, notBefore, expires, attempts, hedge, fanOut: toMany, answer, artifacts } = options
   parseCapability(capability)
   const input = options.input === undefined ? null : await readJson(options.input, '--input')
-  const request = { capability, input, maxDurationMs: maxDuration, maxCostTokens: maxCost, to }
-  const ranked = { policy: policy === undefined ? undefined : parsePolicy(policy), patient }
+  const task = { capability, input, maxDurationMs: maxDuration, maxCostTokens: maxCost }
+  if (toMany !== undefined) return await fanOut(console, options, { ...task, policy: toMany })
+  const ranked = { policy: policy === undefined ? undefined : parsePolicy(policy), patient, hedge: hedge === undefined ? undefined : { afterMs: hedge } }
   const queued = { idempotencyKey, notBefore, expiresAt: expires, maxAttempts: attempts }
   if (detach && Object.values(ranked).some(value => value !== undefined)) {
-    throw new A2aError({ code: 'BAD_USAGE', why: '--policy and --patient are not for a task in the queue, which is tried again by its own rules', hint: 'leave them out, or --detach' })
+    throw new A2aError({ code: 'BAD_USAGE', why: '--policy, --patient and --hedge are not for a task in the queue, which is tried again by its own rules', hint: 'leave them out, or --detach' })
   }
-  if (detach) return await enqueue(console, { ...request, ...queued })
+  if (detach) return await enqueue(console, { ...task, to, ...queued })
   if (Object.values(queued).some(value => value !== undefined)) {
     throw new A2aError({ code: 'BAD_USAGE', why: '--idempotency-key, --not-before, --expires and --attempts are for a task in the queue', hint: 'add --detach' })
   }
@@ -45,7 +50,7 @@ export async function run (console: Console, options: RunOptions, capability: st
   await using session = await anyNode(console, options, stop.signal).catch(leftOr(stop))
   // whoever left while we joined has asked for nothing yet
   if (session === undefined || stop.signal.aborted) return stop.exitCode()
-  const events = session.api.run({ ...request, ...ranked })
+  const events = session.api.run({ ...task, to, ...ranked })
   const saveArtifact = artifacts === undefined ? undefined : artifactFolder(artifacts)
   return await follow(console, session.api, events, { stop, owned: true, answer: parsedAnswer, saveArtifact })
 }

@@ -68,7 +68,7 @@ function favourMemory (yes: boolean): void {
 async function provide (agent: Agent, { name, exec, module, bid, ...provision }: CapabilitySettings): Promise<void> {
   const { execHandler, loadModule } = await import('../../index.ts')
   if (module !== undefined) await (await loadModule(module))(agent)
-  else if (name !== undefined && exec !== undefined) await agent.provide(name, { ...provision, bid: bid && (() => bid), run: execHandler(exec) })
+  else if (name !== undefined && exec !== undefined) await agent.provide(name, { ...provision, bid: bid && (() => bid), run: execHandler(exec), dependsOn: [exec] })
 }
 
 /** A module provides by itself: what was promised beside it must be there. */

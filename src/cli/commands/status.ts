@@ -1,6 +1,7 @@
 import { shortId, type Console } from '../console.ts'
 import { formatDuration } from '../duration.ts'
 import type { DiscoveryStatus, Times } from '../../core/agent.ts'
+import type { BreakerRow, SlotsRow } from '../../core/status.ts'
 import { runningNode } from '../session.ts'
 import { facts, table } from '../table.ts'
 
@@ -15,6 +16,16 @@ function discoveryLine ({ recall, stalenessMs, dead, warm, cold }: DiscoveryStat
   ].join('; ')
 }
 
+/** A circuit breaker, in one line. */
+function breakerLine (console: Console, { of, name, state, failures, retryMs, last }: BreakerRow): string {
+  const again = retryMs === undefined ? '' : retryMs === 0 ? ', tried with the next call' : `, tried again in ${formatDuration(retryMs)}`
+  return `${of} ${of === 'peer' && !console.verbose ? shortId(name) : name} ${state}${again}; failures in a row: ${failures}${last === undefined ? '' : `, lastly: ${last}`}`
+}
+
+/** A capability, with its slots that are taken. */
+const slotsCell = ({ capability, taken, limit, callers }: SlotsRow): string =>
+  taken === 0 ? capability : `${capability} (${taken} of ${limit}, for ${callers === 1 ? '1 caller' : `${callers} callers`})`
+
 /** `a2a-node status`. @throws A2aError NODE_NOT_RUNNING */
 export async function status (console: Console): Promise<number> {
   await using session = await runningNode(console)
@@ -22,6 +33,7 @@ export async function status (console: Console): Promise<number> {
   console.emit(node)
   if (console.json) return 0
   const refused = Object.entries(node.refused)
+  const breakers = node.agents.flatMap(agent => agent.breakers)
   console.print(facts(console, [
     ['node', `${console.verbose ? node.peerId : shortId(node.peerId)}, version ${node.version}, process ${node.pid}`],
     ['home', node.home],
@@ -33,13 +45,14 @@ export async function status (console: Console): Promise<number> {
     ['discovery', discoveryLine(node.discovery)],
     ['topics', node.gossip.map(({ topic, subscribers }) => `${topic} (${subscribers})`).join(', ') || 'none'],
     ['queue', `${node.queue.waiting} waiting, ${node.queue.running} running, ${node.queue.dead} dead`],
+    ...breakers.map((row, i): [string, string] => [i === 0 ? 'breakers' : '', breakerLine(console, row)]),
     ['refused', refused.length === 0 ? undefined : refused.map(([code, count]) => `${code} ${count}`).join(', ')]
   ]))
   console.print('')
   console.print(table(console, ['AGENT', 'NAME', 'CAPABILITIES', 'RUNNING', 'QUEUED', 'LOAD', 'DONE', 'FAILED', 'P50', 'P99'], node.agents.map(agent => {
     const provided = agent.metrics.find(({ role }) => role === 'provider')
     return [
-      console.verbose ? agent.agentId : shortId(agent.agentId), agent.name, agent.capabilities.join(', ') || '-', String(agent.running), String(agent.queued), `${Math.round(agent.load * 100)} %`,
+      console.verbose ? agent.agentId : shortId(agent.agentId), agent.name, agent.slots.map(slotsCell).join(', ') || '-', String(agent.running), String(agent.queued), `${Math.round(agent.load * 100)} %`,
       String(provided?.completed ?? 0), String(provided?.failed ?? 0), ...[provided?.p50Ms, provided?.p99Ms].map(ms => ms === undefined || provided?.completed === 0 ? '-' : formatDuration(ms))
     ]
   })))
