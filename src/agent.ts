@@ -8,15 +8,17 @@ import { compileProvision, runHandler } from './execute/runner.ts'
 import { compileSchema } from './execute/schema.ts'
 import { createSigner, type RotatingSigner } from './identity/signer.ts'
 import { createProviderEnd, type ProviderEnd, type Service } from './negotiate/provider.ts'
-import { createRequesterEnd, type Lineage, type RequesterEnd } from './negotiate/requester.ts'
+import { createRequesterEnd, type RequesterEnd } from './negotiate/requester.ts'
 import { createLedger } from './settle/ledger.ts'
 import { openReceipt } from './settle/receipt.ts'
 import { compose, type Author } from './wire/compose.ts'
 import { newId } from './wire/id.ts'
+import { nextTraceparent } from './wire/trace.ts'
 import type { Announcer } from './announce/announcer.ts'
 import type { Dialogues } from './converse/dialogues.ts'
+import type { Delegate } from './negotiate/accounts.ts'
 import type { Candidate } from './negotiate/calls.ts'
-import type { Agent, DelegateOptions, Node, Offer, Provision } from './core/agent.ts'
+import type { Agent, Node, Offer, Provision, Work } from './core/agent.ts'
 import type { Capability } from './core/capability.ts'
 import type { Clock, EventLog, Logger } from './core/ports.ts'
 import type { Net } from './net/net.ts'
@@ -64,8 +66,6 @@ const LOAD_STEP = 0.25
 const LOAD_PAUSE_MS = 1_000
 /** Own addresses are looked up again after this, in ms. */
 const ADDRESSES_MS = 1_000
-/** What a delegation leaves its own caller of the deadline, in ms. */
-const MARGIN_MS = 50
 
 export function hostAgent (parts: AgentParts): HostedAgent {
   const { key, name, net, log, content, directory, announcer, clock, logger } = parts
@@ -90,7 +90,8 @@ export function hostAgent (parts: AgentParts): HostedAgent {
       run: async (input, context) => {
         tellLoad()
         try {
-          return (await runHandler(provision, input, { ...context, ...contentFor(context.signal) })).output
+          // The same object: what is left of its budget is read when it is asked for.
+          return (await runHandler(provision, input, Object.assign(context, contentFor(context.signal)))).output
         } finally {
           queueMicrotask(tellLoad)
         }
@@ -159,13 +160,7 @@ export function hostAgent (parts: AgentParts): HostedAgent {
       if (!net.sameUser(peer) && net.speakers(peer).length === 0) await greet(peer, addresses)
       return net.sameUser(peer)
     },
-    delegate: ({ taskId, depth, visited, remainingMs, budget, signal }) => (capability, input, options = {}) =>
-      delegate(capability, input, {
-        ...options,
-        maxDurationMs: Math.max(1, Math.min(options.maxDurationMs ?? Infinity, remainingMs() - MARGIN_MS)),
-        maxCostTokens: least(options.maxCostTokens, budget),
-        signal: options.signal === undefined ? signal : AbortSignal.any([options.signal, signal])
-      }, { depth, visited, parentTaskId: taskId }),
+    delegate,
     settle: ledger.settleAsProvider,
     countersigned: ledger.attachCountersignature
   })
@@ -193,9 +188,9 @@ export function hostAgent (parts: AgentParts): HostedAgent {
     }
   }
 
-  function delegate (capability: string, input: unknown, options: DelegateOptions, lineage: Lineage): ReturnType<RequesterEnd['delegate']> {
+  function delegate (...[capability, ...asked]: Parameters<Delegate>): Work {
     parseCapability(capability)
-    return requester.delegate(capability, input, options, lineage)
+    return requester.delegate(capability, ...asked)
   }
 
   const agent: Agent = {
@@ -224,7 +219,7 @@ export function hostAgent (parts: AgentParts): HostedAgent {
       }
     },
     watch: directory.watch,
-    delegate: (capability, input, options = {}) => delegate(capability, input, options, { depth: 0, visited: [] }),
+    delegate: (capability, input, options = {}) => delegate(capability, input, options, { depth: 0, visited: [author.agentId], traceparent: nextTraceparent(options.traceparent) }),
     onRequest: (requestName, handler, options) => ({ [Symbol.dispose]: requests.onRequest(requestName, handler, options) }),
     request: requests.request as Agent['request'],
     tell: requests.tell,
@@ -233,6 +228,7 @@ export function hostAgent (parts: AgentParts): HostedAgent {
     send: content.send,
     receive: content.receive,
     metrics: () => log.metrics(signer.agentId),
+    costs: limit => log.costs(signer.agentId, limit),
     interactions: limit => log.interactions(signer.agentId, limit),
     [Symbol.asyncDispose]: () => parts.node[Symbol.asyncDispose]()
   }
@@ -245,15 +241,10 @@ export function hostAgent (parts: AgentParts): HostedAgent {
     close: async signal => {
       requests.close()
       await Promise.all([provider.close(signal), dialogues.close(signal)])
-      requester.close()
+      await requester.close(signal)
       signer.close()
     }
   }
 }
 
 const defaultOffer = ({ priceHint = 0 }: Provision): Offer => ({ cost: priceHint, confidence: 0.5 })
-
-const least = (...amounts: Array<number | undefined>): number | undefined => {
-  const given = amounts.filter(amount => amount !== undefined)
-  return given.length === 0 ? undefined : Math.min(...given)
-}

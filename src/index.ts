@@ -8,6 +8,6 @@ export { rankByCost, rankByTime, rankByValue, type RankingPolicy, type Weights }
 export type { Agent, AgentChange, AgentFilter, Call, Check, DelegateOptions, Dialogue, DialogueOptions, DialogueTerms, DiscoveryStatus, FindOptions, FoundAgent, HandlerContext, Node, NodeStatus, Offer, PeerRow, Provided, Provision, RequestContext, RequestHandler, RequestOptions, TakenName, TellOptions, WatchOptions, Work, WorkResult } from './core/agent.ts'
 export type { ContentInput, ContentProgress, ContentRef, ContentRow, ContentSource, ReceivedFile, ReceiveOptions, SendContentOptions } from './core/content.ts'
 export type { Capability, JsonSchema } from './core/capability.ts'
-export type { AgentMetrics, Interaction, Logger, TaskRow } from './core/ports.ts'
+export type { AgentCost, AgentMetrics, Interaction, Logger, TaskRow } from './core/ports.ts'
 export type { Bid, RankedBid, ReceiptFacts, TaskEvent, TaskSpec } from './core/task.ts'
 export type { ContractView, IdentityView, NodeApi, RunRequest, TaskHistory, WatchRequest } from './control/api.ts'

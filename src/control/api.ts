@@ -65,6 +65,7 @@ export interface RunRequest {
   input: unknown
   maxDurationMs?: number
   maxCostTokens?: number
+  maxDepth?: number
   to?: string
   leaseMs?: number
   bidWindowMs?: number
@@ -76,6 +77,8 @@ export interface RunRequest {
 export interface TaskHistory {
   row: TaskRow
   history: Array<{ at: number, type: string, data: unknown }>
+  /** What its handler delegated, the first first. */
+  delegated: TaskRow[]
 }
 
 /** A contract and its receipt, with the result of checking every signature in them offline. */

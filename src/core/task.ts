@@ -1,14 +1,16 @@
 /** The nouns of a task: what was asked, what was offered, what its owner sees. */
 import type { Failure } from './errors.ts'
+import type { Lineage } from './lineage.ts'
 
 /** What was asked for. Never changes. */
-export interface TaskSpec {
+export interface TaskSpec extends Lineage {
   taskId: string
   requester: string
   /** Name, perhaps with a version: `data.revenue.aggregate@1`. */
   capability: string
   createdAt: number
   deadlineAt: number
+  /** For everything: the provider's cost and what its delegations come to. */
   maxCost?: number
   /** Silence of a provider that ends its contract, in ms. */
   leaseMs: number
@@ -18,10 +20,6 @@ export interface TaskSpec {
   maxRounds: number
   /** Only this agent may do it. */
   to?: string
-  depth: number
-  /** Agents it came through, the first requester first, this requester last. */
-  visited: string[]
-  parentTaskId?: string
   inputHash: string
 }
 
@@ -67,7 +65,7 @@ export type TaskEvent = { taskId: string, at: number } & (
   | { event: 'input-required', provider: string, epoch: number, prompt: string, schema?: Record<string, unknown> }
   | { event: 'moved', provider: string, epoch: number, failure: Failure }
   | { event: 'fenced', provider: string, epoch: number, what: string }
-  | { event: 'result', provider: string, epoch: number, output: unknown, cost: number, durationMs: number, receipt: ReceiptFacts }
+  | { event: 'result', provider: string, epoch: number, output: unknown, cost: number, spent?: number, durationMs: number, receipt: ReceiptFacts }
   | { event: 'failed', failure: Failure }
 )
 
@@ -100,6 +98,8 @@ export interface Settlement {
   outputHash?: string
   /** In the requester's cost units. */
   cost: number
+  /** What the delegations of the work came to, likewise. */
+  spent?: number
   durationMs: number
   /** Milliseconds since the epoch. */
   endedAt: number

@@ -1,6 +1,8 @@
 /** A requester's calls for proposals: whom they go to, and when the others of the domain hear of them too. */
 import { composeCall, type Sender } from './offers.ts'
 import { messageOf } from '../core/errors.ts'
+import { loopThrough } from '../core/lineage.ts'
+import { budgetOf } from '../core/spending.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Clock, Logger } from '../core/ports.ts'
 import type { RequesterEvent, RequesterTask } from '../core/requester.ts'
@@ -50,19 +52,22 @@ export function createCalls ({ candidates: look, announce, sender, stateOf, happ
     return task?.stage === 'announced' && task.bids.length + task.passes.length > 0
   }
 
-  return async ({ spec, excluded }, round) => {
+  return async (called, round) => {
+    const { spec, excluded } = called
     const { taskId, capability, to, deadlineAt, bidWindowMs } = spec
     const found = await look(capability, { to, spread: `${taskId} ${round}`, timeoutMs: Math.min(round === 1 ? LOOK_MS : LOOK_AGAIN_MS, deadlineAt - clock.now()) }).catch(error => {
       logger.warn('looking for candidates failed', { taskId, why: messageOf(error) })
       return []
     })
     if (!isOpen(taskId, round)) return
-    const candidates = found.filter(({ agentId }) => !excluded.includes(agentId))
-    const envelope = composeCall(spec, round, { inputBytes: inputBytes(taskId), excluded }, sender())
-    happen(taskId, { type: 'called', at: clock.now(), round, asked: candidates.map(({ agentId }) => agentId) })
+    const [onPath, candidates] = partition(found.filter(({ agentId }) => !excluded.includes(agentId)), ({ agentId }) => loopThrough(spec, agentId) !== undefined)
+    const envelope = composeCall(spec, round, { inputBytes: inputBytes(taskId), excluded, maxCost: budgetOf(called) }, sender())
+    happen(taskId, { type: 'called', at: clock.now(), round, asked: candidates.map(({ agentId }) => agentId), ...(onPath.length > 0 && { onPath: onPath.map(({ agentId }) => agentId) }) })
     announce(envelope, candidates, {
       gossip: to === undefined ? { afterMs: bidWindowMs * KNOWN_FIRST, othersMs: bidWindowMs * OTHERS_KNOWN, answered: () => isAnswered(taskId), wanted: () => isOpen(taskId, round) } : undefined,
       unreachable: (provider, why) => { happen(taskId, { type: 'passed', at: clock.now(), provider, round, reason: why }) }
     })
   }
 }
+
+const partition = <T>(list: T[], test: (entry: T) => boolean): [those: T[], others: T[]] => [list.filter(test), list.filter(entry => !test(entry))]

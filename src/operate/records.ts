@@ -9,6 +9,8 @@ import type { EventLog, LogEvent, TaskRow } from '../core/ports.ts'
 export type Records = Pick<NodeApi, 'tasks' | 'task' | 'contracts' | 'contract'>
 
 const ROLES = ['requester', 'provider'] as const
+/** Delegations of one task that are shown: the last ones. */
+const SHOWN = 1_000
 /** Rows looked through for a prefix of a task id. */
 const SEARCHED = 10_000
 
@@ -18,7 +20,9 @@ export const recordsOf = (log: EventLog): Records => ({
     const taskId = resolveTask(log, text)
     return ROLES.flatMap((role): TaskHistory[] => {
       const row = log.task(role, taskId)
-      return row === undefined ? [] : [{ row, history: eventsOf(log, row).map(({ at, type, data }) => ({ at, type, data })) }]
+      if (row === undefined) return []
+      const delegated = role === 'provider' ? log.tasks({ agent: row.agent, role: 'requester', parent: taskId, limit: SHOWN }).toReversed() : []
+      return [{ row, history: eventsOf(log, row).map(({ at, type, data }) => ({ at, type, data })), delegated }]
     })
   },
   contracts: async ({ limit = 100 } = {}) => log.tasks({ limit: SEARCHED }).filter(({ epoch = 0 }) => epoch > 0).slice(0, limit),

@@ -11,6 +11,7 @@ export interface RunOptions extends NetworkOptions {
   input?: string
   maxDuration?: number
   maxCost?: number
+  maxDepth?: number
   to?: string
   detach?: boolean
   answer?: string
@@ -19,10 +20,10 @@ export interface RunOptions extends NetworkOptions {
 
 /** `a2a-node run CAPABILITY`. Ctrl-C cancels the task. */
 export async function run (console: Console, options: RunOptions, capability: string): Promise<number> {
-  const { maxDuration, maxCost, to, detach = false, answer, artifacts } = options
+  const { maxDuration, maxCost, maxDepth, to, detach = false, answer, artifacts } = options
   parseCapability(capability)
   const input = options.input === undefined ? null : await readJson(options.input, '--input')
-  const request = { capability, input, maxDurationMs: maxDuration, maxCostTokens: maxCost, to, detach }
+  const request = { capability, input, maxDurationMs: maxDuration, maxCostTokens: maxCost, maxDepth, to, detach }
   const parsedAnswer = answer === undefined ? undefined : { value: parseJson(answer, '--answer') }
   using stop = onStop()
   // a node that ends with this command has nobody to leave the task to
