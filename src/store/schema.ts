@@ -61,4 +61,9 @@ export const MIGRATIONS: readonly string[] = [`
     key TEXT PRIMARY KEY,
     value BLOB NOT NULL
   ) STRICT, WITHOUT ROWID
+`, `
+  ALTER TABLE tasks ADD COLUMN spent REAL;
+  ALTER TABLE tasks ADD COLUMN parent TEXT;
+  CREATE INDEX tasks_of_parent ON tasks (parent, first_position) WHERE parent IS NOT NULL;
+  CREATE INDEX tasks_paid ON tasks (agent, role, capability, counterpart, cost) WHERE ended = 1 AND cost > 0
 `]
