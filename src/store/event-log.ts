@@ -4,7 +4,8 @@ import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { A2aError, messageOf } from '../core/errors.ts'
 import type { Clock, EventLog, LogEvent, Logger, TaskRow } from '../core/ports.ts'
-import { openDatabase, sqliteCode } from './database.ts'
+import type { Checkpoints } from './checkpoint.ts'
+import { openDatabase, sqliteCode, type OpenDatabase } from './database.ts'
 import { groupCommit, PATIENCE_MS } from './group.ts'
 import { interactionOf, metricsOf, outcomeOf, present, RECENT } from './projection.ts'
 import type { Tally } from './projection.ts'
@@ -37,7 +38,7 @@ export async function openEventLog (options: EventLogOptions): Promise<EventLog>
 }
 
 /** The log in an open database, which is closed with it. */
-export function logOn (database: DatabaseSync, { file, clock, logger }: EventLogOptions): EventLog {
+export function logOn ({ database, checkpoints, close }: OpenDatabase, { file, clock, logger }: EventLogOptions): EventLog {
   const sql = cached(database)
   let open = true
   let warnedAt = -Infinity
@@ -51,7 +52,7 @@ export function logOn (database: DatabaseSync, { file, clock, logger }: EventLog
       try {
         // SQLite would go on writing into a file that has no name any more, and all of it would be lost.
         if (!existsSync(file)) throw Object.assign(new Error('the file was removed'), { errcode: CANTOPEN })
-        transaction(database, writes)
+        transaction(database, checkpoints, writes)
       } catch (error) {
         if (clock.now() - warnedAt >= WARN_EACH_MS) {
           warnedAt = clock.now()
@@ -83,7 +84,7 @@ export function logOn (database: DatabaseSync, { file, clock, logger }: EventLog
       if (!open) return
       group.close()
       open = false
-      database.close()
+      close()
     }
   }
 }
@@ -138,9 +139,9 @@ function cached (database: DatabaseSync): Table['sql'] {
   }
 }
 
-const IOERR = 10, CANTOPEN = 14, TOOBIG = 18, CONSTRAINT = 19, MISMATCH = 20
+const CANTOPEN = 14, TOOBIG = 18, CONSTRAINT = 19, MISMATCH = 20
 
-function transaction (database: DatabaseSync, writes: () => void): void {
+function transaction (database: DatabaseSync, checkpoints: Checkpoints, writes: () => void): void {
   try {
     database.exec('BEGIN IMMEDIATE')
     writes()
@@ -148,11 +149,11 @@ function transaction (database: DatabaseSync, writes: () => void): void {
   } catch (error) {
     // For some errors SQLite has rolled back already, and refuses to do it twice.
     attempt(() => database.exec('ROLLBACK'))
-    // A commit whose fsync failed stands in the write-ahead log all the same, and a crash would bring it back. The next one
-    // overwrites it; until then, emptying the log keeps it away, as far as the disk still lets us.
-    if (sqliteCode(error) === IOERR) attempt(() => database.exec('PRAGMA wal_checkpoint(TRUNCATE)'))
+    // A commit whose fsync failed stands in the write-ahead log all the same, and a crash would bring it back.
+    attempt(checkpoints.failed)
     throw error
   }
+  checkpoints.committed()
 }
 
 function attempt (run: () => void): void {
