@@ -28,9 +28,9 @@ export function checkFiles (file: string, fd: number): FilesCheck {
   const damage: FileDamage[] = []
   const wal = readWal(sizeOf(walOf(file)) > 0 ? readFileSync(walOf(file)) : new Uint8Array())
   if (wal.damage !== undefined) damage.push({ file: walOf(file), what: wal.damage })
-  const sums = readSums(file)
+  const { sums, why } = readSums(file)
   if (sums === undefined) return { damage, hasSums: false }
-  if (sums === 'damaged') return { damage: [...damage, { file: sumsFileOf(file), what: 'it does not begin as it must' }], hasSums: true }
+  if (why !== undefined) damage.push({ file: sumsFileOf(file), what: why })
   const faults = faultyPages(fd, sums, wal)
   if (faults.length > 0) damage.push({ file, what: `${faults.length === 1 ? 'page' : `${faults.length} pages:`} ${faults.slice(0, NAMED).join(', ')}${faults.length > NAMED ? ', …' : ''} of ${sums.length} ${faults.length === 1 ? 'is' : 'are'} not what ${faults.length === 1 ? 'was' : 'were'} written` })
   return { damage, hasSums: true }

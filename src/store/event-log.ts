@@ -3,13 +3,15 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { A2aError, messageOf } from '../core/errors.ts'
-import type { Clock, EventLog, LogEvent, Logger, TaskRow } from '../core/ports.ts'
+import type { Clock, EventLog, Logger, TaskRow } from '../core/ports.ts'
 import type { Checkpoints } from './checkpoint.ts'
 import { openDatabase, sqliteCode, type OpenDatabase } from './database.ts'
 import { groupCommit, PATIENCE_MS } from './group.ts'
+import { toEvent, UPSERT_TASK } from './event-row.ts'
 import { interactionOf, metricsOf, outcomeOf, present, RECENT } from './projection.ts'
 import type { Tally } from './projection.ts'
 import { receiptChain } from './receipts.ts'
+import { sealOfEvent } from './seal.ts'
 import type { Table } from './table.ts'
 import { keptValues } from './values.ts'
 
@@ -97,12 +99,9 @@ function events ({ sql, read, write }: Table): Omit<EventLog, 'chain' | 'values'
       const { capability, stage, ended, counterpart = null, epoch = null, failure = null, cost = null } = summary
       const outcome = outcomeOf(summary)
       return write(() => {
-        const { lastInsertRowid } = sql('INSERT INTO events (at, agent, role, task_id, type, data) VALUES (?, ?, ?, ?, ?, ?)').run(at, agent, role, taskId, type, data)
-        const position = Number(lastInsertRowid)
-        sql(`INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-          last_position = excluded.last_position, updated_at = excluded.updated_at, capability = excluded.capability, stage = excluded.stage,
-          ended = excluded.ended, outcome = excluded.outcome, counterpart = excluded.counterpart, epoch = excluded.epoch, failure = excluded.failure, cost = excluded.cost`
-        ).run(agent, role, taskId, position, position, at, at, capability, stage, Number(ended), outcome, counterpart, epoch, failure, cost)
+        const position = Number(sql('SELECT coalesce(max(position), 0) + 1 AS next FROM events').get()?.['next'])
+        sql('INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)').run(position, at, agent, role, taskId, type, data, sealOfEvent({ ...event, position }, data))
+        sql(UPSERT_TASK).run(agent, role, taskId, position, position, at, at, capability, stage, Number(ended), outcome, counterpart, epoch, failure, cost)
         return { ...event, position }
       }, options)
     },
@@ -169,9 +168,6 @@ function isOwnFault (error: unknown): boolean {
 }
 
 type Row = Record<string, any>
-
-const toEvent = ({ position, at, agent, role, task_id: taskId, type, data }: Row): LogEvent =>
-  ({ position, at, agent, role, taskId, type, data: JSON.parse(data) })
 
 const toTask = ({ task_id: taskId, agent, role, created_at: createdAt, updated_at: updatedAt, capability, stage, ended, counterpart, epoch, failure, cost }: Row): TaskRow =>
   present<TaskRow>({ taskId, agent, role, createdAt, updatedAt, capability, stage, ended: ended === 1, counterpart, epoch, failure, cost })

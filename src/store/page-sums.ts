@@ -24,12 +24,12 @@ export interface PageSums {
   close: () => void
 }
 
-/** The sums of a log's file, the first page's first. `undefined`: there are none. `'damaged'`: they are no such file. */
-export function readSums (file: string): Uint32Array | 'damaged' | undefined {
-  if (statSync(sumsFileOf(file), { throwIfNoEntry: false }) === undefined) return undefined
+/** The sums of a log's file, the first page's first, when there are any. `why`: what is wrong with their file. */
+export function readSums (file: string): { sums?: Uint32Array, why?: string } {
+  if (statSync(sumsFileOf(file), { throwIfNoEntry: false }) === undefined) return {}
   const bytes = readFileSync(sumsFileOf(file))
-  if (!bytes.subarray(0, MAGIC.length).equals(MAGIC) || bytes.length % 4 !== 0) return 'damaged'
-  return Uint32Array.from({ length: bytes.length / 4 - 2 }, (_, n) => bytes.readUInt32LE(MAGIC.length + 4 * n))
+  const sums = Uint32Array.from({ length: Math.max(0, Math.floor(bytes.length / 4) - 2) }, (_, n) => bytes.readUInt32LE(MAGIC.length + 4 * n))
+  return bytes.subarray(0, MAGIC.length).equals(MAGIC) && bytes.length % 4 === 0 ? { sums } : { sums, why: 'it does not begin or end as it must' }
 }
 
 /** Calls `each` with every page of a file, from 1 on. The bytes are valid only during the call. The last may be short. */
@@ -45,8 +45,8 @@ export function eachPage (fd: number, each: (page: number, bytes: Uint8Array) =>
 /** The sums of a log, to be kept up to date. Those that are there must hold. */
 export function openPageSums (file: string): PageSums {
   const path = sumsFileOf(file)
-  const before = readSums(file)
-  let sums = before instanceof Uint32Array ? before : new Uint32Array()
+  const before = readSums(file).sums
+  let sums = before ?? new Uint32Array()
   let fd: number | undefined
   let gone = before === undefined
   const open = (): number => fd ??= openSync(path, 'r+')

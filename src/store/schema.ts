@@ -61,4 +61,9 @@ export const MIGRATIONS: readonly string[] = [`
     key TEXT PRIMARY KEY,
     value BLOB NOT NULL
   ) STRICT, WITHOUT ROWID
+`, `
+  -- CRC-32 over the other columns (seal.ts).
+  ALTER TABLE events ADD COLUMN seal INTEGER;
+  ALTER TABLE receipts ADD COLUMN seal INTEGER;
+  ALTER TABLE kept_values ADD COLUMN seal INTEGER
 `]
