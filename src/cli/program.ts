@@ -125,6 +125,10 @@ Examples:
     // one hash in 64 begins with a hyphen
     .allowUnknownOption()
 
+  const log = program.command('log').description('Look after the event log, while no node runs.')
+  add(log, 'check', 'Check every page and every record of the event log.', 'a2a-node log check', async () => (await import('./commands/log.ts')).check)
+  add(log, 'repair', 'Make a whole log of a damaged one, which is kept beside it.', 'a2a-node log repair', async () => (await import('./commands/log.ts')).repair)
+
   const id = program.command('id').description('Look at who this is.')
   add(id, 'show', 'Show the agents of this home and their credentials.', 'a2a-node id show', async () => (await import('./commands/id.ts')).show)
   add(id, 'rotate', 'Give the running node new operational keys.', 'a2a-node id rotate', async () => (await import('./commands/id.ts')).rotate)

@@ -25,14 +25,14 @@ const NAMED = 8
  * descriptor drops the locks that this process has on the file (https://sqlite.org/howtocorrupt.html, 2.2).
  */
 export function checkFiles (file: string, fd: number): FilesCheck {
-  const damage: FileDamage[] = []
-  const wal = readWal(sizeOf(walOf(file)) > 0 ? readFileSync(walOf(file)) : new Uint8Array())
-  if (wal.damage !== undefined) damage.push({ file: walOf(file), what: wal.damage })
-  const { sums, why } = readSums(file)
+  const sums = readSums(file)
+  const wal = readWal(sizeOf(walOf(file)) > 0 ? readFileSync(walOf(file)) : new Uint8Array(), sums?.slots)
+  const damage: FileDamage[] = wal.damage === undefined ? [] : [{ file: walOf(file), what: wal.damage }]
   if (sums === undefined) return { damage, hasSums: false }
+  const { pages, why } = sums
   if (why !== undefined) damage.push({ file: sumsFileOf(file), what: why })
-  const faults = faultyPages(fd, sums, wal)
-  if (faults.length > 0) damage.push({ file, what: `${faults.length === 1 ? 'page' : `${faults.length} pages:`} ${faults.slice(0, NAMED).join(', ')}${faults.length > NAMED ? ', …' : ''} of ${sums.length} ${faults.length === 1 ? 'is' : 'are'} not what ${faults.length === 1 ? 'was' : 'were'} written` })
+  const faults = faultyPages(fd, pages, wal)
+  if (faults.length > 0) damage.push({ file, what: `${faults.length === 1 ? 'page' : `${faults.length} pages:`} ${faults.slice(0, NAMED).join(', ')}${faults.length > NAMED ? ', …' : ''} of ${pages.length} ${faults.length === 1 ? 'is' : 'are'} not what ${faults.length === 1 ? 'was' : 'were'} written` })
   return { damage, hasSums: true }
 }
 

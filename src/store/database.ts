@@ -56,8 +56,9 @@ export function openDatabase (file: string, home: string): OpenDatabase {
         } catch {
           // All that was committed is in the write-ahead log, and is moved when it is opened next.
         }
-        close()
+        checkpoints.close()
         sums.close()
+        close()
       }
     }
   } catch (error) {
@@ -104,7 +105,7 @@ function refuseForeign (file: string): void {
 
 function refuseNewer (database: DatabaseSync, file: string): void {
   const version = pragma(database, 'user_version')
-  if (version > MIGRATIONS.length) throw damaged(file, `its schema version is ${version}, this release knows up to ${MIGRATIONS.length}; update a2a-node`)
+  if (version > MIGRATIONS.length) throw damaged(file, newer(version))
 }
 
 /** Whether it has checksums. The connection must have the lock. */
@@ -147,6 +148,8 @@ function readOnly<T> (file: string, look: (database: DatabaseSync) => T, query =
     database.close()
   }
 }
+
+export const newer = (version: number): string => `its schema version is ${version}, this release knows up to ${MIGRATIONS.length}; update a2a-node`
 
 const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0
 

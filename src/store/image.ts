@@ -1,7 +1,7 @@
 /** The pages of a log, as they should be: those of its file, under those of its write-ahead log, mended where that can be. */
 import { closeSync, fstatSync, openSync, readFileSync, readSync, statSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
-import { differInOneBit, turnBack } from './bits.ts'
+import { differInOneBit, turnBackTo } from './bits.ts'
 import { walOf } from './checkpoint.ts'
 import { eachPage, PAGE_BYTES, readSums } from './page-sums.ts'
 import { mendWal } from './wal.ts'
@@ -19,28 +19,25 @@ export interface Image extends Disposable {
   hasSums: boolean
 }
 
-/** To find the bit that went over takes some 100 ms a page: where more are damaged than this, it is no single bits. */
-const MOST_MENDED = 64
-
 /** Reads a log's files, and changes none of them. Nobody else may write to them meanwhile. */
 export function openImage (file: string): Image {
   const fd = openSync(file, 'r')
-  const wal = mendWal(statSync(walOf(file), { throwIfNoEntry: false }) === undefined ? new Uint8Array() : readFileSync(walOf(file)))
+  const sums = readSums(file)
+  const wal = mendWal(statSync(walOf(file), { throwIfNoEntry: false }) === undefined ? new Uint8Array() : readFileSync(walOf(file)), sums?.slots)
   const known = new Map<number, Uint8Array | undefined>(wal.frames.map(({ page, bytes }) => [page, bytes]))
-  const { sums } = readSums(file)
   const there = Math.ceil(fstatSync(fd).size / PAGE_BYTES)
-  const count = wal.pages ?? Math.max(there, sums?.length ?? 0)
+  const count = wal.pages ?? Math.max(there, sums?.pages.length ?? 0)
   let { mended, lost } = wal
 
   const mend = (page: number, bytes: Uint8Array): void => {
-    const sum = sums?.[page - 1]
+    const sum = sums?.pages[page - 1]
     if (sum === undefined || crc32(bytes) === sum || known.has(page) || page > count) return
     const copy = Buffer.alloc(PAGE_BYTES)
     copy.set(bytes)
     if (differInOneBit(crc32(copy), sum)) {
       // It is the checksum that is damaged.
       mended++
-    } else if (mended < MOST_MENDED && turnBack(copy, () => crc32(copy) === sum)) {
+    } else if (turnBackTo(copy, sum)) {
       mended++
       known.set(page, copy)
     } else {

@@ -1,14 +1,23 @@
 /**
  * A checksum for each page of the log, in a file beside it: SQLite has none, and takes a bit that went over in a payload, a
- * key or a position for what was written. Written by checkpoint.ts, always before the page itself.
+ * key or a position for what was written. Written by checkpoint.ts, always before the page itself. And one for each frame
+ * of the write-ahead log as it was at the last checkpoint: the frames stay in that file until they are written over.
  *
- *   "a2aSums1", then the CRC-32 of each page from the first on, 4 bytes each, little-endian
+ * In sectors of 512 bytes, which a disk writes whole or not at all; CRC-32s of 4 bytes, little-endian:
+ *
+ *   "a2aSums1" and zeros · 16 sectors with those of 127 frames (0: unknown), and one over these · those of each page
  */
 import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readFileSync, readSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
 
 export const PAGE_BYTES = 4_096
-const MAGIC = Buffer.from('a2aSums1')
+const SECTOR = 512
+const HEADER = Buffer.alloc(SECTOR, 'a2aSums1'.padEnd(SECTOR, '\0'))
+const FRAMES_A_SECTOR = 127
+const FRAME_SECTORS = 16
+/** Frames that have one. A longer write-ahead log is to be cut off at its checkpoint. */
+export const SLOTS = FRAMES_A_SECTOR * FRAME_SECTORS
+const PAGES_FROM = SECTOR * (1 + FRAME_SECTORS)
 /** Sums that are written together: those of 4 MiB of log. */
 const BLOCK = 1_024
 /** Pages read at once. */
@@ -17,20 +26,41 @@ const READ_PAGES = 256
 export const sumsFileOf = (file: string): string => `${file}-sums`
 
 export interface PageSums {
-  /** Notes what pages are about to be, and how many the file will have. When that cannot be written, the sums are gone until `rebuild`. @throws then, once */
-  note: (pages: ReadonlyMap<number, Uint8Array>, count: number) => void
+  /**
+   * Notes what pages are about to be, how many the file will have, and what stands in the write-ahead log from its beginning on.
+   * When that cannot be written, the sums are gone until `rebuild`.
+   * @throws then, once
+   */
+  note: (pages: ReadonlyMap<number, number>, count: number, frames: Uint32Array) => void
   /** Begins anew, from the file as it is. */
   rebuild: (fd: number) => void
   close: () => void
 }
 
-/** The sums of a log's file, the first page's first, when there are any. `why`: what is wrong with their file. */
-export function readSums (file: string): { sums?: Uint32Array, why?: string } {
-  if (statSync(sumsFileOf(file), { throwIfNoEntry: false }) === undefined) return {}
-  const bytes = readFileSync(sumsFileOf(file))
-  const sums = Uint32Array.from({ length: Math.max(0, Math.floor(bytes.length / 4) - 2) }, (_, n) => bytes.readUInt32LE(MAGIC.length + 4 * n))
-  return bytes.subarray(0, MAGIC.length).equals(MAGIC) && bytes.length % 4 === 0 ? { sums } : { sums, why: 'it does not begin or end as it must' }
+export interface Sums {
+  /** Of each page, the first's first. */
+  pages: Uint32Array
+  /** Of each frame of the write-ahead log. */
+  slots: Uint32Array
+  /** What is wrong with their file. */
+  why?: string
 }
+
+/** The sums of a log's file, when there are any. */
+export function readSums (file: string): Sums | undefined {
+  if (statSync(sumsFileOf(file), { throwIfNoEntry: false }) === undefined) return undefined
+  const bytes = readFileSync(sumsFileOf(file))
+  if (bytes.length < PAGES_FROM) return { pages: new Uint32Array(), slots: new Uint32Array(), why: 'it is cut off' }
+  const sectors = Array.from({ length: FRAME_SECTORS }, (_, n) => bytes.subarray(SECTOR * (n + 1), SECTOR * (n + 2)))
+  const good = bytes.subarray(0, SECTOR).equals(HEADER) && sectors.every(sector => crc32(sector.subarray(0, -4)) === sector.readUInt32LE(SECTOR - 4))
+  return {
+    slots: Uint32Array.from(sectors.flatMap(sector => [...wordsOf(sector).subarray(0, FRAMES_A_SECTOR)])),
+    pages: wordsOf(bytes.subarray(PAGES_FROM)),
+    ...!good && { why: 'it is not what was written' }
+  }
+}
+
+const wordsOf = (bytes: Buffer): Uint32Array => Uint32Array.from({ length: Math.floor(bytes.length / 4) }, (_, n) => bytes.readUInt32LE(4 * n))
 
 /** Calls `each` with every page of a file, from 1 on. The bytes are valid only during the call. The last may be short. */
 export function eachPage (fd: number, each: (page: number, bytes: Uint8Array) => void): void {
@@ -45,8 +75,9 @@ export function eachPage (fd: number, each: (page: number, bytes: Uint8Array) =>
 /** The sums of a log, to be kept up to date. Those that are there must hold. */
 export function openPageSums (file: string): PageSums {
   const path = sumsFileOf(file)
-  const before = readSums(file).sums
-  let sums = before ?? new Uint32Array()
+  const before = readSums(file)
+  let sums = before?.pages ?? new Uint32Array()
+  const slots = before?.slots ?? new Uint32Array(SLOTS)
   let fd: number | undefined
   let gone = before === undefined
   const open = (): number => fd ??= openSync(path, 'r+')
@@ -72,26 +103,36 @@ export function openPageSums (file: string): PageSums {
     for (const block of blocks) {
       const from = block * BLOCK * 4
       const part = bytes.subarray(from, from + BLOCK * 4)
-      writeAll(open(), part, MAGIC.length + from)
+      writeAll(open(), part, PAGES_FROM + from)
     }
     fdatasyncSync(open())
   }
+  const writeSlots = (count: number): void => {
+    for (let n = 0; n * FRAMES_A_SECTOR < count; n++) {
+      const sector = Buffer.alloc(SECTOR)
+      for (const [k, slot] of slots.subarray(n * FRAMES_A_SECTOR, (n + 1) * FRAMES_A_SECTOR).entries()) sector.writeUInt32LE(slot, 4 * k)
+      sector.writeUInt32LE(crc32(sector.subarray(0, -4)), SECTOR - 4)
+      writeAll(open(), sector, SECTOR * (n + 1))
+    }
+  }
 
   return {
-    note: (pages, count) => gone ? undefined : orGone(() => {
+    note: (pages, count, frames) => gone ? undefined : orGone(() => {
       if (sums.length !== count) {
         const resized = new Uint32Array(count)
         resized.set(sums.subarray(0, count))
         sums = resized
       }
       const blocks = new Set<number>()
-      for (const [page, bytes] of pages) {
+      for (const [page, sum] of pages) {
         if (page > count) continue
-        sums[page - 1] = crc32(bytes)
+        sums[page - 1] = sum
         blocks.add(Math.floor((page - 1) / BLOCK))
       }
+      slots.set(frames)
+      writeSlots(frames.length)
       write(blocks)
-      if (fstatSync(open()).size > MAGIC.length + 4 * count) ftruncateSync(open(), MAGIC.length + 4 * count)
+      if (fstatSync(open()).size > PAGES_FROM + 4 * count) ftruncateSync(open(), PAGES_FROM + 4 * count)
     }),
     rebuild: pages => orGone(() => {
       const found: number[] = []
@@ -100,7 +141,8 @@ export function openPageSums (file: string): PageSums {
       close()
       // Under another name until it is whole.
       fd = openSync(`${path}.new`, 'w+', 0o600)
-      writeAll(fd, MAGIC, 0)
+      writeAll(fd, HEADER, 0)
+      writeSlots(SLOTS)
       write(Array.from({ length: Math.ceil(sums.length / BLOCK) }, (_, n) => n))
       renameSync(`${path}.new`, path)
     }),

@@ -1,11 +1,11 @@
 /** Makes a whole log of a damaged one. The damaged one is kept, beside it and untouched. */
-import { closeSync, existsSync, fsyncSync, linkSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, linkSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { A2aError, messageOf } from '../core/errors.ts'
 import { checkFilesAlone, type FileDamage } from './check.ts'
 import { walOf } from './checkpoint.ts'
-import { sqliteCode } from './database.ts'
+import { newer, sqliteCode } from './database.ts'
 import { openImage, type Image } from './image.ts'
 import { PAGE_BYTES, sumsFileOf } from './page-sums.ts'
 import { faultsOf, mendTasks } from './rows.ts'
@@ -42,6 +42,7 @@ export function checkLog (file: string): LogCheck {
   return withTemporary(file, temporary => {
     const { damage } = checkFilesAlone(file)
     using image = openImage(file)
+    refuseForeign(file, image)
     build(image, temporary)
     return { file, damage, ...rowsIn(temporary) }
   })
@@ -55,6 +56,7 @@ export function repairLog (file: string): LogRepair {
   return withTemporary(file, temporary => {
     const { damage, hasSums } = checkFilesAlone(file)
     using image = openImage(file)
+    refuseForeign(file, image)
     const { mended, lost: lostPages } = image
     const { unread, rebuiltTasks } = build(image, temporary)
     const { faults, rows } = rowsIn(temporary)
@@ -67,7 +69,7 @@ export function repairLog (file: string): LogRepair {
 function withTemporary<T> (file: string, work: (temporary: string) => T): T {
   refuseUsed(file)
   const temporary = `${file}.repaired`
-  const clear = (): void => { for (const name of [temporary, `${temporary}-journal`]) rmSync(name, { force: true }) }
+  const clear = (): void => { for (const name of [temporary, `${temporary}-journal`, `${temporary}-wal`, `${temporary}-shm`]) rmSync(name, { force: true }) }
   try {
     clear()
     return work(temporary)
@@ -95,6 +97,16 @@ function refuseUsed (file: string): void {
   } finally {
     database.close()
   }
+}
+
+/** Whose file it is, the first page says, when it is there: bytes 60 and 68 (https://sqlite.org/fileformat.html#the_database_header). */
+function refuseForeign (file: string, image: Image): void {
+  const header = image.page(1)
+  if (header === undefined) return
+  const view = new DataView(header.buffer, header.byteOffset)
+  const version = view.getUint32(60)
+  if (view.getUint32(68) !== APPLICATION_ID) throw new A2aError({ code: 'LOG_DAMAGED', file, why: 'it is no event log' })
+  if (version > MIGRATIONS.length) throw new A2aError({ code: 'LOG_DAMAGED', file, why: newer(version) })
 }
 
 /** A database of all that is whole: the pages as they are if all of them are, and what stands in them if not. */
@@ -160,7 +172,7 @@ function missingIn (temporary: string): Array<[number, number]> {
  */
 function exchange (file: string, temporary: string): string[] {
   const stamp = new Date().toISOString().replaceAll(/[-:]|\.\d+Z$/g, '')
-  const kept = [file, walOf(file), sumsFileOf(file)].filter(path => existsSync(path)).map(path => {
+  const kept = [file, walOf(file), sumsFileOf(file)].filter(path => (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0).map(path => {
     const name = path.replace(file, `${file}.damaged-${stamp}`)
     linkSync(path, name)
     return name
