@@ -110,6 +110,8 @@ Examples:
   network(add(task, 'cancel <id>', 'Cancel a task that this node asked for.', 'a2a-node task cancel 01JD4Q', async () => (await import('./commands/task.ts')).cancel), true)
   network(add(task, 'resume <id>', 'Follow a task again, from its beginning to its end.', 'a2a-node task resume 01JD4Q', async () => (await import('./commands/task.ts')).resume), true)
 
+  add(program, 'replay <id>', 'Go through the life of a task step by step, as the event log tells it.', 'a2a-node replay 01JD4Q', async () => (await import('./commands/replay.ts')).replay)
+
   const contract = program.command('contract').description('Look at contracts and their receipts.')
   add(contract, 'ls', 'List contracts, the newest first.', 'a2a-node contract ls', async () => (await import('./commands/contract.ts')).ls).option('--limit <n>', 'at most so many', amount, 50)
   add(contract, 'show <id>', 'Show the contracts of a task, and check every signature in them.', 'a2a-node contract show 01JD4Q --json', async () => (await import('./commands/contract.ts')).show)

@@ -3,14 +3,16 @@
  * the disk before the pages are. Until a checkpoint is done, all that it moves is still in the write-ahead log, which has
  * checksums of its own; so a crash at any moment leaves every page with one that says what it is to be.
  */
-import { closeSync, fstatSync, openSync, readFileSync, readSync, statSync, truncateSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, readSync, statSync, truncateSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
 import { crc32 } from 'node:zlib'
-import { SLOTS, type PageSums } from './page-sums.ts'
-import { FRAME_HEADER, frameAt, framesOf, HEADER, readWal, slotOf } from './wal.ts'
+import { PAGE_BYTES, SLOT_BYTES, SLOTS, type PageSums } from './page-sums.ts'
+import { FRAME_HEADER, frameAt, HEADER, readWal } from './wal.ts'
 
-/** A write-ahead log of so many pages is moved, as SQLite has it by default. */
-const LARGEST = 1_000
+/** A write-ahead log of so many pages is moved: 8 MiB. Pages that are written often are then moved once for many times. */
+const LARGEST = 2_000
+/** Frames read at once. */
+const CHUNK = 64
 
 export interface Checkpoints {
   /** To be called after each commit. */
@@ -25,70 +27,95 @@ export interface Checkpoints {
 export const walOf = (file: string): string => `${file}-wal`
 
 export function createCheckpoints ({ database, file, sums }: { database: DatabaseSync, file: string, sums: PageSums }): Checkpoints {
+  const changesNow = database.prepare('SELECT total_changes() AS changes')
+  let changes = 0
   let fd: number | undefined
-  /** Frames that are committed and not moved yet. */
-  let frames = 0
+  /** Transactions in the write-ahead log: each has a last frame that says so. */
+  let commits = 0
   let due = LARGEST
   const header = Buffer.alloc(HEADER)
   const frame = Buffer.alloc(FRAME_HEADER)
-  const salts = Buffer.alloc(8)
 
-  /** Follows the frames that a commit has added: up to the first that ends one. */
-  const follow = (): boolean => {
+  const salts = (): Buffer => header.subarray(16, 24)
+  const readHeader = (): boolean => {
     if (fd === undefined && statSync(walOf(file), { throwIfNoEntry: false }) === undefined) return false
     fd ??= openSync(walOf(file), 'r')
-    if (readSync(fd, header, 0, HEADER, 0) < HEADER) return false
-    if (salts.compare(header, 16, 24) !== 0) {
-      // SQLite has begun anew at the beginning.
-      header.copy(salts, 0, 16, 24)
-      frames = 0
+    return readSync(fd, header, 0, HEADER, 0) === HEADER
+  }
+
+  /** Passes the frames of all transactions that were committed, with the checksum that each begins with. Returns how many they are. */
+  const eachFrame = (visit: (n: number, frame: Buffer, before: Buffer) => void): number => {
+    const chunk = Buffer.allocUnsafe(CHUNK * (FRAME_HEADER + PAGE_BYTES))
+    const before = Buffer.from(header.subarray(24, 32))
+    let left = commits
+    for (let first = 0; left > 0; first += CHUNK) {
+      const length = readSync(fd as number, chunk, 0, chunk.length, frameAt(first))
+      for (let n = 0; n < CHUNK && left > 0; n++) {
+        const at = n * (FRAME_HEADER + PAGE_BYTES)
+        if (at + FRAME_HEADER + PAGE_BYTES > length) throw new Error(`${walOf(file)} is shorter than what was committed`)
+        const own = chunk.subarray(at, at + FRAME_HEADER + PAGE_BYTES)
+        visit(first + n, own, before)
+        own.copy(before, 0, 16, 24)
+        if (own.readUInt32BE(4) > 0 && --left === 0) return first + n + 1
+      }
     }
-    for (let n = frames; readSync(fd, frame, 0, FRAME_HEADER, frameAt(n)) === FRAME_HEADER && salts.compare(frame, 8, 16) === 0; n++) {
-      if (frame.readUInt32BE(4) === 0) continue
-      frames = n + 1
-      return true
-    }
-    return false
+    return 0
   }
 
   const move = (how: 'RESTART' | 'TRUNCATE'): void => {
-    if (frames > 0) {
-      const bytes = Buffer.allocUnsafe(frameAt(frames))
-      readSync(fd as number, bytes, 0, bytes.length, 0)
-      const pages = new Map<number, number>()
-      const slots = new Uint32Array(Math.min(frames, SLOTS))
-      const all = framesOf(bytes)
-      for (const [n, { page, header: own, bytes: content }] of all.entries()) {
-        const sum = crc32(content)
-        pages.set(page, sum)
-        if (n < SLOTS) slots[n] = slotOf(own, sum)
-      }
-      sums.note(pages, all.at(-1)?.commit as number, slots)
+    if (commits > 0 && readHeader()) {
+      const slots = Buffer.alloc(SLOT_BYTES * SLOTS)
+      const newest = new Map<number, number>()
+      let count = 0
+      const frames = eachFrame((n, own, before) => {
+        newest.set(own.readUInt32BE(0), n)
+        count = own.readUInt32BE(4) || count
+        if (n >= SLOTS) return
+        before.copy(slots, n * SLOT_BYTES)
+        own.copy(slots, n * SLOT_BYTES + 8, 8, 24)
+      })
+      const page = Buffer.allocUnsafe(PAGE_BYTES)
+      const pages = new Map([...newest].map(([number, n]) => {
+        readSync(fd as number, page, 0, PAGE_BYTES, frameAt(n) + FRAME_HEADER)
+        return [number, crc32(page)]
+      }))
+      sums.note(pages, count, slots.subarray(0, SLOT_BYTES * Math.min(frames, SLOTS)))
+      if (frames > SLOTS) how = 'TRUNCATE'
     }
     // Its row says whether somebody was in the way; nobody can be.
     database.exec(`PRAGMA wal_checkpoint(${how})`)
-    frames = 0
+    commits = 0
   }
 
   // What a crash has left. SQLite does not take what does not hold either.
-  if (follow()) frames = readWal(readFileSync(walOf(file))).frames.length
+  if (readHeader()) commits = readWal(readFileSync(walOf(file))).frames.filter(({ commit }) => commit > 0).length
 
   return {
     committed: () => {
-      follow()
-      if (frames < due) return
+      const before = changes
+      changes = Number(changesNow.get()?.['changes'])
+      if (changes === before) return
+      commits++
+      if (commits === 1 && !readHeader()) return
+      const isLong = readSync(fd as number, frame, 0, FRAME_HEADER, frameAt(due - 1)) === FRAME_HEADER && salts().compare(frame, 8, 16) === 0
+      if (!isLong) return
       try {
-        move(frames > SLOTS ? 'TRUNCATE' : 'RESTART')
+        move('RESTART')
         due = LARGEST
       } catch {
         // A full disk is not asked again with each commit.
-        due = frames + LARGEST
+        due += LARGEST
       }
     },
     failed: () => {
-      if (fd !== undefined && fstatSync(fd).size > frameAt(frames)) truncateSync(walOf(file), frames === 0 ? 0 : frameAt(frames))
+      if (!readHeader()) return
+      const frames = commits === 0 ? 0 : eachFrame(() => {})
+      truncateSync(walOf(file), frames === 0 ? 0 : frameAt(frames))
     },
-    now: () => { move('TRUNCATE') },
+    now: () => {
+      due = LARGEST
+      move('TRUNCATE')
+    },
     close: () => {
       if (fd !== undefined) closeSync(fd)
     }

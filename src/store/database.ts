@@ -31,10 +31,11 @@ export function openDatabase (file: string, home: string): OpenDatabase {
     if (fd !== undefined) closeSync(fd)
   }
   try {
-    if (sizeOf(file) === 0) create(file)
-    else refuseForeign(file)
     // With writes left over from a crash, closing a connection that may write would move them into a damaged file.
     const leftover = sizeOf(walOf(file)) > 0
+    if (sizeOf(file) === 0) create(file)
+    else if (!leftover) readOnly(file, database => { refuseForeign(database, file) }, '?immutable=1')
+    if ((statSync(file).mode & 0o077) !== 0) chmodSync(file, 0o600)
     let hasSums = leftover && checkLeftover(file)
     database = new DatabaseSync(file)
     database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT')
@@ -92,15 +93,14 @@ function create (file: string): void {
   closeSync(openSync(file, 'a', 0o600))
 }
 
-function refuseForeign (file: string): void {
-  // Immutable: neither locks nor files beside it. And never through node:fs: closing any descriptor of a file drops the
-  // locks that this process holds on it (https://sqlite.org/howtocorrupt.html, 2.2).
-  readOnly(file, database => {
-    const id = pragma(database, 'application_id')
-    if (id !== APPLICATION_ID) throw damaged(file, 'it is a database of another application')
-    refuseNewer(database, file)
-  }, '?immutable=1')
-  if ((statSync(file).mode & 0o077) !== 0) chmodSync(file, 0o600)
+/**
+ * Where nothing is left from a crash it is looked at as immutable: neither locks nor files beside it. And never through
+ * node:fs: closing any descriptor of a file drops the locks that this process holds on it (https://sqlite.org/howtocorrupt.html, 2.2).
+ */
+function refuseForeign (database: DatabaseSync, file: string): void {
+  const id = pragma(database, 'application_id')
+  if (id !== APPLICATION_ID) throw damaged(file, 'it is a database of another application')
+  refuseNewer(database, file)
 }
 
 function refuseNewer (database: DatabaseSync, file: string): void {
@@ -115,7 +115,6 @@ function refuseDamaged (database: DatabaseSync, file: string, fd: number): boole
   // Reads as much, and sees less.
   const found = hasSums ? 'ok' : String(Object.values(database.prepare('PRAGMA quick_check(1)').get() ?? {})[0])
   if (found !== 'ok') throw damaged(file, found.replaceAll(/\s+/g, ' '))
-  refuseNewer(database, file)
   return hasSums
 }
 
@@ -126,7 +125,9 @@ function checkLeftover (file: string): boolean {
       // Takes the lock of a reader, until the connection is closed.
       database.exec('BEGIN; SELECT 1 FROM sqlite_schema')
       fd = openSync(file, 'r')
-      return refuseDamaged(database, file, fd)
+      const hasSums = refuseDamaged(database, file, fd)
+      refuseForeign(database, file)
+      return hasSums
     })
   } finally {
     if (fd !== undefined) closeSync(fd)

@@ -96,11 +96,12 @@ function events ({ sql, read, write }: Table): Omit<EventLog, 'chain' | 'values'
     append: async (event, summary, options) => {
       const { at, agent, role, taskId, type } = event
       const data = JSON.stringify(event.data) ?? 'null'
+      const seal = sealOfEvent(event, data)
       const { capability, stage, ended, counterpart = null, epoch = null, failure = null, cost = null } = summary
       const outcome = outcomeOf(summary)
       return write(() => {
-        const position = Number(sql('SELECT coalesce(max(position), 0) + 1 AS next FROM events').get()?.['next'])
-        sql('INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)').run(position, at, agent, role, taskId, type, data, sealOfEvent({ ...event, position }, data))
+        const { lastInsertRowid } = sql('INSERT INTO events (at, agent, role, task_id, type, data, seal) VALUES (?, ?, ?, ?, ?, ?, ?)').run(at, agent, role, taskId, type, data, seal)
+        const position = Number(lastInsertRowid)
         sql(UPSERT_TASK).run(agent, role, taskId, position, position, at, at, capability, stage, Number(ended), outcome, counterpart, epoch, failure, cost)
         return { ...event, position }
       }, options)

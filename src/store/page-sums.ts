@@ -1,11 +1,14 @@
 /**
  * A checksum for each page of the log, in a file beside it: SQLite has none, and takes a bit that went over in a payload, a
  * key or a position for what was written. Written by checkpoint.ts, always before the page itself. And one for each frame
- * of the write-ahead log as it was at the last checkpoint: the frames stay in that file until they are written over.
+ * of the write-ahead log as it was at the last checkpoint: the frames stay in that file until they are written over. They
+ * have checksums of their own; what is kept is what is needed to check them.
  *
  * In sectors of 512 bytes, which a disk writes whole or not at all; CRC-32s of 4 bytes, little-endian:
  *
- *   "a2aSums1" and zeros · 16 sectors with those of 127 frames (0: unknown), and one over these · those of each page
+ *   "a2aSums1" and zeros · 98 sectors of 21 frames each, and a CRC-32 over these · the CRC-32 of each page
+ *
+ * A frame's: the checksum of the one before it, its salts, and its checksum, as they stand in the write-ahead log. Zeros: unknown.
  */
 import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readFileSync, readSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
@@ -13,8 +16,9 @@ import { crc32 } from 'node:zlib'
 export const PAGE_BYTES = 4_096
 const SECTOR = 512
 const HEADER = Buffer.alloc(SECTOR, 'a2aSums1'.padEnd(SECTOR, '\0'))
-const FRAMES_A_SECTOR = 127
-const FRAME_SECTORS = 16
+const FRAMES_A_SECTOR = 21
+const FRAME_SECTORS = 98
+export const SLOT_BYTES = 24
 /** Frames that have one. A longer write-ahead log is to be cut off at its checkpoint. */
 export const SLOTS = FRAMES_A_SECTOR * FRAME_SECTORS
 const PAGES_FROM = SECTOR * (1 + FRAME_SECTORS)
@@ -31,7 +35,7 @@ export interface PageSums {
    * When that cannot be written, the sums are gone until `rebuild`.
    * @throws then, once
    */
-  note: (pages: ReadonlyMap<number, number>, count: number, frames: Uint32Array) => void
+  note: (pages: ReadonlyMap<number, number>, count: number, frames: Uint8Array) => void
   /** Begins anew, from the file as it is. */
   rebuild: (fd: number) => void
   close: () => void
@@ -40,8 +44,8 @@ export interface PageSums {
 export interface Sums {
   /** Of each page, the first's first. */
   pages: Uint32Array
-  /** Of each frame of the write-ahead log. */
-  slots: Uint32Array
+  /** Of each frame of the write-ahead log, SLOT_BYTES each. */
+  slots: Buffer
   /** What is wrong with their file. */
   why?: string
 }
@@ -50,11 +54,11 @@ export interface Sums {
 export function readSums (file: string): Sums | undefined {
   if (statSync(sumsFileOf(file), { throwIfNoEntry: false }) === undefined) return undefined
   const bytes = readFileSync(sumsFileOf(file))
-  if (bytes.length < PAGES_FROM) return { pages: new Uint32Array(), slots: new Uint32Array(), why: 'it is cut off' }
+  if (bytes.length < PAGES_FROM) return { pages: new Uint32Array(), slots: Buffer.alloc(0), why: 'it is cut off' }
   const sectors = Array.from({ length: FRAME_SECTORS }, (_, n) => bytes.subarray(SECTOR * (n + 1), SECTOR * (n + 2)))
   const good = bytes.subarray(0, SECTOR).equals(HEADER) && sectors.every(sector => crc32(sector.subarray(0, -4)) === sector.readUInt32LE(SECTOR - 4))
   return {
-    slots: Uint32Array.from(sectors.flatMap(sector => [...wordsOf(sector).subarray(0, FRAMES_A_SECTOR)])),
+    slots: Buffer.concat(sectors.map(sector => sector.subarray(0, FRAMES_A_SECTOR * SLOT_BYTES))),
     pages: wordsOf(bytes.subarray(PAGES_FROM)),
     ...!good && { why: 'it is not what was written' }
   }
@@ -77,7 +81,7 @@ export function openPageSums (file: string): PageSums {
   const path = sumsFileOf(file)
   const before = readSums(file)
   let sums = before?.pages ?? new Uint32Array()
-  const slots = before?.slots ?? new Uint32Array(SLOTS)
+  const slots = before?.slots ?? Buffer.alloc(SLOTS * SLOT_BYTES)
   let fd: number | undefined
   let gone = before === undefined
   const open = (): number => fd ??= openSync(path, 'r+')
@@ -108,12 +112,14 @@ export function openPageSums (file: string): PageSums {
     fdatasyncSync(open())
   }
   const writeSlots = (count: number): void => {
-    for (let n = 0; n * FRAMES_A_SECTOR < count; n++) {
+    const bytes = FRAMES_A_SECTOR * SLOT_BYTES
+    const sectors = Array.from({ length: Math.ceil(count / FRAMES_A_SECTOR) }, (_, n) => {
       const sector = Buffer.alloc(SECTOR)
-      for (const [k, slot] of slots.subarray(n * FRAMES_A_SECTOR, (n + 1) * FRAMES_A_SECTOR).entries()) sector.writeUInt32LE(slot, 4 * k)
+      slots.copy(sector, 0, n * bytes, (n + 1) * bytes)
       sector.writeUInt32LE(crc32(sector.subarray(0, -4)), SECTOR - 4)
-      writeAll(open(), sector, SECTOR * (n + 1))
-    }
+      return sector
+    })
+    writeAll(open(), Buffer.concat(sectors), SECTOR)
   }
 
   return {
@@ -130,7 +136,7 @@ export function openPageSums (file: string): PageSums {
         blocks.add(Math.floor((page - 1) / BLOCK))
       }
       slots.set(frames)
-      writeSlots(frames.length)
+      writeSlots(frames.length / SLOT_BYTES)
       write(blocks)
       if (fstatSync(open()).size > PAGES_FROM + 4 * count) ftruncateSync(open(), PAGES_FROM + 4 * count)
     }),

@@ -3,9 +3,8 @@
  * that does not hold for the end: a frame that was damaged would silently take all after it along. Here the two are told
  * apart, with the help of checkpoint.ts.
  */
-import { crc32 } from 'node:zlib'
 import { turnBack } from './bits.ts'
-import { PAGE_BYTES } from './page-sums.ts'
+import { PAGE_BYTES, SLOT_BYTES } from './page-sums.ts'
 
 export const HEADER = 32, FRAME_HEADER = 24
 const MAGIC = 0x377f0682
@@ -15,7 +14,6 @@ export interface Frame {
   page: number
   /** How many pages the database has after it, when it is the last of its transaction; else 0. */
   commit: number
-  header: Uint8Array
   bytes: Uint8Array
 }
 
@@ -31,17 +29,8 @@ export interface Wal {
 /** Where frame `n` begins, counted from 0; the end of `n` frames. */
 export const frameAt = (n: number): number => HEADER + n * (FRAME_HEADER + PAGE_BYTES)
 
-/** Takes all frames for good: of a file that this process alone has written since it was empty. */
-export function framesOf (bytes: Uint8Array): Frame[] {
-  const { count, frame } = layout(bytes)
-  return Array.from({ length: count }, (_, n) => frame(n))
-}
-
-/** Checksum of a frame in its place, out of that of its page. */
-export const slotOf = (header: Uint8Array, page: number): number => crc32(header, page)
-
 /** Checks every frame. `slots`: what stood there at the last checkpoint; frames that are not written over yet are no damage. */
-export function readWal (bytes: Uint8Array, slots: Uint32Array = new Uint32Array()): Wal {
+export function readWal (bytes: Uint8Array, slots: Uint8Array = new Uint8Array()): Wal {
   if (bytes.length === 0) return { frames: [] }
   const { view, count, rest, frame, holds, isLeft } = layout(bytes, slots)
   if (!headerHolds(view)) {
@@ -64,14 +53,14 @@ export function readWal (bytes: Uint8Array, slots: Uint32Array = new Uint32Array
  * All that can be saved of a damaged one: frames in which one bit went over are put right, those that cannot be are left
  * out and counted.
  */
-export function mendWal (given: Uint8Array, slots?: Uint32Array): { frames: Frame[], pages?: number, mended: number, lost: number } {
+export function mendWal (given: Uint8Array, slots?: Uint8Array): { frames: Frame[], pages?: number, mended: number, lost: number } {
   const bytes = given.slice()
   if (bytes.length < HEADER) return { frames: [], mended: 0, lost: 0 }
-  const { view, count, frame, holds, isLeft } = layout(bytes, slots)
+  const { view, count, frame, holds, isLeft, turnFrame } = layout(bytes, slots)
   let mended = 0
   if (!headerHolds(view) && turnBack(bytes.subarray(0, HEADER), () => headerHolds(view))) mended++
   const bad = Array.from({ length: count }, (_, n) => n).filter(n => !holds(n) && !isLeft(n))
-  const mendable = bad.length > MOST_TURNED ? [] : bad.filter(n => turnBack(bytes.subarray(frameAt(n), frameAt(n + 1)), () => holds(n) || isLeft(n)))
+  const mendable = bad.filter(n => !holds(n) && turnFrame(n))
   const good = Array.from({ length: count }, (_, n) => n).filter(holds)
   const last = good.findLast(n => frame(n).commit > 0) ?? -1
   return {
@@ -82,57 +71,98 @@ export function mendWal (given: Uint8Array, slots?: Uint32Array): { frames: Fram
   }
 }
 
-/** To find the bit that went over takes some 100 ms a frame: where more do not hold, it is no single bits. */
-const MOST_TURNED = 8
-
 /** Whether what does not hold was once whole: it can be made whole by one bit, or another transaction was begun after it. */
-function isDamage (bytes: Uint8Array, bad: number[], slots: Uint32Array): boolean {
+function isDamage (bytes: Uint8Array, bad: number[], slots: Uint8Array): boolean {
   const { frame, isOurs } = layout(bytes)
   const ours = bad.filter(isOurs)
   const ended = ours.findIndex(n => frame(n).commit > 0)
   if (ended >= 0 && ended < ours.length - 1) return true
-  const [first = 0] = bad
-  if (bad.length > MOST_TURNED && !isOurs(first)) return false
+  // A frame that a crash has cut off is not one bit away from a whole one.
   const copy = bytes.slice()
-  const { holds, isLeft } = layout(copy, slots)
-  // One bit, one frame: those after it hold by themselves, if they are not cut off as well.
-  return turnBack(copy.subarray(frameAt(first), frameAt(first + 1)), () => holds(first) || isLeft(first))
+  return bad.some(layout(copy, slots).turnFrame)
 }
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
-function layout (bytes: Uint8Array, slots: Uint32Array = new Uint32Array()) {
+/** The frames of a file. `slots`: what is known of those that were there at the last checkpoint (page-sums.ts). */
+function layout (bytes: Uint8Array, slots: Uint8Array = new Uint8Array()) {
   const view = viewOf(bytes)
+  const known = viewOf(slots)
   const count = Math.max(0, Math.floor((bytes.length - HEADER) / (FRAME_HEADER + PAGE_BYTES)))
-  const isOurs = (n: number): boolean => {
-    const at = frameAt(n)
-    return view.getUint32(at + 8) === view.getUint32(16) && view.getUint32(at + 12) === view.getUint32(20)
+  const saltsOf = (n: number): Sum => readSum(view, frameAt(n) + 8)
+  const storedIn = (n: number): Sum => readSum(view, frameAt(n) + 16)
+  const ours = (n: number): Due => ({ seed: readSum(view, n === 0 ? 24 : frameAt(n - 1) + 16), salts: readSum(view, 16), sum: storedIn(n) })
+  const left = (n: number): Due | undefined => {
+    const at = n * SLOT_BYTES
+    return at + SLOT_BYTES > slots.length ? undefined : { seed: readSum(known, at), salts: readSum(known, at + 8), sum: readSum(known, at + 16) }
   }
+  const is = (n: number, { seed, salts, sum }: Due): boolean => isSame(saltsOf(n), salts) && isSame(storedIn(n), sum) && isSame(sumOf(view, n, seed), sum)
+  const isLeft = (n: number): boolean => {
+    const due = left(n)
+    return due !== undefined && is(n, due)
+  }
+  const holds = (n: number): boolean => is(n, ours(n))
   return {
-    view, count, isOurs,
+    view, count, holds, isLeft,
+    isOurs: (n: number): boolean => isSame(saltsOf(n), readSum(view, 16)),
     /** Bytes after the last whole frame. */
     rest: Math.max(0, bytes.length - frameAt(count)),
     frame: (n: number): Frame => {
       const at = frameAt(n)
-      return { page: view.getUint32(at), commit: view.getUint32(at + 4), header: bytes.subarray(at, at + FRAME_HEADER), bytes: bytes.subarray(at + FRAME_HEADER, frameAt(n + 1)) }
+      return { page: view.getUint32(at), commit: view.getUint32(at + 4), bytes: bytes.subarray(at + FRAME_HEADER, frameAt(n + 1)) }
     },
-    /** Whether frame `n` follows from what the one before it says of itself. */
-    holds: (n: number): boolean => {
-      const at = frameAt(n)
-      if (!isOurs(n)) return false
-      const before = n === 0 ? 24 : frameAt(n - 1) + 16
-      const sum: Sum = [view.getUint32(before), view.getUint32(before + 4)]
-      add(sum, view, at, 8)
-      add(sum, view, at + FRAME_HEADER, PAGE_BYTES)
-      return sum[0] === view.getUint32(at + 16) && sum[1] === view.getUint32(at + 20)
-    },
-    /** Whether frame `n` is what stood there at the last checkpoint. */
-    isLeft: (n: number): boolean => {
-      const at = frameAt(n)
-      return slots[n] !== undefined && slotOf(bytes.subarray(at, at + FRAME_HEADER), crc32(bytes.subarray(at + FRAME_HEADER, frameAt(n + 1)))) === slots[n]
+    /** Turns the one bit of frame `n` that makes it ours, or one that was left. Returns whether there is one. */
+    turnFrame: (n: number): boolean => {
+      const before = left(n)
+      if (before !== undefined && turnFrame(view, n, before)) return true
+      const due = ours(n)
+      // Is its checksum wrong, or what it is over? The next frame begins with the right one.
+      const sum = sumOf(view, n, due.seed)
+      const isNextLost = n + 1 === count || !holds(n + 1)
+      return turnFrame(view, n, isNextLost && bitsApart(sum, due.sum) === 1 ? { ...due, sum } : due)
     }
   }
 }
+
+/** What a frame must have, and begin with. */
+interface Due { seed: Sum, salts: Sum, sum: Sum }
+
+function turnFrame (view: DataView, n: number, { seed, salts, sum }: Due): boolean {
+  const at = frameAt(n)
+  const [ownSalts, ownSum, found] = [readSum(view, at + 8), readSum(view, at + 16), sumOf(view, n, seed)]
+  const inHeader = bitsApart(ownSalts, salts) + bitsApart(ownSum, sum)
+  if (!isSame(found, sum)) return inHeader === 0 && turnContent(view, at, found, sum)
+  if (inHeader !== 1) return false
+  for (const [n, word] of [...salts, ...sum].entries()) view.setUint32(at + 8 + 4 * n, word)
+  return true
+}
+
+/**
+ * The checksum is made of sums alone: what one bit changes in it depends on its place alone. From the last word back, the
+ * change that 1 in the second and in the first word of each pair comes to is known from that of the pair after it.
+ */
+function turnContent (view: DataView, frame: number, found: Sum, due: Sum): boolean {
+  const isLittle = isLittleEndian(view)
+  const wanted = [(due[0] - found[0]) >>> 0, (due[1] - found[1]) >>> 0]
+  let second: Sum = [0, 1]
+  let first: Sum = [1, 1]
+  for (let pair = PAGE_BYTES / 8; pair >= 0; pair--) {
+    const at = pair === 0 ? frame : frame + FRAME_HEADER + (pair - 1) * 8
+    for (const [offset, change] of [[0, first], [4, second]] as const) {
+      const word = view.getUint32(at + offset, isLittle)
+      for (let bit = 0; bit < 32; bit++) {
+        const by = (word >>> bit & 1) === 0 ? 1 << bit : -(1 << bit)
+        if (Math.imul(by, change[0]) >>> 0 !== wanted[0] || Math.imul(by, change[1]) >>> 0 !== wanted[1]) continue
+        view.setUint32(at + offset, word ^ 1 << bit, isLittle)
+        return true
+      }
+    }
+    [first, second] = [earlier(first), earlier(second)]
+  }
+  return false
+}
+
+const earlier = ([a, b]: Sum): Sum => [(a + b) >>> 0, (a + b + b) >>> 0]
 
 function headerHolds (view: DataView): boolean {
   if (view.byteLength < HEADER || (view.getUint32(0) & ~1) >>> 0 !== MAGIC) return false
@@ -143,9 +173,26 @@ function headerHolds (view: DataView): boolean {
 
 type Sum = [number, number]
 
+const readSum = (view: DataView, at: number): Sum => [view.getUint32(at), view.getUint32(at + 4)]
+const isSame = (one: Sum, other: Sum): boolean => one[0] === other[0] && one[1] === other[1]
+const isLittleEndian = (view: DataView): boolean => (view.getUint32(0) & 1) === 0
+
+function bitsApart (one: Sum, other: Sum): number {
+  let bits = 0
+  for (const n of [0, 1] as const) for (let word = (one[n] ^ other[n]) >>> 0; word !== 0; word = (word & (word - 1)) >>> 0) bits++
+  return bits
+}
+
+/** Of a frame, whatever it says of itself. */
+function sumOf (view: DataView, n: number, [...sum]: Sum): Sum {
+  add(sum, view, frameAt(n), 8)
+  add(sum, view, frameAt(n) + FRAME_HEADER, PAGE_BYTES)
+  return sum
+}
+
 /** SQLite's checksum, over words in the byte order that the magic number names. */
 function add (sum: Sum, view: DataView, from: number, length: number): void {
-  const isLittle = (view.getUint32(0) & 1) === 0
+  const isLittle = isLittleEndian(view)
   let [a, b] = sum
   for (let at = from; at < from + length; at += 8) {
     a = (a + view.getUint32(at, isLittle) + b) >>> 0

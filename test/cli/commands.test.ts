@@ -61,7 +61,7 @@ describe('wrong usage', () => {
 })
 
 describe('help', () => {
-  for (const args of [[], ['start'], ['run'], ['find'], ['agents'], ['peers'], ['status'], ['task', 'ls'], ['task', 'show'], ['task', 'cancel'], ['task', 'resume'], ['contract', 'ls'], ['contract', 'show'], ['id', 'show'], ['id', 'rotate'], ['id', 'export'], ['doctor'], ['swarm']]) {
+  for (const args of [[], ['start'], ['run'], ['find'], ['agents'], ['peers'], ['status'], ['task', 'ls'], ['task', 'show'], ['task', 'cancel'], ['task', 'resume'], ['replay'], ['log', 'check'], ['log', 'repair'], ['contract', 'ls'], ['contract', 'show'], ['id', 'show'], ['id', 'rotate'], ['id', 'export'], ['doctor'], ['swarm']]) {
     it(`of ${args.join(' ') || 'everything'} has an example`, async () => {
       const { stdout, stderr, code } = await a2a([...args, '--help'])
       assert.equal(code, 0)
