@@ -80,7 +80,8 @@ Examples:
     .option('--region <name>', 'where it is, for those who look by region')
     .option('--capability <name>', 'what the agent can do; may be given again', collect)
     .addOption(new Option('--exec <command>', 'does each capability with a program: input on stdin, result on stdout, as JSON').conflicts('module'))
-    .option('--module <file>', 'does them with a JavaScript or TypeScript module'))
+    .option('--module <file>', 'does them with a JavaScript or TypeScript module')
+    .option('--keep <time>', 'how long ended tasks stay in the event log', duration))
 
   network(add(program, 'run <capability>', 'Have a task done by whoever bids best, follow it, print the result.', "a2a-node run data.stats.describe --input '[1,2,3]' --max-duration 5s",
     async () => (await import('./commands/run.ts')).run), true)
@@ -175,6 +176,6 @@ function amount (text: string): number {
 
 function duration (text: string): number {
   const ms = parseDuration(text)
-  if (ms === undefined) throw new InvalidArgumentError('Write 500ms, 5s, 2m or 1h.')
+  if (ms === undefined) throw new InvalidArgumentError('Write 500ms, 5s, 2m, 1h or 30d.')
   return ms
 }

@@ -9,8 +9,8 @@ import { crc32 } from 'node:zlib'
 import { PAGE_BYTES, SLOT_BYTES, SLOTS, type PageSums } from './page-sums.ts'
 import { FRAME_HEADER, frameAt, HEADER, readWal } from './wal.ts'
 
-/** A write-ahead log of so many pages is moved: 8 MiB. Pages that are written often are then moved once for many times. */
-const LARGEST = 2_000
+/** A write-ahead log of so many pages is moved, as SQLite has it by default. */
+const LARGEST = 1_000
 /** Frames read at once. */
 const CHUNK = 64
 

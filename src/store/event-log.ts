@@ -10,6 +10,7 @@ import { groupCommit, PATIENCE_MS } from './group.ts'
 import { toEvent, UPSERT_TASK } from './event-row.ts'
 import { interactionOf, metricsOf, outcomeOf, present, RECENT } from './projection.ts'
 import type { Tally } from './projection.ts'
+import { pruner } from './prune.ts'
 import { receiptChain } from './receipts.ts'
 import { sealOfEvent } from './seal.ts'
 import type { Table } from './table.ts'
@@ -80,6 +81,7 @@ export function logOn ({ database, checkpoints, close }: OpenDatabase, { file, c
 
   return {
     ...events(table),
+    ...pruner(table),
     chain: receiptChain(table),
     values: keptValues(table),
     close: async () => {
@@ -91,7 +93,7 @@ export function logOn ({ database, checkpoints, close }: OpenDatabase, { file, c
   }
 }
 
-function events ({ sql, read, write }: Table): Omit<EventLog, 'chain' | 'values' | 'close'> {
+function events ({ sql, read, write }: Table): Omit<EventLog, 'chain' | 'values' | 'close' | 'prune' | 'size'> {
   return {
     append: async (event, summary, options) => {
       const { at, agent, role, taskId, type } = event
@@ -122,7 +124,7 @@ function events ({ sql, read, write }: Table): Omit<EventLog, 'chain' | 'values'
     interactions: (agent, limit = RECENT) =>
       read(() => sql('SELECT * FROM tasks WHERE agent = ? AND ended = 1 ORDER BY last_position DESC LIMIT ?').all(agent, limit)).map(row => interactionOf(toTask(row))),
     metrics: agent => {
-      const tallies = read(() => sql('SELECT role, outcome, count(*) AS tasks, coalesce(sum(cost), 0) AS cost FROM tasks WHERE agent = ? GROUP BY role, outcome').all(agent)) as unknown as Tally[]
+      const tallies = read(() => sql('SELECT role, outcome, count(*) AS tasks, coalesce(sum(cost), 0) AS cost FROM tasks WHERE agent = ? GROUP BY role, outcome UNION ALL SELECT role, outcome, tasks, cost FROM tallies WHERE agent = ?').all(agent, agent)) as unknown as Tally[]
       return metricsOf(tallies, role => read(() =>
         sql('SELECT max(0, updated_at - created_at) AS ms FROM tasks WHERE agent = ? AND role = ? AND ended = 1 ORDER BY last_position DESC LIMIT ?').all(agent, role, RECENT)).map(row => row['ms'] as number))
     }

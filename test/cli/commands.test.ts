@@ -35,7 +35,7 @@ describe('wrong usage', () => {
     [['task', 'lss'], /unknown command 'lss'/],
     [['find'], /missing required argument 'pattern'/],
     [['find', 'A'], /no capability name/],
-    [['run', 'a.b', '--max-duration', '5x'], /500ms, 5s, 2m or 1h/],
+    [['run', 'a.b', '--max-duration', '5x'], /500ms, 5s, 2m, 1h or 30d/],
     [['run', 'a.b', '--max-cost', 'much'], /must be a number/],
     [['run', 'a.b', '--input', 'hello'], /--input is no JSON.*quotes of its own/],
     [['run', 'a.b', '--input', '@/no/such/file'], /cannot read the input/],
