@@ -61,7 +61,7 @@ export type EnvelopeHandler = (envelope: Envelope, origin: Origin) => Promise<En
 
 /** One thing that happened, as the log keeps it. */
 export interface LogEvent {
-  /** Position in this node's log, from 1, without gaps. Given by the log. */
+  /** Position in this node's log, from 1, without gaps but for those of tasks that were taken out. Given by the log. */
   position: number
   /** Milliseconds since the epoch. */
   at: number

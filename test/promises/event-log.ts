@@ -151,6 +151,28 @@ export function logKeepsItsPromises (name: string, open: () => Promise<LogUnderT
       assert.deepEqual((await reopen()).metrics('did:key:zA'), expected)
     })
 
+    promises('takes out old ended tasks, and leaves counters, receipts and the last 1,000 as they were', async ({ log, reopen }) => {
+      const agent = 'did:key:zA'
+      await log.append(eventOf({ taskId: 'open', at: 0 }), summaryOf())
+      await Promise.all(Array.from({ length: 1_050 }, (_, n) => endTask(log, `task-${n}`, n, n + n % 90, n % 7 === 0 ? { stage: 'failed', failure: 'NO_BIDS' } : { stage: 'settled', cost: 2 })))
+      await log.chain.append(receiptOf(1))
+      const before = { metrics: log.metrics(agent), interactions: log.interactions(agent), receipts: log.chain.list(agent) }
+      const pruneAll = async (endedBefore: number): Promise<number> => {
+        let pruned = 0
+        for (let lot = 1; lot > 0; pruned += lot) lot = await log.prune(agent, endedBefore)
+        return pruned
+      }
+      assert.equal(await pruneAll(-1), 0)
+      assert.equal(await pruneAll(1_000_000), 50)
+      for (const log_ of [log, await reopen()]) {
+        assert.deepEqual({ metrics: log_.metrics(agent), interactions: log_.interactions(agent), receipts: log_.chain.list(agent) }, before)
+        assert.equal(log_.tasks().length, 1_001)
+        assert.equal(log_.task('requester', 'open')?.stage, 'announced')
+        assert.deepEqual(log_.eventsOf('requester', 'task-0'), [])
+        assert.equal(log_.eventsOf('requester', 'task-1049').length, 2)
+      }
+    })
+
     promises('links the receipts of an agent, oldest first', async ({ log, reopen }) => {
       assert.deepEqual(log.chain.head('did:key:zA'), hashOf(0))
       await log.chain.append(receiptOf(1))

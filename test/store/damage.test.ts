@@ -1,4 +1,4 @@
-/** Bits that go over, sectors that are gone, files that are cut off: found, reported, and all that holds is saved. */
+/** Bits that go over, sectors that are gone, files that are cut off: found, reported, and all that holds is saved. `FLIPS=500` tries more. */
 import assert from 'node:assert/strict'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -15,6 +15,8 @@ import { eventOf, summaryOf } from '../promises/event-log.ts'
 
 const AGENT = 'did:key:zA'
 const SECTOR = 512
+/** Bits that are turned, one at a time, over all files of a closed and of a crashed log. */
+const FLIPS = Number(process.env.FLIPS ?? 100)
 
 function folderFor (t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'a2a-damage-'))
@@ -78,23 +80,23 @@ const turnBit = (bytes: Buffer, bit: number): Buffer => {
 }
 
 describe('a damaged log', () => {
-  it('with one bit turned anywhere, 500 times, is found, refused as it is, and saved whole', { timeout: 170_000 }, async t => {
+  it('with one bit turned anywhere is found each time, refused as it is, and saved whole', { timeout: 170_000 }, async t => {
     const { folder, closed, crashed, rows } = await createSpecimens(t)
     const states = [closed, crashed].flatMap(files => Object.keys(files).map(name => [files, name] as const))
     assert.deepEqual(states.map(([, name]) => name), ['log.db', 'log.db-sums', 'log.db', 'log.db-sums', 'log.db-wal'])
     for (const [files, name] of states) {
       const whole = files[name] as Buffer
-      for (let run = 0; run < 100; run++) {
+      for (let run = 0; run < FLIPS / states.length; run++) {
         const bit = Math.floor(Math.random() * whole.length * 8)
         const where = `bit ${bit} of ${name} of ${whole.length} bytes, ${files === closed ? 'closed' : 'crashed'}`
         const damaged = { ...files, [name]: turnBit(whole, bit) }
         const file = lay(folder, damaged)
         await assert.rejects(openEventLog({ file, clock }), { code: 'LOG_DAMAGED' }, where)
-        assert.deepEqual(filesIn(folder), damaged, where)
+        assert.ok(Object.entries(filesIn(folder)).every(([kind, bytes]) => bytes.equals(damaged[kind] as Buffer)), where)
         const { damage, kept, lostPages, faults } = repairLog(file)
         assert.ok(damage.length > 0, where)
         assert.deepEqual({ lostPages, faults }, { lostPages: 0, faults: [] }, where)
-        for (const [kind, bytes] of Object.entries(damaged)) assert.deepEqual(readFileSync(kept.find(path => path.endsWith(kind.slice('log.db'.length))) ?? ''), bytes, where)
+        for (const [kind, bytes] of Object.entries(damaged)) assert.ok(readFileSync(kept.find(path => path.endsWith(kind.slice('log.db'.length))) ?? '').equals(bytes), where)
         await (await openEventLog({ file, clock })).close()
         assert.deepEqual(rowsOf(file), rows, where)
       }

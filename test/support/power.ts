@@ -47,23 +47,22 @@ export interface Disk {
 
 /** A disk with these files on it, safely. */
 export function createDisk (files: Record<string, Buffer>): Disk {
-  const safe = new Map(Object.entries(files).map(([name, bytes]) => [name, bytes as Uint8Array]))
+  const safe = new Map(Object.entries(files).map(([name, bytes]) => [name, createFile(bytes)]))
   const pending = new Map<string, Call[]>()
   return {
     play: call => {
       const unsynced = pending.get(call.file) ?? []
       pending.set(call.file, unsynced)
       if (call.type !== 'sync') return unsynced.push(call)
-      safe.set(call.file, unsynced.reduce(apply, safe.get(call.file) ?? new Uint8Array()))
-      unsynced.length = 0
+      const file = safe.get(call.file) ?? createFile()
+      safe.set(call.file, file)
+      for (const done of unsynced.splice(0)) file.apply(done)
     },
-    fail: kept => {
-      const names = new Set([...safe.keys(), ...pending.keys()])
-      return new Map([...names].map(name => {
-        const survived = (pending.get(name) ?? []).flatMap(sectorsOf).filter(() => Math.random() < kept)
-        return [name, Buffer.from(survived.reduce(apply, safe.get(name) ?? new Uint8Array()))]
-      }))
-    }
+    fail: kept => new Map([...new Set([...safe.keys(), ...pending.keys()])].map(name => {
+      const file = createFile(safe.get(name)?.content())
+      for (const call of (pending.get(name) ?? []).flatMap(sectorsOf)) if (Math.random() < kept) file.apply(call)
+      return [name, file.content()]
+    }))
   }
 }
 
@@ -78,18 +77,23 @@ function sectorsOf (call: Call): Call[] {
   return parts
 }
 
-function apply (before: Uint8Array, call: Call): Uint8Array {
-  if (call.type === 'sync') return before
-  if (call.type === 'truncate') return resized(before, call.length)
-  const at = call.at === 'end' ? before.length : call.at
-  const after = resized(before, Math.max(before.length, at + call.bytes.length))
-  after.set(call.bytes, at)
-  return after
-}
-
-/** Always a copy: what is safe stays as it is. */
-function resized (bytes: Uint8Array, length: number): Uint8Array {
-  const copy = new Uint8Array(length)
-  copy.set(bytes.subarray(0, length))
-  return copy
+function createFile (given: Uint8Array = new Uint8Array()): { apply: (call: Call) => void, content: () => Buffer } {
+  let bytes = Buffer.from(given)
+  let length = bytes.length
+  const resize = (to: number): void => {
+    if (to > bytes.length) bytes = Buffer.concat([bytes.subarray(0, length), Buffer.alloc(2 * to - length)])
+    // What is cut off does not come back.
+    if (to < length) bytes.fill(0, to, length)
+    length = to
+  }
+  return {
+    apply: call => {
+      if (call.type === 'truncate') resize(call.length)
+      if (call.type !== 'write') return
+      const at = call.at === 'end' ? length : call.at
+      resize(Math.max(length, at + call.bytes.length))
+      bytes.set(call.bytes, at)
+    },
+    content: () => bytes.subarray(0, length)
+  }
 }
