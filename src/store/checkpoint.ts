@@ -9,10 +9,10 @@ import { crc32 } from 'node:zlib'
 import { PAGE_BYTES, SLOT_BYTES, SLOTS, type PageSums } from './page-sums.ts'
 import { FRAME_HEADER, frameAt, HEADER, readWal } from './wal.ts'
 
-/** A write-ahead log of so many pages is moved, as SQLite has it by default. */
-const LARGEST = 1_000
-/** Frames read at once. */
-const CHUNK = 64
+/** A write-ahead log of so many pages is moved: 8 MiB. What is written often is then moved once for many times. */
+const LARGEST = 2_000
+/** After so many rows its length is looked at. */
+const ROWS = 64
 
 export interface Checkpoints {
   /** To be called after each commit. */
@@ -29,6 +29,7 @@ export const walOf = (file: string): string => `${file}-wal`
 export function createCheckpoints ({ database, file, sums }: { database: DatabaseSync, file: string, sums: PageSums }): Checkpoints {
   const changesNow = database.prepare('SELECT total_changes() AS changes')
   let changes = 0
+  let lookedAt = 0
   let fd: number | undefined
   /** Transactions in the write-ahead log: each has a last frame that says so. */
   let commits = 0
@@ -43,23 +44,20 @@ export function createCheckpoints ({ database, file, sums }: { database: Databas
     return readSync(fd, header, 0, HEADER, 0) === HEADER
   }
 
-  /** Passes the frames of all transactions that were committed, with the checksum that each begins with. Returns how many they are. */
+  /**
+   * Passes the headers of the frames of all transactions that were committed, with the checksum that each begins with.
+   * Returns how many they are.
+   */
   const eachFrame = (visit: (n: number, frame: Buffer, before: Buffer) => void): number => {
-    const chunk = Buffer.allocUnsafe(CHUNK * (FRAME_HEADER + PAGE_BYTES))
     const before = Buffer.from(header.subarray(24, 32))
-    let left = commits
-    for (let first = 0; left > 0; first += CHUNK) {
-      const length = readSync(fd as number, chunk, 0, chunk.length, frameAt(first))
-      for (let n = 0; n < CHUNK && left > 0; n++) {
-        const at = n * (FRAME_HEADER + PAGE_BYTES)
-        if (at + FRAME_HEADER + PAGE_BYTES > length) throw new Error(`${walOf(file)} is shorter than what was committed`)
-        const own = chunk.subarray(at, at + FRAME_HEADER + PAGE_BYTES)
-        visit(first + n, own, before)
-        own.copy(before, 0, 16, 24)
-        if (own.readUInt32BE(4) > 0 && --left === 0) return first + n + 1
-      }
+    let frames = 0
+    for (let left = commits; left > 0; frames++) {
+      if (readSync(fd as number, frame, 0, FRAME_HEADER, frameAt(frames)) < FRAME_HEADER) throw new Error(`${walOf(file)} is shorter than what was committed`)
+      visit(frames, frame, before)
+      frame.copy(before, 0, 16, 24)
+      if (frame.readUInt32BE(4) > 0) left--
     }
-    return 0
+    return frames
   }
 
   const move = (how: 'RESTART' | 'TRUNCATE'): void => {
@@ -96,8 +94,10 @@ export function createCheckpoints ({ database, file, sums }: { database: Databas
       changes = Number(changesNow.get()?.['changes'])
       if (changes === before) return
       commits++
-      if (commits === 1 && !readHeader()) return
-      const isLong = readSync(fd as number, frame, 0, FRAME_HEADER, frameAt(due - 1)) === FRAME_HEADER && salts().compare(frame, 8, 16) === 0
+      if (commits === 1) readHeader()
+      if (fd === undefined || changes < lookedAt + ROWS) return
+      lookedAt = changes
+      const isLong = readSync(fd, frame, 0, FRAME_HEADER, frameAt(due - 1)) === FRAME_HEADER && salts().compare(frame, 8, 16) === 0
       if (!isLong) return
       try {
         move('RESTART')

@@ -7,7 +7,7 @@ import type { LogEvent, ReceiptEntry } from '../core/ports.ts'
 
 /** `data`: as it is kept, JSON text. Without the position, which the log gives it as it is written. */
 export const sealOfEvent = ({ at, agent, role, taskId, type }: Omit<LogEvent, 'data' | 'position'>, data: string): number =>
-  crc32(data, crc32(`${at}\0${agent}\0${role}\0${taskId}\0${type}`))
+  crc32(`${at}\0${agent}\0${role}\0${taskId}\0${type}\0${data}`)
 
 export function sealOfReceipt ({ agent, taskId, epoch, at, previous, hash, statement, countersignature }: ReceiptEntry): number {
   const seal = crc32(statement, crc32(hash, crc32(previous, crc32([agent, taskId, epoch, at].join('\0')))))
