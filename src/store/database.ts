@@ -35,8 +35,8 @@ export function openDatabase (file: string, home: string): OpenDatabase {
     const leftover = sizeOf(walOf(file)) > 0
     if (sizeOf(file) === 0) create(file)
     else if (!leftover) readOnly(file, database => { refuseForeign(database, file) }, '?immutable=1')
-    if ((statSync(file).mode & 0o077) !== 0) chmodSync(file, 0o600)
     let hasSums = leftover && checkLeftover(file)
+    if ((statSync(file).mode & 0o077) !== 0) chmodSync(file, 0o600)
     database = new DatabaseSync(file)
     database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT')
     rmSync(`${file}-shm`, { force: true })

@@ -88,6 +88,7 @@ const BUSY = 5, FULL = 13
 
 /** A node that runs holds a lock on its log. Whatever else SQLite has to say of the file is to be expected. */
 function refuseUsed (file: string): void {
+  const hadIndex = existsSync(`${file}-shm`)
   if (!existsSync(file)) throw new A2aError({ code: 'HOME_UNUSABLE', home: dirname(file), why: 'there is no log in it' })
   const database = new DatabaseSync(file, { readOnly: true })
   try {
@@ -96,6 +97,8 @@ function refuseUsed (file: string): void {
     if (sqliteCode(error) === BUSY) throw new A2aError({ code: 'HOME_IN_USE', home: dirname(file) })
   } finally {
     database.close()
+    // A reader's close leaves it.
+    if (!hadIndex) rmSync(`${file}-shm`, { force: true })
   }
 }
 
