@@ -14,7 +14,7 @@ import { callsOf, createDisk, recording } from '../support/power.ts'
 
 const FAILURES = 200
 /** Enough for several checkpoints. */
-const ROUNDS = 400
+const ROUNDS = 800
 const OPEN_MS = 2_000
 
 it('loses nothing that was acknowledged when the power fails, and opens at once', { timeout: 170_000 }, async t => {
