@@ -11,6 +11,7 @@ import type { EventLog } from '../../src/core/ports.ts'
 import { openDatabase } from '../../src/store/database.ts'
 import { openEventLog } from '../../src/store/event-log.ts'
 import { checkLog, repairLog } from '../../src/store/repair.ts'
+import { readWal } from '../../src/store/wal.ts'
 import { eventOf, summaryOf } from '../promises/event-log.ts'
 
 const AGENT = 'did:key:zA'
@@ -135,7 +136,13 @@ describe('a damaged log', () => {
     await log.close()
     const wal = crashed['log.db-wal'] as Buffer
     assert.ok(wal.length > before)
-    for (let length = before; length <= wal.length; length++) {
+    const committed = readWal(wal.subarray(0, before)).frames.length
+    for (let length = before; length < wal.length; length++) {
+      const { frames, damage } = readWal(wal.subarray(0, length))
+      assert.deepEqual({ frames: frames.length, damage }, { frames: committed, damage: undefined }, `cut at ${length} of ${wal.length}`)
+    }
+    // SQLite sees it so as well: at the edges of what it writes, and between.
+    for (let length = before; length <= wal.length; length = Math.min(length + 331, Math.max(length + 1, wal.length))) {
       lay(folder, { ...crashed, 'log.db-wal': wal.subarray(0, length) })
       const { database, close } = openDatabase(file, folder)
       const positions = database.prepare('SELECT position FROM events ORDER BY position').all().map(({ position }) => position)
