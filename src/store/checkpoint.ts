@@ -9,8 +9,8 @@ import { crc32 } from 'node:zlib'
 import { PAGE_BYTES, SLOT_BYTES, SLOTS, type PageSums } from './page-sums.ts'
 import { FRAME_HEADER, frameAt, HEADER, readWal } from './wal.ts'
 
-/** A write-ahead log of so many pages is moved: 8 MiB. What is written often is then moved once for many times. */
-const LARGEST = 2_000
+/** A write-ahead log of so many pages is moved: some 6 MiB. Below SLOTS by more than one commit has, or it would be cut off each time. */
+const LARGEST = 1_400
 /** After so many rows its length is looked at. */
 const ROWS = 64
 
