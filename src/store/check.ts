@@ -21,8 +21,8 @@ export interface FilesCheck {
 const NAMED = 8
 
 /**
- * Reads all of it: a second for some 2 GB. Whoever calls it has the log's lock, and `fd` open on the file; both stay open, since closing a
- * descriptor drops the locks that this process has on the file (https://sqlite.org/howtocorrupt.html, 2.2).
+ * Reads all of it: a second for some 1.7 GB. Whoever calls it has the log's lock, and `fd` open on the file. Both stay open:
+ * closing a descriptor drops the locks that this process has on the file (https://sqlite.org/howtocorrupt.html, 2.2).
  */
 export function checkFiles (file: string, fd: number): FilesCheck {
   const sums = readSums(file)

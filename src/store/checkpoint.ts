@@ -80,8 +80,8 @@ export function createCheckpoints ({ database, file, sums }: { database: Databas
       sums.note(pages, count, slots.subarray(0, SLOT_BYTES * Math.min(frames, SLOTS)))
       if (frames > SLOTS) how = 'TRUNCATE'
     }
-    // Its row says whether somebody was in the way; nobody can be.
-    database.exec(`PRAGMA wal_checkpoint(${how})`)
+    const done = database.prepare(`PRAGMA wal_checkpoint(${how})`).get()
+    if (done?.['busy'] !== 0) throw new Error(`somebody else uses ${walOf(file)}`)
     commits = 0
   }
 
