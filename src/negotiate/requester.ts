@@ -14,6 +14,7 @@ import { createReputation } from './reputation.ts'
 import { createStrays } from './strays.ts'
 import { createFeed, isLast, type EventFeed } from './work.ts'
 import { A2aError, explain, messageOf, toFailure, type Failure } from '../core/errors.ts'
+import { summariseRequester } from '../core/history.ts'
 import { hasEnded, openTask, resumeTask, stepRequester, tickOf, wakeAt, winnerOf, type RequesterEffect, type RequesterEvent, type RequesterTask } from '../core/requester.ts'
 import { rankByValue, type RankingPolicy } from '../core/ranking.ts'
 import { reputationOf } from '../core/reputation.ts'
@@ -91,15 +92,7 @@ export const requesterMachine: Machine<RequesterTask, RequesterEvent, RequesterE
   tick: (at, task) => tickOf(task, at),
   passing: (event, changed, effects) => event.type === 'heard' || (!changed && !effects.some(({ type }) => type === 'publish')),
   patient: ({ type }) => type === 'called' || type === 'bid' || type === 'passed' || type === 'accepted',
-  summarise: task => ({
-    capability: task.spec.capability,
-    stage: task.stage,
-    ended: hasEnded(task),
-    counterpart: task.stage === 'settled' ? task.provider : winnerOf(task)?.provider,
-    epoch: task.epoch,
-    ...(task.stage === 'failed' ? { failure: task.failure.code } : {}),
-    ...(task.stage === 'settled' ? { cost: task.cost } : {})
-  })
+  summarise: summariseRequester
 }
 
 /** @param machine the state machine it drives; tests plant faults in it */

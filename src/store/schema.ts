@@ -61,4 +61,19 @@ export const MIGRATIONS: readonly string[] = [`
     key TEXT PRIMARY KEY,
     value BLOB NOT NULL
   ) STRICT, WITHOUT ROWID
+`, `
+  -- CRC-32 over the other columns (seal.ts).
+  ALTER TABLE events ADD COLUMN seal INTEGER;
+  ALTER TABLE receipts ADD COLUMN seal INTEGER;
+  ALTER TABLE kept_values ADD COLUMN seal INTEGER;
+
+  -- What tasks that were taken out (prune.ts) add to the metrics.
+  CREATE TABLE tallies (
+    agent TEXT NOT NULL,
+    role TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    tasks INTEGER NOT NULL,
+    cost REAL NOT NULL,
+    PRIMARY KEY (agent, role, outcome)
+  ) STRICT, WITHOUT ROWID
 `]
