@@ -1,7 +1,10 @@
 /** Saves the rows that still stand in the pages of a damaged log, in a new one. */
 import type { DatabaseSync } from 'node:sqlite'
 import { freePages, pagesOf, rowsOf, type Row, type Value } from './b-tree.ts'
+import { toEvent } from './event-row.ts'
 import type { Image } from './image.ts'
+import { toEntry } from './receipts.ts'
+import { toValue } from './values.ts'
 
 /** A table as its rows stand in pages. */
 interface Shape {
@@ -12,7 +15,7 @@ interface Shape {
 
 /**
  * Copies all rows of `image` that can be read into the empty tables of `database`. Pages whose tree is lost above them are known by what
- * stands in them.
+ * stands in them; an entry of an index can have the shape of a row, but not its checksum.
  * @returns how many rows could not be read, of those that were found
  */
 export function salvage (image: Image, database: DatabaseSync): number {
@@ -29,7 +32,7 @@ export function salvage (image: Image, database: DatabaseSync): number {
     const { rows, broken } = rowsOf(image, page)
     unread += broken
     for (const row of rows) {
-      const shape = owner ?? shapes.find(candidate => fits(candidate, row))
+      const shape = owner ?? shapes.find(candidate => fits(candidate, row) && isItself(candidate, row))
       if (shape !== undefined && fits(shape, row)) insert.get(shape.table)?.run(...shape.columns.map(({ isRowid }, n) => isRowid ? row.rowid as bigint : row.values[n] ?? null))
       else if (owner !== undefined) unread++
     }
@@ -75,6 +78,18 @@ function fits ({ hasRowid, columns }: Shape, { rowid, values }: Row): boolean {
     if (isRowid) return value === null
     return value === null ? !required : type === typeOf(value) || (type === 'REAL' && typeOf(value) === 'INTEGER')
   })
+}
+
+const READ: Record<string, (row: Record<string, any>) => unknown> = { events: toEvent, receipts: toEntry, kept_values: toValue }
+
+/** Whether its checksum holds, where its table has one. */
+function isItself ({ table, columns }: Shape, { rowid, values }: Row): boolean {
+  try {
+    READ[table]?.(Object.fromEntries(columns.map(({ name, isRowid }, n) => [name, isRowid ? Number(rowid) : values[n] ?? null])))
+    return true
+  } catch {
+    return false
+  }
 }
 
 function typeOf (value: Exclude<Value, null>): string {
