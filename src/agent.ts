@@ -10,7 +10,6 @@ import { createBulkhead, type Bulkhead } from './guard/bulkhead.ts'
 import { createGuard } from './guard/guard.ts'
 import { createSigner, type RotatingSigner } from './identity/signer.ts'
 import { createProviderEnd, type ProviderEnd, type Service } from './negotiate/provider.ts'
-import type { Lineage } from './negotiate/opening.ts'
 import { createRequesterEnd, type RequesterEnd } from './negotiate/requester.ts'
 import { createFeed } from './negotiate/work.ts'
 import { hedge } from './patterns/hedge.ts'
@@ -19,8 +18,10 @@ import { openReceipt } from './settle/receipt.ts'
 import { createQueue, type Queue } from './queue/queue.ts'
 import { compose, type Author } from './wire/compose.ts'
 import { newId } from './wire/id.ts'
+import { nextTraceparent } from './wire/trace.ts'
 import type { Announcer } from './announce/announcer.ts'
 import type { Dialogues } from './converse/dialogues.ts'
+import type { Delegate } from './negotiate/accounts.ts'
 import type { Candidate } from './negotiate/calls.ts'
 import type { Agent, DelegateOptions, HandlerContext, Node, Offer, Provision, Work } from './core/agent.ts'
 import type { Capability } from './core/capability.ts'
@@ -76,8 +77,6 @@ const LOAD_STEP = 0.25
 const LOAD_PAUSE_MS = 1_000
 /** Own addresses are looked up again after this, in ms. */
 const ADDRESSES_MS = 1_000
-/** What a delegation leaves its own caller of the deadline, in ms. */
-const MARGIN_MS = 50
 
 export function hostAgent (parts: AgentParts): HostedAgent {
   const { key, name, net, log, content, directory, announcer, clock, logger } = parts
@@ -107,7 +106,8 @@ export function hostAgent (parts: AgentParts): HostedAgent {
         tellLoad()
         try {
           const { signal } = context
-          const whole: HandlerContext = { ...context, ...contentFor(signal), guard: guard.outside(signal) }
+          // The same object: what is left of its budget is read when it is asked for.
+          const whole: HandlerContext = Object.assign(context, contentFor(signal), { guard: guard.outside(signal) })
           return (await guard.handle(capability, signal, () => runHandler(provision, input, whole))).output
         } finally {
           queueMicrotask(tellLoad)
@@ -191,13 +191,7 @@ export function hostAgent (parts: AgentParts): HostedAgent {
       if (!net.sameUser(peer) && net.speakers(peer).length === 0) await greet(peer, addresses)
       return net.sameUser(peer)
     },
-    delegate: ({ taskId, depth, visited, remainingMs, budget, signal }) => (capability, input, options = {}) =>
-      delegate(capability, input, {
-        ...options,
-        maxDurationMs: Math.max(1, Math.min(options.maxDurationMs ?? Infinity, remainingMs() - MARGIN_MS)),
-        maxCostTokens: least(options.maxCostTokens, budget),
-        signal: options.signal === undefined ? signal : AbortSignal.any([options.signal, signal])
-      }, { depth, visited, parentTaskId: taskId }),
+    delegate,
     settle: ledger.settleAsProvider,
     countersigned: ledger.attachCountersignature
   })
@@ -225,16 +219,16 @@ export function hostAgent (parts: AgentParts): HostedAgent {
     }
   }
 
-  function delegate (capability: string, input: unknown, options: DelegateOptions, lineage: Lineage): Work {
+  function delegate (...[capability, input, options, ...within]: Parameters<Delegate>): Work {
     parseCapability(capability)
     const { hedge: hedged, ...rest } = options
-    const start = (attempt: DelegateOptions): Work => requester.delegate(capability, input, attempt, lineage)
+    const start = (attempt: DelegateOptions): Work => requester.delegate(capability, input, attempt, ...within)
     return hedged === undefined ? start(rest) : hedge({ clock, start, feed: createFeed() }, hedged, rest)
   }
 
   const queue: Queue = createQueue({
     author, log, clock, logger,
-    delegate: (capability, input, options, attempt) => requester.delegate(capability, input, options, { depth: 0, visited: [] }, attempt),
+    delegate: (capability, input, options, attempt) => requester.delegate(capability, input, options, { depth: 0, visited: [author.agentId], traceparent: nextTraceparent() }, { attempt }),
     attach: requester.attach,
     cancel: requester.cancel,
     isOffered: async (capability, options) => (await candidates(capability, { ...options, spread: '' })).length > 0
@@ -267,7 +261,7 @@ export function hostAgent (parts: AgentParts): HostedAgent {
       }
     },
     watch: directory.watch,
-    delegate: (capability, input, options = {}) => delegate(capability, input, options, { depth: 0, visited: [] }),
+    delegate: (capability, input, options = {}) => delegate(capability, input, options, { depth: 0, visited: [author.agentId], traceparent: nextTraceparent(options.traceparent) }),
     enqueue: queue.enqueue,
     dead: queue.dead,
     onRequest: (requestName, handler, options) => ({ [Symbol.dispose]: requests.onRequest(requestName, handler, options) }),
@@ -278,6 +272,7 @@ export function hostAgent (parts: AgentParts): HostedAgent {
     send: content.send,
     receive: content.receive,
     metrics: () => log.metrics(signer.agentId),
+    costs: limit => log.costs(signer.agentId, limit),
     interactions: limit => log.interactions(signer.agentId, limit),
     [Symbol.asyncDispose]: () => parts.node[Symbol.asyncDispose]()
   }
@@ -296,7 +291,7 @@ export function hostAgent (parts: AgentParts): HostedAgent {
       requests.close()
       await Promise.all([provider.close(signal), dialogues.close(signal)])
       queue.close()
-      requester.close()
+      await requester.close(signal)
       signer.close()
     }
   }
@@ -306,8 +301,3 @@ export function hostAgent (parts: AgentParts): HostedAgent {
 const roomOf = ({ maxConcurrent = MAX_CONCURRENT, queue = QUEUE }: Provision): number => maxConcurrent + queue
 
 const defaultOffer = ({ priceHint = 0 }: Provision): Offer => ({ cost: priceHint, confidence: 0.5 })
-
-const least = (...amounts: Array<number | undefined>): number | undefined => {
-  const given = amounts.filter(amount => amount !== undefined)
-  return given.length === 0 ? undefined : Math.min(...given)
-}

@@ -13,7 +13,7 @@ export type { Agent, AgentChange, AgentFilter, Call, Check, DelegateOptions, Dia
 export type { ContentInput, ContentProgress, ContentRef, ContentRow, ContentSource, ReceivedFile, ReceiveOptions, SendContentOptions } from './core/content.ts'
 export type { DeadLetter, DeadLetters, DeadMessage, EnqueueOptions, Job } from './core/queue.ts'
 export type { Capability, JsonSchema } from './core/capability.ts'
-export type { AgentMetrics, Interaction, Logger, TaskRow } from './core/ports.ts'
+export type { AgentCost, AgentMetrics, Interaction, Logger, TaskRow } from './core/ports.ts'
 export type { BreakerRow, SlotsRow } from './core/status.ts'
 export type { Bid, RankedBid, ReceiptFacts, TaskEvent, TaskSpec } from './core/task.ts'
 export type { ContractView, EnqueueRequest, IdentityView, NodeApi, RunRequest, TaskHistory, WatchRequest } from './control/api.ts'

@@ -128,7 +128,10 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
       if (!(error instanceof A2aError) || error.code !== 'PEER_UNREACHABLE') return
       directory.unreachablePeer(peer)
       dialogues.peerGone(peer, 'it does not answer')
-      for (const { requester } of hosted) requester.peerGone(peer, messageOf(error))
+      for (const { requester, provider } of hosted) {
+        requester.peerGone(peer, messageOf(error))
+        provider.peerGone(peer, messageOf(error))
+      }
     }
   }
 
@@ -200,6 +203,7 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
         queued: provider.queued(),
         load: load(),
         metrics: agent.metrics(),
+        costs: agent.costs(),
         credentialExpiresAt: signer.expiresAt(),
         breakers: breakers(),
         slots: slots()

@@ -78,7 +78,8 @@ describe('agents', () => {
     await using _outer = await worker.provide('chain.outer.run', {
       run: async (_input, { delegate }) => (await delegate('chain.inner.run', {}, { maxDurationMs: 60_000, maxCostTokens: 1_000 }).result).output
     })
-    await using _inner = await asker.provide('chain.inner.run', {
+    const inner = await asker.node.createAgent({ name: 'inner' })
+    await using _inner = await inner.provide('chain.inner.run', {
       run: (_input, { remainingMs, budget }) => {
         seen.push({ remainingMs: remainingMs(), budget })
         return 'deep'
@@ -89,8 +90,8 @@ describe('agents', () => {
     assert.equal(seen[0]?.budget, 7)
 
     await using _loop = await worker.provide('chain.loop.run', { run: async (_input, { delegate }) => (await delegate('chain.loop.run', {}).result).output })
-    const { message } = await failsWith(asker.delegate('chain.loop.run', {}, { maxDurationMs: 8_000 }).result, 'ALL_PROVIDERS_FAILED')
-    assert.match(message, /none of 1 agents that offer chain\.loop\.run made a bid|NO_BIDS|loop/)
+    const { failure } = await failsWith(asker.delegate('chain.loop.run', {}, { maxDurationMs: 8_000 }).result, 'LOOP')
+    assert.deepEqual(failure, { code: 'LOOP', path: [asker.id, worker.id, worker.id] })
   })
 
   it('are cancelled by their owner, and the handler hears of it', async () => {

@@ -80,6 +80,7 @@ export interface RunRequest {
   input: unknown
   maxDurationMs?: number
   maxCostTokens?: number
+  maxDepth?: number
   to?: string
   policy?: PolicyName
   patient?: boolean
@@ -106,6 +107,8 @@ export type FanOutEvent =
 export interface TaskHistory {
   row: TaskRow
   history: Array<{ at: number, type: string, data: unknown }>
+  /** What its handler delegated, the first first. */
+  delegated: TaskRow[]
 }
 
 /** A contract and its receipt, with the result of checking every signature in them offline. */

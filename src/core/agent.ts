@@ -1,7 +1,7 @@
 /** The library's face: what `createAgent` gives. Types only; agent.ts and node.ts make them true. */
 import type { Capability, JsonSchema } from './capability.ts'
 import type { ReceiveContent, SendContent } from './content.ts'
-import type { AgentMetrics, Interaction } from './ports.ts'
+import type { AgentCost, AgentMetrics, Interaction } from './ports.ts'
 import type { PolicyName } from './policy.ts'
 import type { DeadLetters, EnqueueOptions, Job } from './queue.ts'
 import type { RankingPolicy } from './ranking.ts'
@@ -68,6 +68,8 @@ export interface Agent extends AsyncDisposable {
   /** Fetches what a ref names. */
   receive: ReceiveContent
   metrics: () => AgentMetrics[]
+  /** What was paid and earned, by capability and counterpart, the dearest first. Default limit 20. */
+  costs: (limit?: number) => AgentCost[]
   /** The newest first; the last 1,000 at most. */
   interactions: (limit?: number) => Interaction[]
 }
@@ -218,23 +220,37 @@ export interface TaskContext {
   readonly signal: AbortSignal
   /** Milliseconds left, now. */
   remainingMs: () => number
-  /** What is left of the requester's budget, if it set one. */
+  /** What may be spent on delegations, now: what is left of the requester's budget, if it set one, beside our own cost. */
   readonly budget?: number
   /** The same in each attempt at one job: what has an effect elsewhere can be done once by it. Absent outside of the queue. */
   readonly idempotencyKey?: string
+  /** Agents that the task came through, the first requester first, the one it comes from last. */
+  readonly visited: readonly string[]
+  /** W3C Trace Context of the task. */
+  readonly traceparent?: string
   progress: (fraction?: number, note?: string) => void
   /** A partial result, sent at once. Strings are sent as text/plain, bytes as application/octet-stream, anything else as JSON, unless `mediaType` says. */
   artifact: (name: string, data: unknown, options?: { mediaType?: string, append?: boolean, last?: boolean }) => Promise<void>
   /** Asks the requester for more, and waits for its answer. */
   requireInput: (prompt: string, schema?: JsonSchema) => Promise<unknown>
-  /** Like `agent.delegate`, with what is left of deadline, budget and depth, and the agents visited. */
+  /**
+   * Like `agent.delegate`, with what is left of deadline, budget and depth, and the agents visited. It fails at once with
+   * DEADLINE_EXCEEDED when no time is left, with REFUSED when it would be too deep, and with LOOP when everybody who is known to be capable has had a hand in the
+   * task. What it may cost is set aside from the budget: `maxCostTokens`, or what is left of it; those that begin in the same
+   * turn without one share what is left. It is cancelled when the task is over.
+   */
   delegate: (capability: string, input: unknown, options?: DelegateOptions) => Work
 }
 
 export interface DelegateOptions {
-  /** Milliseconds for everything, from now. Default 60,000. */
+  /** Milliseconds for everything, from now. Default 60,000; in a handler, what its task has left. */
   maxDurationMs?: number
+  /** What it may cost, in the providers' units: the winner's cost and all that is delegated under it. Default: no limit. */
   maxCostTokens?: number
+  /** Levels of delegations that there may be under it. 0: its provider does it without anybody's help. Default 15. */
+  maxDepth?: number
+  /** W3C Trace Context to go on with. Default: a new trace. */
+  traceparent?: string
   /** Only this agent. */
   to?: string
   /** Silence that moves the work on, in ms. Default 5,000. */
@@ -276,7 +292,10 @@ export interface WorkResult<O = any> {
   receipt: ReceiptFacts
   provider: string
   epoch: number
+  /** The provider's own, */
   cost: number
+  /** and what its delegations came to beside it. */
+  spent: number
 }
 
 /** One libp2p host in this process, which agents share. */
@@ -412,7 +431,7 @@ export interface NodeStatus {
   discovery: DiscoveryStatus
   dht: { mode: 'client' | 'server', peers: number }
   gossip: Array<{ topic: string, subscribers: number }>
-  agents: Array<{ agentId: string, name: string, capabilities: string[], running: number, queued: number, load: number, metrics: AgentMetrics[], credentialExpiresAt: number, breakers: BreakerRow[], slots: SlotsRow[] }>
+  agents: Array<{ agentId: string, name: string, capabilities: string[], running: number, queued: number, load: number, metrics: AgentMetrics[], costs: AgentCost[], credentialExpiresAt: number, breakers: BreakerRow[], slots: SlotsRow[] }>
   /** Jobs of all agents here: waiting for their time, for somebody or for room; being attempted; given up. */
   queue: { waiting: number, running: number, dead: number }
   /** Messages refused since the start, by failure code. */

@@ -19,8 +19,10 @@ export const summariseRequester = (task: RequesterTask): TaskSummary => ({
   ended: hasEnded(task),
   counterpart: task.stage === 'settled' ? task.provider : winnerOf(task)?.provider,
   epoch: task.epoch,
+  parent: task.spec.parentTaskId,
   ...(task.stage === 'failed' ? { failure: task.failure.code } : {}),
-  ...(task.stage === 'settled' ? { cost: task.cost } : {})
+  ...(task.stage === 'settled' ? { cost: task.cost } : {}),
+  ...(hasEnded(task) ? { spent: task.spent } : {})
 })
 
 export const summariseProvider = (task: ProviderTask): TaskSummary => ({
@@ -30,6 +32,7 @@ export const summariseProvider = (task: ProviderTask): TaskSummary => ({
   counterpart: task.requester,
   epoch: epochOf(task),
   ...(task.stage === 'closed' && task.failure !== undefined ? { failure: task.failure.code } : {}),
+  ...(task.stage === 'closed' ? { spent: task.spent } : {}),
   ...(task.stage === 'closed' && task.reason === 'settled' && task.failure === undefined ? { cost: task.bid.cost } : {})
 })
 

@@ -90,7 +90,12 @@ export interface TaskSummary {
   epoch?: number
   /** Code of the failure, when it failed. */
   failure?: string
+  /** The provider's own, once it is owed. */
   cost?: number
+  /** What delegations of the work came to beside it, as far as it was told. */
+  spent?: number
+  /** The task whose handler asked for it. */
+  parent?: string
 }
 
 export interface TaskRow extends TaskSummary {
@@ -127,6 +132,16 @@ export interface AgentMetrics {
   totalCost: number
 }
 
+/** What an agent's ended tasks came to: paid as requester, earned as provider, in the requesters' cost units. */
+export interface AgentCost {
+  role: 'requester' | 'provider'
+  capability: string
+  /** Who was paid, or who paid. */
+  counterpart?: string
+  tasks: number
+  cost: number
+}
+
 /**
  * The append-only truth of a node. A resolved append is on disk (fsync); many appends of a few milliseconds share one.
  * Rejects with LOG_WRITE_FAILED, and then nothing of that append is in the log.
@@ -136,12 +151,14 @@ export interface EventLog {
   /** All events of one task, oldest first. */
   eventsOf: (role: Role, taskId: string) => LogEvent[]
   /** The newest first. */
-  tasks: (query?: { agent?: string, role?: Role, ended?: boolean, limit?: number }) => TaskRow[]
+  tasks: (query?: { agent?: string, role?: Role, ended?: boolean, parent?: string, limit?: number }) => TaskRow[]
   /** Of several local agents with this role in the task, the one that something happened to last. */
   task: (role: Role, taskId: string) => TaskRow | undefined
   /** The last interactions of an agent, newest first. Default limit 1,000. */
   interactions: (agent: string, limit?: number) => Interaction[]
   metrics: (agent: string) => AgentMetrics[]
+  /** By role, capability and counterpart, the dearest first. Default limit 20. */
+  costs: (agent: string, limit?: number) => AgentCost[]
   /**
    * Takes some of an agent's tasks out, the oldest of those that ended before this moment. Receipts and metrics stay as they are, and of
    * each role the last 1,000 ended tasks whole. Resolves to how many went: 0 when there is no more to do.

@@ -3,13 +3,14 @@
  * repeats; a newer epoch of the same contract takes over the work that is under way; an older one is refused.
  */
 import type { Failure } from './errors.ts'
+import type { Lineage } from './lineage.ts'
 
 export type ProviderTask = Called & (
   /** `epoch`: of the last award of this task that was here; 0 when there was none. */
   | { stage: 'offered', epoch: number }
   | { stage: 'working', contract: ContractFacts, startedAt: number, deadlineAt: number }
-  | { stage: 'delivering', contract: ContractFacts, startedAt: number, outcome: Outcome, attempt: number, retryAt: number, giveUpAt: number }
-  | { stage: 'closed', reason: Closed, failure?: Failure, epoch: number }
+  | { stage: 'delivering', contract: ContractFacts, startedAt: number, outcome: Outcome, spent?: number, attempt: number, retryAt: number, giveUpAt: number }
+  | { stage: 'closed', reason: Closed, failure?: Failure, epoch: number, spent?: number }
 )
 
 export type Closed = 'settled' | 'lost' | 'revoked' | 'fenced' | 'expired' | 'undelivered'
@@ -23,9 +24,7 @@ interface Called {
 }
 
 /** What the announcement said that the work needs later. */
-export interface CallFacts {
-  depth: number
-  visited: string[]
+export interface CallFacts extends Lineage {
   maxCost?: number
 }
 
@@ -37,6 +36,8 @@ export interface ContractFacts {
   inputHash: string
   /** Work with the same, for the same requester and input, is done once. */
   idempotencyKey?: string
+  /** What the handler may spend on delegations. Absent: no limit. */
+  budget?: number
 }
 
 export type Outcome =
@@ -49,7 +50,8 @@ export type ProviderEvent = { at: number } & (
   | { type: 'declined', reason: string, bidId?: string }
   /** With both signed statements, base64: the contract is complete once it is accepted. */
   | { type: 'awarded', bidId: string, contract: ContractFacts, deadlineAt: number, award: string, acceptance: string }
-  | { type: 'handled', outcome: Outcome }
+  /** `spent`: what the handler's delegations came to. */
+  | { type: 'handled', outcome: Outcome, spent?: number }
   /** The requester has countersigned. */
   | { type: 'delivered', epoch: number }
   | { type: 'undeliverable', epoch: number, why: string }
@@ -94,8 +96,8 @@ export function stepProvider (task: ProviderTask, event: ProviderEvent): Provide
     case 'offered': return onOffered(task, event)
     case 'awarded': return onAwarded(task, event)
     case 'declined': return task.stage === 'offered' && (event.bidId ?? task.bid.id) === task.bid.id ? still(closed(task, 'lost')) : still(task)
-    case 'handled': return task.stage === 'working' ? deliver(task, event.outcome) : still(task)
-    case 'delivered': return task.stage === 'delivering' && task.contract.epoch === event.epoch ? still(closed(task, 'settled', failureOf(task.outcome))) : still(task)
+    case 'handled': return task.stage === 'working' ? deliver(task, event.outcome, event.spent) : still(task)
+    case 'delivered': return task.stage === 'delivering' && task.contract.epoch === event.epoch ? still({ ...closed(task, 'settled', failureOf(task.outcome)), spent: task.spent }) : still(task)
     case 'undeliverable': return task.stage === 'delivering' && task.contract.epoch === event.epoch ? retryLater(task, event.at) : still(task)
     case 'fenced': return end(task, 'fenced', event.epoch, { code: 'STALE_EPOCH', taskId: task.taskId, epoch: event.epoch, current: event.epoch + 1 })
     case 'revoked': return end(task, 'revoked', event.epoch, { code: 'CANCELLED', taskId: task.taskId, why: event.reason })
@@ -162,12 +164,12 @@ function onRecovered (task: ProviderTask, at: number): ProviderStep {
   return task.stage === 'delivering' ? still({ ...task, retryAt: at }) : still(task)
 }
 
-function deliver (task: ProviderTask & { stage: 'working' }, outcome: Outcome): ProviderStep {
+function deliver (task: ProviderTask & { stage: 'working' }, outcome: Outcome, spent?: number): ProviderStep {
   const giveUpAt = task.deadlineAt + DELIVERY_GRACE_MS
   const { deadlineAt: _, ...rest } = task
   return {
     // The delivery under way reports its own end; the timer only comes into it after a failure.
-    task: { ...rest, stage: 'delivering', outcome, attempt: 1, retryAt: giveUpAt, giveUpAt },
+    task: { ...rest, stage: 'delivering', outcome, spent, attempt: 1, retryAt: giveUpAt, giveUpAt },
     effects: [{ type: 'deliver', contract: task.contract, outcome }]
   }
 }

@@ -4,6 +4,9 @@
  * is fenced off, so a task has one result, whoever wakes up late.
  */
 import { restMs } from './backoff.ts'
+import { giveUpReason, isHopeless, loops, overTime } from './giving-up.ts'
+import { exceeds } from './purse.ts'
+import { budgetOf, withSpent } from './spending.ts'
 import type { Failure } from './errors.ts'
 import type { Bid, RankedBid, ReceiptFacts, TaskEvent, TaskSpec } from './task.ts'
 
@@ -15,8 +18,10 @@ export type RequesterTask = Asked & (
   | { stage: 'awarded', winner: Bid, standby: RankedBid[], awardedAt: number, leaseUntil: number, slaUntil?: number, again?: boolean }
   | { stage: 'working', winner: Bid, standby: RankedBid[], awardedAt: number, leaseUntil: number, slaUntil?: number, sequence: number, accepted: boolean, received: number }
   | { stage: 'resting', resumesAt: number }
+  /** `cost` is the provider's own. */
   | { stage: 'settled', provider: string, cost: number, accepted: boolean }
-  | { stage: 'failed', failure: Failure }
+  /** `untold`: what delegations of the last provider may have come to at most, until it says what they did. */
+  | { stage: 'failed', failure: Failure, untold?: number }
 )
 
 interface Asked {
@@ -33,6 +38,10 @@ interface Asked {
   lastFailure?: Failure
   /** The lowest bid above the budget. */
   lowestOver?: number
+  /** Agents that might do it, and through which it came: they are not asked. */
+  onPath?: string[]
+  /** What delegations of its providers came to, as far as they told. */
+  spent?: number
 }
 
 export interface Pass { provider: string, reason: string, code?: string }
@@ -40,8 +49,8 @@ export interface Pass { provider: string, reason: string, code?: string }
 export type RequesterEvent = { at: number } & (
   /** With the input, base64, and the schema asked of the output: what is needed again after a restart. */
   | { type: 'opened', spec: TaskSpec, input: string, output?: Record<string, unknown> }
-  /** The announcement is out; these known agents were asked directly. */
-  | { type: 'called', round: number, call?: string, asked: string[] }
+  /** The announcement is out; these known agents were asked directly, and those not, for the task came through them. */
+  | { type: 'called', round: number, call?: string, asked: string[], onPath?: string[] }
   | { type: 'bid', bid: Bid }
   /** An agent that was asked makes no bid, or cannot be reached. */
   | { type: 'passed', provider: string, round: number, reason: string, code?: string }
@@ -54,8 +63,10 @@ export type RequesterEvent = { at: number } & (
   | { type: 'progress', provider: string, epoch: number, sequence: number, fraction?: number, note?: string }
   | { type: 'artifact', provider: string, epoch: number, sequence: number, name: string, mediaType: string, data: string, append: boolean, last: boolean }
   | { type: 'input-required', provider: string, epoch: number, sequence: number, prompt: string, schema?: Record<string, unknown> }
-  | { type: 'result', provider: string, epoch: number, output: unknown, cost: number, durationMs: number, receipt: ReceiptFacts }
-  | { type: 'broke', provider: string, epoch: number, failure: Failure, retryable: boolean }
+  | { type: 'result', provider: string, epoch: number, output: unknown, cost: number, spent?: number, durationMs: number, receipt: ReceiptFacts }
+  | { type: 'broke', provider: string, epoch: number, failure: Failure, retryable: boolean, spent?: number }
+  /** A provider whose contract was taken from it says what its delegations came to. */
+  | { type: 'told', provider: string, epoch: number, spent: number }
   /** The provider's process or machine is gone for certain: nothing listens there any more. */
   | { type: 'gone', provider: string, why: string }
   | { type: 'cancelled', why: string }
@@ -71,7 +82,8 @@ export type RequesterEffect =
   | { type: 'award', bid: Bid, epoch: number }
   | { type: 'standby', bid: Bid, rank: number }
   | { type: 'decline', bid: Bid, reason: string }
-  | { type: 'revoke', bid: Bid, epoch: number, reason: string }
+  /** `told`: what its delegations came to is known. */
+  | { type: 'revoke', bid: Bid, epoch: number, reason: string, told?: true }
   /** The result of this epoch is taken: countersign its receipt, again if it is asked for again. */
   | { type: 'take', provider: string, epoch: number }
   /** Refuse it: it belongs to an award that is over. */
@@ -142,6 +154,7 @@ export function stepRequester (task: RequesterTask, event: RequesterEvent): Step
     case 'tick': return onTick(task, event.at, event.leaseUntil)
     case 'recovered': return onRecovered(task, event.at)
     case 'cancelled': return hasEnded(task) ? same(task) : fail(task, { code: 'CANCELLED', taskId: task.spec.taskId, why: event.why })
+    case 'told': return onTold(task, event)
     case 'gone': return winnerOf(task)?.provider === event.provider ? move(task, { code: 'PEER_UNREACHABLE', peer: event.provider, why: event.why }, event.at) : same(task)
     default: return onProvider(task, event)
   }
@@ -153,8 +166,15 @@ function onRecovered (task: RequesterTask, at: number): Step {
   return same(task.stage === 'working' ? { ...task, leaseUntil } : task)
 }
 
+/** What was spent on a contract that is over counts all the same, whoever has it now. */
+function onTold (task: RequesterTask, { epoch, spent }: Extract<RequesterEvent, { type: 'told' }>): Step {
+  const told = withSpent(task, spent > 0 ? Math.min(spent, budgetOf(task) ?? Infinity) : undefined)
+  if (epoch < task.epoch) return same(told)
+  return same(told.stage === 'failed' && told.untold !== undefined ? { ...told, untold: undefined } : task)
+}
+
 /** Everything that the holder of a contract says. */
-type FromProvider = Extract<RequesterEvent, { epoch: number }>
+type FromProvider = Exclude<Extract<RequesterEvent, { epoch: number }>, { type: 'told' }>
 
 function onProvider (task: RequesterTask, event: FromProvider): Step {
   const { provider, epoch, at } = event
@@ -180,18 +200,21 @@ function onProvider (task: RequesterTask, event: FromProvider): Step {
     case 'accepted': return working.accepted ? same(task) : publish({ ...working, accepted: true }, { event: 'accepted', provider, epoch })
     // Not in the log, so it changes nothing but the lease.
     case 'heard': return same({ ...task, leaseUntil: working.leaseUntil })
-    case 'refused': return move(task, { code: 'REFUSED', why: event.reason }, at, event.retryable)
-    case 'broke': return event.retryable ? move(task, event.failure, at) : fail(task, event.failure)
+    case 'refused': return move(task, { code: 'REFUSED', why: event.reason }, at, { onlyLost: event.retryable, told: true })
+    case 'broke': {
+      const paid = withSpent(task, event.spent)
+      return event.retryable ? move(paid, event.failure, at, { told: true }) : fail(paid, event.failure, true)
+    }
     case 'result': {
-      const { spec, round, excluded, asked } = task
+      const { spec, round, excluded, asked, spent } = withSpent(task, event.spent)
       const { output, cost, durationMs, receipt } = event
-      const settled: RequesterTask = { spec, round, epoch, excluded, asked, stage: 'settled', provider, cost, accepted: working.accepted }
+      const settled: RequesterTask = { spec, round, epoch, excluded, asked, spent, stage: 'settled', provider, cost, accepted: working.accepted }
       return {
         task: settled,
         effects: [
           { type: 'take', provider, epoch },
           ...standby.map(({ bid }) => ({ type: 'decline' as const, bid, reason: 'another agent has done it' })),
-          { type: 'publish', event: { event: 'result', provider, epoch, output, cost, durationMs, receipt } }
+          { type: 'publish', event: { event: 'result', provider, epoch, output, cost, ...(spent === undefined ? {} : { spent }), durationMs, receipt } }
         ]
       }
     }
@@ -228,10 +251,11 @@ function onCalled (task: RequesterTask, event: Extract<RequesterEvent, { type: '
     call: event.call,
     asked: [...new Set([...task.asked, ...event.asked])],
     awaiting: event.asked.filter(agent => !answered.has(agent)),
-    closesAt: event.at + task.spec.bidWindowMs
+    closesAt: event.at + task.spec.bidWindowMs,
+    onPath: both(task.onPath, event.onPath)
   }
   const announced: RequesterEffect = { type: 'publish', event: { event: 'announced', round: task.round, capability: task.spec.capability, asked: event.asked.length } }
-  const next = event.asked.length > 0 ? closeWhenAllAnswered(called, event.at) : same(called)
+  const next = event.asked.length > 0 ? closeWhenAllAnswered(called, event.at) : loops(called) && task.spec.to !== undefined ? rest(called, event.at) : same(called)
   return { task: next.task, effects: [announced, ...next.effects] }
 }
 
@@ -269,11 +293,12 @@ function closeWhenAllAnswered (task: RequesterTask & { stage: 'announced' }, at:
 
 /** The window is closed: choose among what there is, or announce again. */
 function close (task: RequesterTask & { stage: 'announced' }, at: number): Step {
-  const { spec, round, epoch, excluded, asked, lastFailure, passes } = task
-  const limit = spec.maxCost ?? Infinity
-  const [over, bids] = [task.bids.filter(bid => bid.cost > limit), task.bids.filter(bid => bid.cost <= limit)]
+  const { spec, round, epoch, excluded, asked, lastFailure, passes, spent } = task
+  const limit = budgetOf(task) ?? Infinity
+  const [over, bids] = [task.bids.filter(bid => exceeds(bid.cost, limit)), task.bids.filter(bid => !exceeds(bid.cost, limit))]
   const lowestOver = over.length === 0 ? task.lowestOver : Math.min(...over.map(bid => bid.cost), task.lowestOver ?? Infinity)
-  const common = { spec, round, epoch, excluded, asked, lastFailure, lowestOver }
+  const onPath = both(task.onPath, passes.filter(({ code, provider }) => code === 'LOOP' && spec.visited.includes(provider)).map(({ provider }) => provider))
+  const common = { spec, round, epoch, excluded, asked, lastFailure, lowestOver, onPath, spent }
   const declined: RequesterEffect[] = over.map(bid => ({ type: 'decline', bid, reason: `over the budget of ${limit}` }))
   if (bids.length > 0) return { task: { ...common, stage: 'choosing', bids }, effects: [...declined, { type: 'choose', round, bids }] }
   // Whoever heard of it by gossip may say no: only those who were asked can bar us.
@@ -309,16 +334,17 @@ function onTick (task: RequesterTask, at: number, lease?: number): Step {
 
 /** Awards to the first of the order that still stands; the others stand by. */
 function award (task: RequesterTask, order: RankedBid[], at: number, before: RequesterEffect[]): Step {
-  const [first, ...standby] = order.filter(({ bid }) => bid.expiresAt > at && !task.excluded.includes(bid.provider))
+  const limit = budgetOf(task) ?? Infinity
+  const [first, ...standby] = order.filter(({ bid }) => bid.expiresAt > at && !task.excluded.includes(bid.provider) && !exceeds(bid.cost, limit))
   if (first === undefined) {
     const step = rest(task, at)
     return { task: step.task, effects: [...before, ...step.effects] }
   }
-  const { spec, round, excluded, asked, lastFailure, lowestOver } = task
+  const { spec, round, excluded, asked, lastFailure, lowestOver, onPath, spent } = task
   const epoch = task.epoch + 1
   const { bid, reason } = first
   return {
-    task: { spec, round, epoch, excluded, asked, lastFailure, lowestOver, stage: 'awarded', winner: bid, standby, awardedAt: at, leaseUntil: at + spec.leaseMs, slaUntil: slaUntil(spec, bid, at) },
+    task: { spec, round, epoch, excluded, asked, lastFailure, lowestOver, onPath, spent, stage: 'awarded', winner: bid, standby, awardedAt: at, leaseUntil: at + spec.leaseMs, slaUntil: slaUntil(spec, bid, at) },
     effects: [
       ...before,
       { type: 'publish', event: { event: 'awarded', provider: bid.provider, epoch, reason, standby: standby.map(entry => entry.bid.provider) } },
@@ -329,7 +355,7 @@ function award (task: RequesterTask, order: RankedBid[], at: number, before: Req
 }
 
 /** Takes the work from the winner and gives it to the next: silence, failure, breach and refusal all end here. */
-function move (task: RequesterTask, failure: Failure, at: number, onlyLost = false): Step {
+function move (task: RequesterTask, failure: Failure, at: number, { onlyLost = false, told = false } = {}): Step {
   if (task.stage !== 'awarded' && task.stage !== 'working') return same(task)
   const { winner, standby, epoch } = task
   const excluded = onlyLost ? task.excluded : [...task.excluded, winner.provider]
@@ -337,7 +363,7 @@ function move (task: RequesterTask, failure: Failure, at: number, onlyLost = fal
   const mayHaveBegun = failure.code !== 'REFUSED' || (task.stage === 'awarded' && task.again === true)
   if (task.spec.jobId !== undefined && mayHaveBegun) return fail({ ...task, excluded }, failure)
   const before: RequesterEffect[] = [
-    { type: 'revoke', bid: winner, epoch, reason: failure.code },
+    { type: 'revoke', bid: winner, epoch, reason: failure.code, ...(told && { told }) },
     { type: 'publish', event: { event: 'moved', provider: winner.provider, epoch, failure } }
   ]
   return award({ ...task, excluded, lastFailure: failure }, standby.filter(entry => entry.bid.provider !== winner.provider), at, before)
@@ -345,45 +371,31 @@ function move (task: RequesterTask, failure: Failure, at: number, onlyLost = fal
 
 /** Nobody is left: announce again after a while, or give up. */
 function rest (task: RequesterTask, at: number): Step {
-  const { spec, round, epoch, excluded, asked, lastFailure, lowestOver } = task
-  if (round < spec.maxRounds) {
-    return same({ spec, round, epoch, excluded, asked, lastFailure, lowestOver, stage: 'resting', resumesAt: at + restMs(spec.taskId, round) })
+  const { spec, round, epoch, excluded, asked, lastFailure, lowestOver, onPath, spent } = task
+  if (round < spec.maxRounds && !isHopeless(task)) {
+    return same({ spec, round, epoch, excluded, asked, lastFailure, lowestOver, onPath, spent, stage: 'resting', resumesAt: at + restMs(spec.taskId, round) })
   }
   return fail(task, giveUpReason(task, at))
 }
 
-function giveUpReason ({ spec, epoch, asked, round, lastFailure, lowestOver }: RequesterTask, at: number): Failure {
-  const { capability } = spec
-  if (epoch > 0) return { code: 'ALL_PROVIDERS_FAILED', capability, attempts: epoch, last: describe(lastFailure) }
-  if (lowestOver !== undefined) return { code: 'OVER_BUDGET', capability, maxCost: spec.maxCost ?? 0, lowest: lowestOver }
-  if (asked.length === 0) return { code: 'NO_CAPABLE_AGENT', capability, waitedMs: at - spec.createdAt }
-  return { code: 'NO_BIDS', capability, rounds: round, asked: asked.length }
-}
-
-/** At the deadline. More time would have helped only where somebody has bid, or still may: else it is as when all rounds are over. */
-function overTime (task: RequesterTask, at: number): Failure {
-  const { spec, epoch, round } = task
-  const mayYetBid = task.stage === 'announced' && round === 1 && (task.awaiting ?? []).length > 0
-  const hopeless = epoch === 0 && (task.stage === 'resting' || (task.stage === 'announced' && task.bids.length === 0)) && !mayYetBid
-  return hopeless ? giveUpReason(task, at) : { code: 'DEADLINE_EXCEEDED', taskId: spec.taskId, afterMs: at - spec.createdAt }
-}
-
-const describe = (failure: Failure | undefined): string =>
-  failure === undefined ? 'nothing' : 'why' in failure ? `${failure.code}: ${failure.why}` : failure.code
-
-function fail (task: RequesterTask, failure: Failure): Step {
-  const { spec, round, epoch, excluded, asked } = task
+/** @param told whether it is known what delegations of its provider came to */
+function fail (task: RequesterTask, failure: Failure, told = false): Step {
+  const { spec, round, epoch, excluded, asked, spent } = task
   const released = task.stage === 'announced' || task.stage === 'choosing' ? task.bids : task.stage === 'awarded' || task.stage === 'working' ? task.standby.map(entry => entry.bid) : []
   const winner = winnerOf(task)
+  const untold = winner === undefined || told ? undefined : Math.max(0, (budgetOf(task) ?? 0) - winner.cost)
   return {
-    task: { spec, round, epoch, excluded, asked, stage: 'failed', failure },
+    task: { spec, round, epoch, excluded, asked, spent, stage: 'failed', failure, ...(untold === undefined ? {} : { untold }) },
     effects: [
-      ...(winner === undefined ? [] : [{ type: 'revoke' as const, bid: winner, epoch, reason: failure.code }]),
+      ...(winner === undefined ? [] : [{ type: 'revoke' as const, bid: winner, epoch, reason: failure.code, ...(told && { told }) }]),
       ...released.map(bid => ({ type: 'decline' as const, bid, reason: failure.code })),
       { type: 'publish', event: { event: 'failed', failure } }
     ]
   }
 }
+
+const both = (some: string[] = [], others: string[] = []): string[] | undefined =>
+  some.length + others.length === 0 ? undefined : [...new Set([...some, ...others])]
 
 /** Only what could have an effect is worth a refusal; a late heartbeat is nothing. */
 function fenceOff (task: RequesterTask, { type, provider, epoch }: FromProvider): Step {

@@ -1,15 +1,17 @@
 /** The nouns of a task: what was asked, what was offered, what its owner sees. */
 import type { Failure } from './errors.ts'
 import type { Standing } from './reputation.ts'
+import type { Lineage } from './lineage.ts'
 
 /** What was asked for. Never changes. */
-export interface TaskSpec {
+export interface TaskSpec extends Lineage {
   taskId: string
   requester: string
   /** Name, perhaps with a version: `data.revenue.aggregate@1`. */
   capability: string
   createdAt: number
   deadlineAt: number
+  /** For everything: the provider's cost and what its delegations come to. */
   maxCost?: number
   /** Silence of a provider that ends its contract, in ms. */
   leaseMs: number
@@ -23,10 +25,6 @@ export interface TaskSpec {
   policy?: string
   /** Where its requester is, when it says so. */
   region?: string
-  depth: number
-  /** Agents it came through, the first requester first, this requester last. */
-  visited: string[]
-  parentTaskId?: string
   /** The job that it is an attempt of: one handler is started for it, and no other after that. */
   jobId?: string
   /** Goes with the award: providers do work with the same key once. */
@@ -84,7 +82,7 @@ export type TaskEvent = { taskId: string, at: number } & (
   | { event: 'fenced', provider: string, epoch: number, what: string }
   /** Of a job in the queue: `attempt` of `most` is over, or, with the number of the one before, nobody took it up. It is tried again. */
   | { event: 'retrying', attempt: number, most: number, failure: Failure }
-  | { event: 'result', provider: string, epoch: number, output: unknown, cost: number, durationMs: number, receipt: ReceiptFacts }
+  | { event: 'result', provider: string, epoch: number, output: unknown, cost: number, spent?: number, durationMs: number, receipt: ReceiptFacts }
   | { event: 'failed', failure: Failure }
 )
 
@@ -117,6 +115,8 @@ export interface Settlement {
   outputHash?: string
   /** In the requester's cost units. */
   cost: number
+  /** What the delegations of the work came to, likewise. */
+  spent?: number
   durationMs: number
   /** Milliseconds since the epoch. */
   endedAt: number

@@ -79,9 +79,9 @@ function failed (error: unknown, { capability, taskId }: HandlerContext): A2aErr
   return new A2aError({ code: 'HANDLER_FAILED', capability, why: messageOf(error) || 'it threw without a message', retryable: true }, { cause: error })
 }
 
-/** A failure of something the handler delegated is the handler's failure here; one that it states of itself stands. */
+/** A failure of something the handler delegated is the handler's failure here; one that it states of itself stands, and so does a way that leads back. */
 const isOwn = (failure: Failure, capability: string, taskId: string): boolean =>
-  failure.code === 'REFUSED' || ('capability' in failure && failure.capability === capability) || ('taskId' in failure && failure.taskId === taskId)
+  failure.code === 'REFUSED' || failure.code === 'LOOP' || ('capability' in failure && failure.capability === capability) || ('taskId' in failure && failure.taskId === taskId)
 
 function asJson (value: unknown, capability: string): unknown {
   if (value === undefined || value === null) return null

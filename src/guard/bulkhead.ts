@@ -37,7 +37,7 @@ export function createBulkhead (limit: number, clock: Pick<Clock, 'now'>): Bulkh
       waiting.set(caller, now)
       return free > 0
         ? { code: 'OVERLOADED', what: 'tasks of one caller while others wait', limit: share }
-        : { code: 'OVERLOADED', what: 'tasks at work', limit }
+        : { code: 'OVERLOADED', what: 'tasks at work or waiting', limit }
     }
   }
 }

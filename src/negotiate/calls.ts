@@ -4,6 +4,8 @@ import { messageOf } from '../core/errors.ts'
 import { stickyKeyOf } from '../core/policy.ts'
 import { callees, type Callee } from '../core/ranking.ts'
 import type { Standing } from '../core/reputation.ts'
+import { loopThrough } from '../core/lineage.ts'
+import { budgetOf } from '../core/spending.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Clock, Logger } from '../core/ports.ts'
 import type { RequesterEvent, RequesterTask } from '../core/requester.ts'
@@ -55,7 +57,8 @@ export function createCalls ({ candidates: look, announce, sender, stateOf, stan
     return task?.stage === 'announced' && task.bids.length + task.passes.length > 0
   }
 
-  return async ({ spec, excluded }, round) => {
+  return async (called, round) => {
+    const { spec, excluded } = called
     const { taskId, capability, to, deadlineAt, bidWindowMs, policy } = spec
     const spread = `${taskId} ${round}`
     const found = await look(capability, { to, spread, timeoutMs: Math.min(round === 1 ? LOOK_MS : LOOK_AGAIN_MS, deadlineAt - clock.now()) }).catch(error => {
@@ -63,12 +66,15 @@ export function createCalls ({ candidates: look, announce, sender, stateOf, stan
       return []
     })
     if (!isOpen(taskId, round)) return
-    const candidates = callees(found.filter(({ agentId }) => !excluded.includes(agentId)), { limit: MAX_CALLED, spread, key: stickyKeyOf(policy), all: round > 1, standingOf })
-    const envelope = composeCall(spec, round, { inputBytes: inputBytes(taskId), excluded }, sender())
-    happen(taskId, { type: 'called', at: clock.now(), round, call: envelope.messageId, asked: candidates.map(({ agentId }) => agentId) })
+    const [onPath, others] = partition(found.filter(({ agentId }) => !excluded.includes(agentId)), ({ agentId }) => loopThrough(spec, agentId) !== undefined)
+    const candidates = callees(others, { limit: MAX_CALLED, spread, key: stickyKeyOf(policy), all: round > 1, standingOf })
+    const envelope = composeCall(spec, round, { inputBytes: inputBytes(taskId), excluded, maxCost: budgetOf(called) }, sender())
+    happen(taskId, { type: 'called', at: clock.now(), round, call: envelope.messageId, asked: candidates.map(({ agentId }) => agentId), ...(onPath.length > 0 && { onPath: onPath.map(({ agentId }) => agentId) }) })
     announce(envelope, candidates, {
       gossip: to === undefined ? { afterMs: bidWindowMs * KNOWN_FIRST, othersMs: bidWindowMs * OTHERS_KNOWN, answered: () => isAnswered(taskId), wanted: () => isOpen(taskId, round) } : undefined,
       unreachable: (provider, why) => { happen(taskId, { type: 'passed', at: clock.now(), provider, round, reason: why }) }
     })
   }
 }
+
+const partition = <T>(list: T[], test: (entry: T) => boolean): [those: T[], others: T[]] => [list.filter(test), list.filter(entry => !test(entry))]

@@ -2,6 +2,7 @@
  * The handlers at work under contract: each has a lease that is renewed while it runs, a way to talk to its requester, and
  * an end, by itself or by abort.
  */
+import { LRUCache } from 'lru-cache'
 import { A2aError, messageOf, toFailure, type Failure } from '../core/errors.ts'
 import { epochOf, type ProviderTask, type Outcome } from '../core/provider.ts'
 import { BYTES_TYPE, encodeJson, JSON_TYPE, parseJson } from '../wire/body.ts'
@@ -9,6 +10,7 @@ import { MAX_CONTENT, type MessageName, type Payload } from '../wire/messages.ts
 import type { TaskContext } from '../core/agent.ts'
 import type { JsonSchema } from '../core/capability.ts'
 import type { Clock, Logger } from '../core/ports.ts'
+import type { Delegations } from './delegations.ts'
 
 /** What a message under a contract carries beside its payload. */
 export interface Extra {
@@ -24,28 +26,36 @@ export interface HandlersParts {
   logger: Logger
   /** Sends to the task's requester, under the contract as it stands. */
   tell: <T extends MessageName>(taskId: string, type: T, payload: Payload<T>, extra?: Extra) => Promise<void>
-  /** The `delegate` of a handler, with what the task leaves it. */
-  delegate: (task: ProviderTask, remainingMs: () => number, signal: AbortSignal) => TaskContext['delegate']
-  /** A handler has ended by itself. */
-  onEnded: (taskId: string, outcome: Outcome) => void
+  /** What a handler delegates, with what the task leaves it. */
+  delegations: (task: Working, remainingMs: () => number, signal: AbortSignal) => Delegations
+  /** The deadline of a task, which a new award may have moved. */
+  deadlineOf: (taskId: string) => number | undefined
+  /** A handler has ended by itself. `spent`: what its delegations came to. */
+  onEnded: (taskId: string, outcome: Outcome, spent: number) => void
 }
 
+type Working = ProviderTask & { stage: 'working' }
+
 export interface Handlers {
-  start: (taskId: string, task: ProviderTask & { stage: 'working' }, input: Uint8Array, run: (input: unknown, context: TaskContext) => Promise<unknown>) => void
+  start: (taskId: string, task: Working, input: Uint8Array, run: (input: unknown, context: TaskContext) => Promise<unknown>) => void
   abort: (taskId: string, failure: Failure) => void
+  /** What the delegations of the newest run came to, once it has ended. `undefined`: none is known. */
+  spentBy: (taskId: string) => Promise<number> | undefined
   /** Answers the question that was asked first. False: nothing was asked. */
   answer: (taskId: string, value: unknown) => boolean
   /** Aborts all, with what is to be told of each. Resolves when the last has ended. */
-  endAll: (why: (capability: string) => Failure, told: (taskId: string, failure: Failure) => Promise<void>) => Promise<void>
+  endAll: (why: (capability: string) => Failure, told: (taskId: string, failure: Failure, spent: number) => Promise<void>) => Promise<void>
 }
 
 interface Running {
   abort: AbortController
   capability: string
+  delegations: Delegations
   answers: Array<PromiseWithResolvers<unknown>>
   sequence: number
   stopBeating: () => void
-  ended: Promise<void>
+  /** Resolves to what its delegations came to. */
+  ended: Promise<number>
 }
 
 /** A lease is renewed this often within its time. */
@@ -53,21 +63,34 @@ const BEATS_PER_LEASE = 3
 /** But no more often than this, in ms, whatever lease somebody asks for. */
 const MIN_BEAT_MS = 25
 const MAX_NOTE = 512
+/** Runs of which it is known what their delegations came to. */
+const REMEMBERED = 10_000
 
-export function createHandlers ({ clock, logger, tell, delegate, onEnded }: HandlersParts): Handlers {
+export function createHandlers ({ clock, logger, tell, delegations, deadlineOf, onEnded }: HandlersParts): Handlers {
   const running = new Map<string, Running>()
+  const spendings = new LRUCache<string, Promise<number>>({ maxSize: REMEMBERED, sizeCalculation: () => 1 })
 
   const start: Handlers['start'] = (taskId, task, input, run) => {
-    const { capability } = task
-    const entry: Running = { abort: new AbortController(), capability, answers: [], sequence: 0, stopBeating: beat(taskId, task.contract.leaseMs), ended: Promise.resolve() }
+    const { capability, deadlineAt } = task
+    const abort = new AbortController()
+    const remainingMs = (): number => Math.max(0, (deadlineOf(taskId) ?? deadlineAt) - clock.now())
+    const entry: Running = {
+      abort, capability,
+      delegations: delegations(task, remainingMs, abort.signal),
+      answers: [], sequence: 0, stopBeating: beat(taskId, task.contract.leaseMs), ended: Promise.resolve(0)
+    }
     running.set(taskId, entry)
-    entry.ended = outcomeOf(capability, async () => await run(parseJson(input), contextFor(taskId, task, entry))).then(outcome => {
+    entry.ended = outcomeOf(capability, async () => await run(parseJson(input), contextFor(taskId, task, entry, remainingMs))).then(async outcome => {
+      const spent = await entry.delegations.end({ code: 'CANCELLED', taskId, why: 'the work it was part of has ended' })
       entry.stopBeating()
       // One that was aborted and ends late has no say in the work that took its place.
-      if (running.get(taskId) !== entry) return
-      running.delete(taskId)
-      onEnded(taskId, outcome)
+      if (running.get(taskId) === entry) {
+        running.delete(taskId)
+        onEnded(taskId, outcome, spent)
+      }
+      return spent
     })
+    spendings.set(taskId, entry.ended)
   }
 
   /** From this thread, so that a process that hangs is silent. */
@@ -83,17 +106,17 @@ export function createHandlers ({ clock, logger, tell, delegate, onEnded }: Hand
     return () => { stop() }
   }
 
-  function contextFor (taskId: string, task: ProviderTask & { stage: 'working' }, entry: Running): TaskContext {
-    const { signal } = entry.abort
-    const remainingMs = (): number => Math.max(0, task.deadlineAt - clock.now())
+  function contextFor (taskId: string, task: Working, entry: Running, remainingMs: () => number): TaskContext {
+    const { abort: { signal }, delegations: { left, delegate } } = entry
     return {
-      taskId, signal, remainingMs,
-      budget: task.call.maxCost,
+      taskId, signal, remainingMs, delegate,
+      get budget () { return left() },
       capability: task.capability,
       requester: task.requester,
       idempotencyKey: task.contract.idempotencyKey,
+      visited: task.call.visited,
+      traceparent: task.call.traceparent,
       epoch: epochOf(task),
-      delegate: delegate(task, remainingMs, signal),
       progress: (fraction, note) => {
         const share = fraction === undefined ? undefined : Math.min(1, Math.max(0, fraction))
         tell(taskId, 'task.progress', { fraction: share, note: note?.slice(0, MAX_NOTE) }, { sequence: ++entry.sequence }).catch(error => {
@@ -126,17 +149,18 @@ export function createHandlers ({ clock, logger, tell, delegate, onEnded }: Hand
   return {
     start,
     abort: (taskId, failure) => { running.get(taskId)?.abort.abort(new A2aError(failure)) },
+    spentBy: taskId => spendings.get(taskId),
     answer: (taskId, value) => {
       const question = running.get(taskId)?.answers.shift()
       question?.resolve(value)
       return question !== undefined
     },
     endAll: async (why, told) => {
-      await Promise.allSettled([...running].map(async ([taskId, { abort, capability, ended }]) => {
+      await Promise.allSettled([...running].map(async ([taskId, { capability, abort, ended }]) => {
         const failure = why(capability)
+        running.delete(taskId)
         abort.abort(new A2aError(failure))
-        await told(taskId, failure)
-        await ended
+        await told(taskId, failure, await ended)
       }))
     }
   }

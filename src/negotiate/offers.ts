@@ -1,4 +1,5 @@
 /** What a requester puts its name to: the call for proposals, and the award; and the bids between them. */
+import { hopsLeft } from '../core/lineage.ts'
 import { slaMs, type RequesterTask } from '../core/requester.ts'
 import { compose, payloadOf, type Author } from '../wire/compose.ts'
 import { signEnvelope } from '../wire/envelope.ts'
@@ -18,10 +19,14 @@ export interface Sender {
 const MAX_ADDRESSES = 16
 const MAX_EXCLUDED = 32
 
+/** What goes along with a task, on every message that hands it on. */
+const lineageFields = (spec: TaskSpec): Pick<Envelope, 'depth' | 'visited' | 'hopsLeft' | 'traceparent'> =>
+  ({ depth: spec.depth, visited: spec.visited, hopsLeft: hopsLeft(spec), traceparent: spec.traceparent })
+
 /** A signed `task.announce`: what is needed, not the payload. */
-export function composeCall (spec: TaskSpec, round: number, { inputBytes, excluded }: { inputBytes: number, excluded: string[] }, { author, signer, peerId, addresses }: Sender): Envelope {
+export function composeCall (spec: TaskSpec, round: number, { inputBytes, excluded, maxCost }: { inputBytes: number, excluded: string[], maxCost?: number }, { author, signer, peerId, addresses }: Sender): Envelope {
   const remainingMs = Math.max(0, spec.deadlineAt - author.now())
-  const { taskId, capability, bidWindowMs, maxCost, depth, visited } = spec
+  const { taskId, capability, bidWindowMs } = spec
   return signEnvelope(compose('task.announce', {
     capability, round,
     closes_in_ms: bidWindowMs,
@@ -31,12 +36,15 @@ export function composeCall (spec: TaskSpec, round: number, { inputBytes, exclud
     peer_id: peerId,
     endpoints: addresses.slice(0, MAX_ADDRESSES),
     exclude: excluded.slice(-MAX_EXCLUDED)
-  }, author, { correlationId: taskId, task: capability, remainingMs, depth, visited }), signer)
+  }, author, { correlationId: taskId, task: capability, remainingMs, ...lineageFields(spec) }), signer)
 }
 
-/** A signed `task.award`: the requester's half of the contract. The input travels beside it, by its hash. */
-export function composeAward (spec: TaskSpec, bid: Bid, epoch: number, { author, signer, peerId, addresses }: Sender): Envelope {
-  const { taskId, capability, leaseMs, inputHash, deadlineAt, maxCost, depth, visited, idempotencyKey } = spec
+/**
+ * A signed `task.award`: the requester's half of the contract. The input travels beside it, by its hash.
+ * @param maxCost for the provider's cost and its delegations together
+ */
+export function composeAward (spec: TaskSpec, bid: Bid, { epoch, maxCost }: { epoch: number, maxCost?: number }, { author, signer, peerId, addresses }: Sender): Envelope {
+  const { taskId, capability, leaseMs, inputHash, deadlineAt, idempotencyKey } = spec
   return signEnvelope(compose('task.award', {
     capability,
     bid_id: bid.id,
@@ -50,7 +58,7 @@ export function composeAward (spec: TaskSpec, bid: Bid, epoch: number, { author,
       lease_ms: leaseMs,
       fallback: 'next-bidder'
     }
-  }, author, { correlationId: taskId, to: bid.provider, task: capability, epoch, remainingMs: Math.max(0, deadlineAt - author.now()), remainingCost: maxCost, depth, visited, idempotencyKey }), signer)
+  }, author, { correlationId: taskId, to: bid.provider, task: capability, epoch, remainingMs: Math.max(0, deadlineAt - author.now()), remainingCost: maxCost, idempotencyKey, ...lineageFields(spec) }), signer)
 }
 
 /**

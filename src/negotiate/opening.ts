@@ -1,6 +1,7 @@
 /** What a delegation asks for, with our defaults, as it is written down. */
 import { DEFAULT_DURATION_MS } from '../core/deadline.ts'
 import { A2aError } from '../core/errors.ts'
+import { MAX_DEPTH, type Lineage } from '../core/lineage.ts'
 import { policyOf } from '../core/policy.ts'
 import { rankByValue, type RankingPolicy } from '../core/ranking.ts'
 import { encodeJson } from '../wire/body.ts'
@@ -10,36 +11,54 @@ import type { DelegateOptions } from '../core/agent.ts'
 import type { TaskSpec } from '../core/task.ts'
 import type { Author } from '../wire/compose.ts'
 
-/** What a delegation inherits from the task it is part of. */
-export interface Lineage {
-  depth: number
-  visited: string[]
-  parentTaskId?: string
+/** What a delegation is, when it is an attempt at a job. */
+export interface Attempt {
+  taskId: string
+  jobId: string
+  idempotencyKey: string
 }
 
 export interface Opening {
-  spec: TaskSpec
+  taskId: string
   input: Buffer
   policy: RankingPolicy
+  /** The task that is asked for, from now on. @param maxCost for all of it */
+  specOf: (maxCost?: number) => TaskSpec
 }
 
 const DEFAULTS = { maxDurationMs: DEFAULT_DURATION_MS, leaseMs: 5_000, bidWindowMs: 500, patient: false }
 /** Announcements of one task: as many as a message can count, for who is patient. */
 const ROUNDS = { few: 3, many: 65_535 }
 
+export interface Wanted {
+  capability: string
+  value: unknown
+  options: DelegateOptions
+  lineage: Lineage
+  attempt?: Attempt
+}
+
 /** @throws A2aError MESSAGE_TOO_LARGE, BAD_USAGE when there is no policy of that name */
-export function openingOf (capability: string, value: unknown, options: DelegateOptions, lineage: Lineage, { author, region }: { author: Author, region?: string }): Opening {
+export function openingOf ({ capability, value, options, lineage, attempt }: Wanted, { author, region }: { author: Author, region?: string }): Opening {
   const input = encodeJson(value)
   if (input.length > MAX_CONTENT) throw new A2aError({ code: 'MESSAGE_TOO_LARGE', bytes: input.length, limit: MAX_CONTENT })
   const { maxDurationMs, leaseMs, bidWindowMs, patient } = { ...DEFAULTS, ...definedOf(options) }
-  const { policy = rankByValue } = options
-  const createdAt = author.now()
-  const spec: TaskSpec = {
-    taskId: author.newId(), requester: author.agentId, capability, createdAt,
-    deadlineAt: createdAt + maxDurationMs, maxCost: options.maxCostTokens, leaseMs, bidWindowMs, maxRounds: patient ? ROUNDS.many : ROUNDS.few,
-    to: options.to, policy: typeof policy === 'string' ? policy : undefined, region, ...lineage, inputHash: hashOf(input)
+  const { policy = rankByValue, to, maxDepth = MAX_DEPTH } = options
+  const { depth, deepest = MAX_DEPTH - 1 } = lineage
+  const taskId = attempt?.taskId ?? author.newId()
+  return {
+    taskId, input,
+    policy: typeof policy === 'string' ? policyOf(policy) : policy,
+    specOf: maxCost => {
+      const createdAt = author.now()
+      return {
+        taskId, requester: author.agentId, capability, createdAt,
+        deadlineAt: createdAt + maxDurationMs, maxCost, leaseMs, bidWindowMs, maxRounds: patient ? ROUNDS.many : ROUNDS.few,
+        to, policy: typeof policy === 'string' ? policy : undefined, region,
+        ...lineage, deepest: Math.min(deepest, depth + Math.max(0, Math.trunc(maxDepth))), ...attempt, inputHash: hashOf(input)
+      }
+    }
   }
-  return { spec, input, policy: typeof policy === 'string' ? policyOf(policy) : policy }
 }
 
 /** The policy of a task from the log: by its name, as far as it is known here. */

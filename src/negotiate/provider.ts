@@ -6,11 +6,13 @@
  */
 import { createBook, type Machine } from './book.ts'
 import { createCapacity, type Room } from './capacity.ts'
+import { createDelegations } from './delegations.ts'
 import { createDone } from './done.ts'
 import { createHandlers, type Extra } from './handlers.ts'
 import { parseCapability } from '../core/capability.ts'
 import { A2aError, explain, messageOf, toFailure, type Failure } from '../core/errors.ts'
 import { summariseProvider } from '../core/history.ts'
+import { heardLineage, loopThrough, tooDeep } from '../core/lineage.ts'
 import { epochOf, openOffer, providerWakeAt, stepProvider, type ContractFacts, type Outcome, type ProviderEffect, type ProviderEvent, type ProviderTask } from '../core/provider.ts'
 import { encodeJson, JSON_TYPE, parseJson, toBase64 } from '../wire/body.ts'
 import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
@@ -20,6 +22,7 @@ import type { Call, TaskContext, Offer } from '../core/agent.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Clock, EventLog, LogEvent, Logger, Origin, Signer, Wire } from '../core/ports.ts'
 import type { Settlement } from '../core/task.ts'
+import type { Delegate } from './accounts.ts'
 import type { MessageName, Payload } from '../wire/messages.ts'
 
 /** A capability on offer, as the provider's end sees it. */
@@ -45,8 +48,8 @@ export interface ProviderParts {
   trusts: (peer: string, addresses: string[]) => Promise<boolean>
   /** 0 to 1, for bids and adverts: how busy this agent is. */
   load: () => number
-  /** The delegation of a handler, with what the task leaves it. */
-  delegate: (task: { taskId: string, depth: number, visited: string[], remainingMs: () => number, budget?: number, signal: AbortSignal }) => TaskContext['delegate']
+  /** Has done what a handler delegates. */
+  delegate: Delegate
   /** Signs the outcome and keeps the receipt. The same contract gives the same statement. */
   settle: (facts: Settlement) => Promise<Envelope>
   /** Keeps the requester's countersignature with the receipt. Throws when it does not hold; `done` resolves when it is kept. */
@@ -62,6 +65,11 @@ export interface ProviderEnd {
   queued: () => number
   /** For whom contracts of a capability are at work or wait, one entry each. */
   holders: (capability: string) => string[]
+  /**
+   * A peer is gone: nothing listens at its addresses. What its handlers delegated has nobody to give it to, and ends; what was
+   * asked for by itself goes on, for it may come back for it.
+   */
+  peerGone: (peer: string, why: string) => void
   /** Goes on with what the log says is open. */
   recover: () => void
   /** Ends the handlers at work, and waits for them until the signal aborts. */
@@ -72,9 +80,7 @@ export interface ProviderEnd {
 const BID_VALID_MS = 60_000
 /** A bid takes room while its requester chooses, and so long beyond the window it named, in ms; no longer than the second, whatever it named. */
 const CHOOSING_MS = { beyond: 250, most: 2_000 }
-/** Delegations under delegations, at most. */
-export const MAX_DEPTH = 16
-/** Of a word of explanation, in characters. */
+/** Characters that a message gives a reason. */
 const MAX_REASON = 512
 /** How long a requester may take to countersign before the result is sent again, in ms. */
 const COUNTERSIGN_MS = 10_000
@@ -118,10 +124,13 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
   const holders = (capability: string): string[] => capacity.contractsOf(capability).map(taskId => book.get(taskId)?.requester ?? '')
   const handlers = createHandlers({
     clock, logger, tell,
-    delegate: ({ taskId, call: { depth, visited, maxCost: budget } }, remainingMs, signal) =>
-      parts.delegate({ taskId, depth: depth + 1, visited: [...visited, author.agentId], remainingMs, budget, signal }),
-    onEnded: (taskId, outcome) => {
-      handled(taskId, outcome).catch(error => { logger.error('an outcome could not be kept', { taskId, why: messageOf(error) }) })
+    delegations: (task, remainingMs, signal) => createDelegations({ agentId: author.agentId, task, remainingMs, signal, clock, delegate: parts.delegate }),
+    deadlineOf: taskId => {
+      const task = book.get(taskId)
+      return task?.stage === 'working' ? task.deadlineAt : undefined
+    },
+    onEnded: (taskId, outcome, spent) => {
+      handled(taskId, outcome, spent).catch(error => { logger.error('an outcome could not be kept', { taskId, why: messageOf(error) }) })
     }
   })
 
@@ -129,9 +138,10 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
   interface Parcel { content?: Uint8Array, outputHash?: string, receipt: Uint8Array }
   const parcels = new WeakMap<ProviderEffect, Promise<Parcel>>()
 
-  async function handled (taskId: string, outcome: Outcome): Promise<void> {
+  /** @param spent what the handler's delegations came to; nothing is not told */
+  async function handled (taskId: string, outcome: Outcome, spent: number): Promise<void> {
     const before = book.get(taskId)
-    const { effects, done } = book.apply(taskId, { type: 'handled', at: now(), outcome })
+    const { effects, done } = book.apply(taskId, { type: 'handled', at: now(), outcome, ...(spent > 0 && { spent }) })
     const noted = before?.stage === 'working' ? doneBefore.keep(before, outcome) : undefined
     const task = book.get(taskId)
     for (const effect of effects) {
@@ -151,7 +161,7 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
       taskId, capability, epoch, requester, contractHash, inputHash, outputHash, cost,
       outcome: outcome.outcome,
       failure: outcome.outcome === 'failed' ? outcome.failure.code : undefined,
-      durationMs: task.stage === 'delivering' ? now() - task.startedAt : 0,
+      ...(task.stage === 'delivering' ? { spent: task.spent, durationMs: now() - task.startedAt } : { durationMs: 0 }),
       endedAt: now()
     })
     return { content, outputHash, receipt: auth?.statement as Uint8Array }
@@ -172,7 +182,7 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
         return undefined
       case 'task.revoke':
         await book.apply(taskId, { type: 'revoked', at: now(), epoch, reason: payloadOf(envelope, 'task.revoke').reason }).done
-        return undefined
+        return composeReply(envelope, 'ack', { spent: await handlers.spentBy(taskId) ?? 0 }, author)
       case 'task.input': {
         const value = parseJson(envelope.content)
         if (!handlers.answer(taskId, value)) throw new A2aError({ code: 'REFUSED', why: 'nothing was asked' })
@@ -184,7 +194,8 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
 
   /** An announcement: bid for it, or say why not. What is not for us at all is passed over in silence. */
   async function consider (envelope: Envelope, { peer }: Origin): Promise<undefined> {
-    const { correlationId: taskId, from: requester, depth = 0, visited = [] } = envelope
+    const { correlationId: taskId, from: requester } = envelope
+    const lineage = heardLineage(envelope)
     const call = payloadOf(envelope, 'task.announce')
     const { name, version } = parseCapability(call.capability)
     const service = parts.service(name, version)
@@ -194,8 +205,9 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
       await wire.send(peer, compose('task.pass', { round: call.round, reason, code }, author, answer), { addresses: call.endpoints })
     }
     if (closing) return await pass('its node is shutting down')
-    if (visited.includes(author.agentId)) return await pass(`the delegation would loop: ${[...visited, author.agentId].join(' → ')}`, 'LOOP')
-    if (depth >= MAX_DEPTH) return await pass(`delegated ${depth} times, at most ${MAX_DEPTH} are allowed`, 'REFUSED')
+    const path = loopThrough(lineage, author.agentId)
+    const refusal: Failure | undefined = path === undefined ? tooDeep(lineage) : { code: 'LOOP', path }
+    if (refusal !== undefined) return await pass(explain(refusal).slice(0, MAX_REASON), refusal.code)
     if (!service.public && !await parts.trusts(peer, call.endpoints)) return await pass('it is not public', 'NOT_ALLOWED')
     const refused = service.refusal?.(requester, holders(service.capability))
     if (refused !== undefined) return await pass(explain(refused).slice(0, MAX_REASON), refused.code)
@@ -212,7 +224,7 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     const durationMs = offer.durationMs === undefined ? undefined : offer.durationMs + waitMs
     const plain = compose('task.bid', { round: call.round, cost, duration_ms: durationMs, confidence, load, valid_ms: BID_VALID_MS }, author, answer)
     const bid = { id: plain.messageId, round: call.round, cost, durationMs, expiresAt: now() + BID_VALID_MS }
-    const event: ProviderEvent = { type: 'offered', at: now(), taskId, capability: service.capability, requester, bid, call: { depth, visited, maxCost: call.max_cost } }
+    const event: ProviderEvent = { type: 'offered', at: now(), taskId, capability: service.capability, requester, bid, call: { ...lineage, maxCost: call.max_cost } }
     const past = book.get(taskId) === undefined ? replay(eventsOf(log, author.agentId, taskId)) : undefined
     // It ended before a restart, or long ago: its epoch still counts.
     if (past !== undefined) book.restore(taskId, past, [])
@@ -244,7 +256,8 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     if (refused !== undefined) return refuse(refused, true)
     if (!capacity.admits(service, taskId)) return refuse({ code: 'OVERLOADED', what: 'tasks at work or waiting', limit: service.maxConcurrent + (service.queue ?? 0) }, true)
     const statement = envelope.auth?.statement as Uint8Array
-    const contract: ContractFacts = { epoch, leaseMs: award.terms.lease_ms, contractHash: hashOf(statement), inputHash: award.input_hash, idempotencyKey: envelope.idempotencyKey }
+    const budget = envelope.remainingCost === undefined ? undefined : Math.max(0, envelope.remainingCost - award.terms.cost)
+    const contract: ContractFacts = { epoch, leaseMs: award.terms.lease_ms, contractHash: hashOf(statement), inputHash: award.input_hash, budget, idempotencyKey: envelope.idempotencyKey }
     const acceptance = signEnvelope(composeReply(envelope, 'task.accept', { contract_hash: contract.contractHash }, author), signer)
     if (award.terms.cost < task.bid.cost || parseCapability(award.capability).name !== task.capability) return refuse({ code: 'REFUSED', why: 'its terms are not those of the bid' }, false)
     const { effects, done } = book.apply(taskId, {
@@ -291,7 +304,7 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     const outcome = doneBefore.outcomeOf(task)
     if (outcome !== undefined) {
       logger.info('this was done before under the same key; its outcome is delivered again', { taskId })
-      handled(taskId, outcome).catch(error => { logger.error('an outcome could not be kept', { taskId, why: messageOf(error) }) })
+      handled(taskId, outcome, 0).catch(error => { logger.error('an outcome could not be kept', { taskId, why: messageOf(error) }) })
       return
     }
     handlers.start(taskId, task, input, (value, context) => capacity.enter(service, context.signal, () => service.run(value, context)))
@@ -349,6 +362,11 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     running: capacity.running,
     queued: capacity.queued,
     holders,
+    peerGone: (peer, why) => {
+      for (const [taskId, task] of book.active()) {
+        if (task.call.depth > 0 && requesters.get(taskId)?.peer === peer) happen(taskId, { type: 'revoked', at: now(), epoch: epochOf(task), reason: `its requester is gone: ${why}` })
+      }
+    },
     recover: () => {
       for (const { taskId } of log.tasks({ agent: author.agentId, role: 'provider', ended: false })) {
         const events = eventsOf(log, author.agentId, taskId)
@@ -370,7 +388,7 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
       stopPruning()
       const ends = handlers.endAll(
         capability => ({ code: 'HANDLER_LOST', capability, why: 'its node was shut down' }),
-        (taskId, failure) => handled(taskId, { outcome: 'failed', failure })
+        (taskId, failure, spent) => handled(taskId, { outcome: 'failed', failure }, spent)
       )
       const late = Promise.withResolvers<void>()
       signal.addEventListener('abort', () => { late.resolve() }, { once: true })

@@ -3,25 +3,27 @@
  *
  *   announce → bids → choose → award ⇄ accept → progress … → result ⇄ countersign
  */
+import { createAccounts, type Delegate } from './accounts.ts'
 import { createBook, type Book, type Machine } from './book.ts'
 import { createCalls, type CallParts } from './calls.ts'
 import { rankBids } from './choice.ts'
-import { composeAward, readBid, type Sender } from './offers.ts'
+import { readBid, type Sender } from './offers.ts'
+import { createOrders } from './orders.ts'
 import { judgeResult, type SignedReceipt } from './verdict.ts'
-import { openingOf, policyIn, type Lineage } from './opening.ts'
+import { openingOf, policyIn } from './opening.ts'
 import { replayTask, type Past } from './replay.ts'
 import { createReputation } from './reputation.ts'
-import { createStrays } from './strays.ts'
+import { createStrays, upTo } from './strays.ts'
 import { createFeed, isLast, type EventFeed } from './work.ts'
 import { A2aError, explain, messageOf, toFailure, type Failure } from '../core/errors.ts'
 import { summariseRequester } from '../core/history.ts'
+import { tooDeep } from '../core/lineage.ts'
 import { hasEnded, openTask, resumeTask, stepRequester, tickOf, wakeAt, winnerOf, type RequesterEffect, type RequesterEvent, type RequesterTask } from '../core/requester.ts'
+import { budgetOf, isUntold } from '../core/spending.ts'
 import { rankByValue, type RankingPolicy } from '../core/ranking.ts'
 import { reputationOf } from '../core/reputation.ts'
 import { BYTES_TYPE, encodeJson, JSON_TYPE, toBase64 } from '../wire/body.ts'
 import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
-import { signEnvelope } from '../wire/envelope.ts'
-import { hashOf } from '../wire/hash.ts'
 import type { MessageName } from '../wire/messages.ts'
 import type { DelegateOptions, Work } from '../core/agent.ts'
 import type { JsonSchema } from '../core/capability.ts'
@@ -53,15 +55,8 @@ export interface RequesterParts extends Pick<CallParts, 'candidates' | 'announce
   observe?: (event: TaskEvent) => void
 }
 
-/** What a delegation is, when it is an attempt at a job. */
-export interface Attempt {
-  taskId: string
-  jobId: string
-  idempotencyKey: string
-}
-
 export interface RequesterEnd {
-  delegate: (capability: string, input: unknown, options: DelegateOptions, lineage: Lineage, attempt?: Attempt) => Work
+  delegate: Delegate
   /** Takes a message from a provider. Returns the reply, if it wants one. */
   receive: (envelope: Envelope, origin: Origin) => Promise<Envelope | undefined>
   /** A peer is gone: nothing listens at its addresses. */
@@ -72,13 +67,16 @@ export interface RequesterEnd {
   cancel: (taskId: string, why: string) => Promise<void>
   /** How likely a provider keeps a contract, from 0 to 1, by what this agent has seen of it. `undefined`: nothing. */
   reputationOf: (provider: string) => number | undefined
-  /** Goes on with what the log says is open. */
+  /** Goes on with what the log says is open, and cancels what was delegated by handlers that are lost. */
   recover: () => void
-  close: () => void
+  /** Waits until what has happened is kept and told, or until the signal aborts. */
+  close: (signal: AbortSignal) => Promise<void>
 }
 
 /** Ended tasks that reputations are read out of at the start, the newest first, and for how long at most, in ms. */
 const REMEMBERED = { tasks: 1_000, forMs: 250 }
+/** How often one task's late workers are told that it is over. */
+const REMINDERS = 4
 /** What leaves a trace in the log. */
 const LASTING: ReadonlySet<string> = new Set<MessageName>(['task.artifact', 'task.input-required', 'task.result'])
 
@@ -91,7 +89,7 @@ export const requesterMachine: Machine<RequesterTask, RequesterEvent, RequesterE
   wakeAt,
   tick: (at, task) => tickOf(task, at),
   passing: (event, changed, effects) => event.type === 'heard' || (!changed && !effects.some(({ type }) => type === 'publish')),
-  patient: ({ type }) => type === 'called' || type === 'bid' || type === 'passed' || type === 'accepted',
+  patient: ({ type }) => type === 'told' || type === 'called' || type === 'bid' || type === 'passed' || type === 'accepted',
   summarise: summariseRequester
 }
 
@@ -105,6 +103,8 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     policy: RankingPolicy
     onInputRequired?: DelegateOptions['onInputRequired']
     output?: JsonSchema
+    /** Resolves when it is on disk. */
+    opened?: Promise<void>
     /** Hash of the newest award, which its receipt must name. */
     contractHash?: string
     /** The epoch it was in when this process came back: its award from before, signed likewise, may be the one that was accepted. */
@@ -113,26 +113,37 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     settling?: Promise<unknown>
   }
   const live = new Map<string, Live>()
+  const accounts = createAccounts()
   const isStray = createStrays()
   const reputation = createReputation(clock)
+  const mayRemind = upTo(REMINDERS)
   const book: Book<RequesterTask, RequesterEvent, RequesterEffect> = createBook(machine, {
     agentId: author.agentId, log, clock, logger, perform,
-    decide: (taskId, effect, { spec }) => effect.type === 'choose' ? choose(taskId, effect, spec) : undefined
+    decide: (taskId, effect, { spec }) => effect.type === 'choose' ? choose(taskId, effect, spec) : undefined,
+    entered: accounts.entered
   })
+  const underWay = new Set<Promise<unknown>>()
 
   const now = (): number => clock.now()
   const sender = (): Sender => ({ author, signer, peerId: wire.peerId, addresses: parts.addresses() })
   const happen = (taskId: string, event: RequesterEvent): void => {
-    book.apply(taskId, event).done.catch(error => { logger.error('an event could not be kept', { taskId, event: event.type, why: messageOf(error) }) })
+    track(taskId, book.apply(taskId, event).done.catch(error => { logger.error('an event could not be kept', { taskId, event: event.type, why: messageOf(error) }) }))
   }
 
   const nextTurn = (): Promise<void> => new Promise(resolve => { clock.after(0, resolve) })
 
   /** What nobody waits for may fail all the same: with a full disk, or in a handler of the owner's. */
-  function kept (taskId: string, done: Promise<unknown>): void {
+  const kept = (taskId: string, done: Promise<unknown>): void => { void logged(taskId, done) }
+  const logged = (taskId: string, done: Promise<unknown>): Promise<unknown> =>
     done.catch(error => { logger.error('a task could not be kept going', { taskId, why: messageOf(error) }) })
+
+  /** What is to be done before this end is closed. */
+  function track (taskId: string, done: Promise<unknown>): void {
+    const tracked = logged(taskId, done).finally(() => { underWay.delete(tracked) })
+    underWay.add(tracked)
   }
 
+  const orders = createOrders({ wire, logger, sender, happen })
   const announce = createCalls({
     ...parts, sender,
     stateOf: taskId => book.get(taskId),
@@ -141,38 +152,53 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     inputBytes: taskId => live.get(taskId)?.input.length ?? 0
   })
 
-  function delegate (capability: string, value: unknown, options: DelegateOptions, lineage: Lineage, attempt?: Attempt): Work {
-    const { spec, input, policy } = openingOf(capability, value, options, { ...lineage, ...attempt }, { author, region: parts.regionOf?.(author.agentId) })
-    const { taskId } = spec
+  const delegate: Delegate = (capability, value, options, lineage, { account, refusal, attempt } = {}) => {
+    const { taskId, input, policy, specOf } = openingOf({ capability, value, options, lineage, attempt }, { author, region: parts.regionOf?.(author.agentId) })
     const feed = createFeed()
-    live.set(taskId, { input, feed, policy, onInputRequired: options.onInputRequired, output: options.output })
-    const { signal } = options
-    const onAbort = (): void => { kept(taskId, cancel(taskId, messageOf(signal?.reason))) }
-    book.open(taskId, openTask(spec), { type: 'opened', at: spec.createdAt, spec, input: input.toString('base64'), output: options.output }).then(() => {
-      if (signal?.aborted === true) onAbort()
-      else signal?.addEventListener('abort', onAbort, { once: true })
-    }, error => {
-      live.delete(taskId)
-      feed.push({ taskId, at: now(), event: 'failed', failure: toFailure(error) })
-    })
-    void feed.result.catch(() => {}).then(() => { signal?.removeEventListener('abort', onAbort) })
-    return {
+    const work: Work = {
       taskId,
       result: feed.result,
       [Symbol.asyncIterator]: () => feed[Symbol.asyncIterator](),
       giveInput: value => giveInput(taskId, value),
-      cancel: why => cancel(taskId, why ?? 'its owner asked for it')
+      // One that has ended is as its owner wants it.
+      cancel: async why => { if (live.has(taskId)) await cancel(taskId, why ?? 'its owner asked for it') }
     }
+    const failed = (failure: Failure): void => { feed.push({ taskId, at: now(), event: 'failed', failure }) }
+    const failure = refusal ?? tooDeep(lineage)
+    if (failure !== undefined) {
+      failed(failure)
+      return work
+    }
+    const { signal, output } = options
+    const onAbort = (): void => { happen(taskId, { type: 'cancelled', at: now(), why: messageOf(signal?.reason) }) }
+    const open = async (maxCost?: number): Promise<void> => {
+      const spec = specOf(maxCost)
+      try {
+        await book.open(taskId, openTask(spec), { type: 'opened', at: spec.createdAt, spec, input: input.toString('base64'), output })
+        if (signal?.aborted === true) onAbort()
+        else signal?.addEventListener('abort', onAbort, { once: true })
+      } catch (error) {
+        accounts.close(taskId)
+        live.delete(taskId)
+        failed(toFailure(error))
+      }
+    }
+    if (account !== undefined) accounts.open(taskId, account)
+    const entry: Live = { input, feed, output, policy, onInputRequired: options.onInputRequired }
+    live.set(taskId, entry)
+    entry.opened = account === undefined ? open(options.maxCostTokens) : account.reserve(taskId, options.maxCostTokens).then(open)
+    void feed.result.catch(() => {}).then(() => { signal?.removeEventListener('abort', onAbort) })
+    return work
   }
 
   function perform (taskId: string, effect: RequesterEffect, task: RequesterTask): void {
     switch (effect.type) {
       case 'announce': return kept(taskId, announce(task, effect.round))
       case 'choose': return happen(taskId, choose(taskId, effect, task.spec))
-      case 'award': return kept(taskId, award(task.spec, effect.bid, effect.epoch))
-      case 'standby': return tell(effect.bid, compose('task.standby', { rank: effect.rank }, author, { correlationId: taskId, to: effect.bid.provider }))
-      case 'decline': return tell(effect.bid, compose('task.decline', { reason: effect.reason }, author, { correlationId: taskId, causationId: effect.bid.id, to: effect.bid.provider }))
-      case 'revoke': return tell(effect.bid, signEnvelope(compose('task.revoke', { reason: effect.reason }, author, { correlationId: taskId, to: effect.bid.provider, epoch: effect.epoch }), signer))
+      case 'award': return kept(taskId, award(task, effect.bid, effect.epoch))
+      case 'standby': return kept(taskId, orders.tell(effect.bid, compose('task.standby', { rank: effect.rank }, author, { correlationId: taskId, to: effect.bid.provider })))
+      case 'decline': return kept(taskId, orders.tell(effect.bid, compose('task.decline', { reason: effect.reason }, author, { correlationId: taskId, causationId: effect.bid.id, to: effect.bid.provider })))
+      case 'revoke': return track(taskId, revoke(taskId, effect))
       case 'publish': return kept(taskId, publish(taskId, { taskId, at: now(), ...effect.event } as TaskEvent))
       // The reply to the message says it; see receive.
       case 'take':
@@ -204,37 +230,21 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     }
   }
 
-  async function award (spec: TaskSpec, bid: Bid, epoch: number): Promise<void> {
-    const { taskId, leaseMs } = spec
+  async function award (task: RequesterTask, bid: Bid, epoch: number): Promise<void> {
+    const { taskId } = task.spec
     const barred = parts.begin?.(taskId, bid.provider)
     if (barred !== undefined) return happen(taskId, { type: 'refused', at: now(), provider: bid.provider, epoch, reason: explain(barred), retryable: true })
-    const envelope = composeAward(spec, bid, epoch, sender())
-    const statement = envelope.auth?.statement as Uint8Array
     const entry = live.get(taskId)
-    if (entry !== undefined) entry.contractHash = entry.recoveredEpoch === epoch ? undefined : hashOf(statement)
-    try {
-      const reply = await wire.request(bid.peer, { ...envelope, content: entry?.input, mediaType: JSON_TYPE }, { timeoutMs: leaseMs })
-      const isFor = reply.from === bid.provider && reply.epoch === epoch
-      if (reply.type === 'task.accept' && isFor && payloadOf(reply, 'task.accept').contract_hash === hashOf(statement)) {
-        const acceptance = reply.auth?.statement as Uint8Array
-        happen(taskId, { type: 'accepted', at: now(), provider: bid.provider, epoch, award: toBase64(statement), acceptance: toBase64(acceptance) })
-      } else if (reply.type === 'task.refuse' && isFor) {
-        const { reason, retryable } = payloadOf(reply, 'task.refuse')
-        happen(taskId, { type: 'refused', at: now(), provider: bid.provider, epoch, reason, retryable })
-      } else {
-        happen(taskId, { type: 'refused', at: now(), provider: bid.provider, epoch, reason: `it answered the award with ${reply.type}`, retryable: false })
-      }
-    } catch (error) {
-      const failure = toFailure(error)
-      // Silence is for the lease to judge: a late acceptance may still come.
-      if (failure.code === 'NO_REPLY') return
-      if (failure.code === 'PEER_UNREACHABLE') return happen(taskId, { type: 'gone', at: now(), provider: bid.provider, why: failure.why })
-      happen(taskId, { type: 'refused', at: now(), provider: bid.provider, epoch, reason: messageOf(error), retryable: false })
-    }
+    await orders.award(task, bid, epoch, entry?.input, hash => {
+      if (entry !== undefined) entry.contractHash = entry.recoveredEpoch === epoch ? undefined : hash
+    })
   }
 
-  function tell (bid: Bid, envelope: Envelope): void {
-    wire.send(bid.peer, envelope).catch(error => { logger.debug('a bidder could not be told', { type: envelope.type, why: messageOf(error) }) })
+  async function revoke (taskId: string, { bid, epoch, reason, told }: Extract<RequesterEffect, { type: 'revoke' }>): Promise<void> {
+    if (told === true) return await orders.dismiss(taskId, bid, epoch, reason)
+    if (await orders.revoke(taskId, bid, epoch, reason)) return
+    const task = book.get(taskId)
+    if (task !== undefined && isUntold(task)) accounts.close(taskId, task)
   }
 
   async function receive (envelope: Envelope, { peer }: Origin): Promise<Envelope | undefined> {
@@ -259,6 +269,8 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
       }
       case 'task.heartbeat':
         await book.apply(taskId, { type: 'heard', ...heard }).done
+        // It did not hear that its contract is over.
+        if (known !== undefined && (known.stage === 'failed' || epoch < known.epoch) && mayRemind(taskId)) track(taskId, orders.dismiss(taskId, { peer, provider }, epoch, 'it is over'))
         return undefined
       case 'task.progress': {
         await book.apply(taskId, { type: 'progress', ...heard, sequence, ...payloadOf(envelope, 'task.progress') }).done
@@ -312,6 +324,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
       spec: task.spec,
       contractHash: task.epoch === epoch ? entry?.contractHash : undefined,
       cost: winnerOf(task)?.provider === provider ? winnerOf(task)?.cost : undefined,
+      budget: budgetOf(task),
       check: async output => entry?.output === undefined ? undefined : await parts.checkOutput(entry.output, output),
       at: now()
     })
@@ -340,6 +353,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   }
 
   async function cancel (taskId: string, why: string): Promise<void> {
+    await live.get(taskId)?.opened
     if (book.get(taskId) === undefined) throw new A2aError({ code: 'TASK_UNKNOWN', taskId })
     await book.apply(taskId, { type: 'cancelled', at: now(), why }).done
   }
@@ -385,11 +399,19 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
         past.events.forEach(feed.push)
         past.events.forEach(reputation.observe)
         live.set(taskId, { input: past.input, feed, policy: policyIn(past.task.spec), output: past.output, recoveredEpoch: past.task.epoch })
-        book.restore(taskId, past.task, resumeTask(past.task))
-        happen(taskId, { type: 'recovered', at: now() })
+        const orphan = past.task.spec.parentTaskId !== undefined
+        book.restore(taskId, past.task, orphan ? [] : resumeTask(past.task))
+        happen(taskId, orphan ? { type: 'cancelled', at: now(), why: 'the work it was part of was lost with its process' } : { type: 'recovered', at: now() })
       }
       remember()
     },
-    close: () => { book.close() }
+    close: async signal => {
+      const late = Promise.withResolvers<void>()
+      signal.addEventListener('abort', () => { late.resolve() }, { once: true })
+      // The second time for what the first has led to.
+      const told = async (): Promise<void> => { for (let wave = 1; wave <= 2; wave++) await Promise.allSettled(underWay) }
+      await Promise.race([told(), late.promise])
+      book.close()
+    }
   }
 }

@@ -12,14 +12,21 @@ const TOLD = 4
 export type Strays = (task: RequesterTask, provider: string, epoch: number) => boolean
 
 export function createStrays (): Strays {
-  const told = new LRUCache<string, number>({ maxSize: 10_000, sizeCalculation: () => 1 })
+  const mayTell = upTo(TOLD)
   return (task, provider, epoch) => {
     const holder = task.stage === 'settled' ? task.provider : winnerOf(task)?.provider
     if (provider === holder && epoch === task.epoch) return false
     if (provider !== holder && !task.excluded.includes(provider)) return true
-    const { taskId } = task.spec
-    const times = (told.get(taskId) ?? 0) + 1
-    told.set(taskId, times)
-    return times > TOLD
+    return !mayTell(task.spec.taskId)
+  }
+}
+
+/** Whether something may be done for a task once more: so many times for each. */
+export function upTo (times: number): (taskId: string) => boolean {
+  const done = new LRUCache<string, number>({ maxSize: 10_000, sizeCalculation: () => 1 })
+  return taskId => {
+    const count = (done.get(taskId) ?? 0) + 1
+    done.set(taskId, count)
+    return count <= times
   }
 }

@@ -25,8 +25,8 @@ export function createFeed (): EventFeed {
       if (ended) return
       events.push(event)
       if (event.event === 'result') {
-        const { output, receipt, provider, epoch, cost } = event
-        end.resolve({ output, receipt, provider, epoch, cost })
+        const { output, receipt, provider, epoch, cost, spent = 0 } = event
+        end.resolve({ output, receipt, provider, epoch, cost, spent })
       }
       if (event.event === 'failed') end.reject(new A2aError(event.failure))
       ended = isLast(event)

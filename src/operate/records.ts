@@ -11,6 +11,8 @@ export type Records = Pick<NodeApi, 'tasks' | 'task' | 'contracts' | 'contract' 
 
 const SIDES = ['requester', 'provider'] as const
 const ROLES = ['job', ...SIDES] as const
+/** Delegations of one task that are shown: the last ones. */
+const SHOWN = 1_000
 /** Rows looked through for a prefix of a task id. */
 const SEARCHED = 10_000
 
@@ -20,7 +22,9 @@ export const recordsOf = (log: EventLog): Records => ({
     const taskId = resolveTask(log, text)
     return ROLES.flatMap((role): TaskHistory[] => {
       const row = log.task(role, taskId)
-      return row === undefined ? [] : [{ row, history: eventsOf(log, row).map(({ at, type, data }) => ({ at, type, data })) }]
+      if (row === undefined) return []
+      const delegated = role === 'provider' ? log.tasks({ agent: row.agent, role: 'requester', parent: taskId, limit: SHOWN }).toReversed() : []
+      return [{ row, history: eventsOf(log, row).map(({ at, type, data }) => ({ at, type, data })), delegated }]
     })
   },
   deadLetters: async () => deadLetters(log),

@@ -268,8 +268,8 @@ async function resultOf (events: AsyncIterable<TaskEvent>): JobHandle['result'] 
   for await (const event of events) {
     if (event.event === 'failed') throw new A2aError(event.failure)
     if (event.event === 'result') {
-      const { output, receipt, provider, epoch, cost } = event
-      return { output, receipt, provider, epoch, cost }
+      const { output, receipt, provider, epoch, cost, spent = 0 } = event
+      return { output, receipt, provider, epoch, cost, spent }
     }
   }
   throw new A2aError({ code: 'INTERNAL', why: 'the events of a job have no end' })

@@ -46,6 +46,7 @@ export function issueReceipt (facts: Settlement & { previous: Uint8Array }, sign
     input_hash: facts.inputHash,
     output_hash: facts.outputHash,
     cost: facts.cost,
+    spent: facts.spent,
     duration_ms: facts.durationMs,
     ended_at: facts.endedAt,
     previous: toBase64(facts.previous)

@@ -3,12 +3,12 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { A2aError, messageOf } from '../core/errors.ts'
-import type { Clock, EventLog, Logger, TaskRow } from '../core/ports.ts'
+import type { AgentCost, Clock, EventLog, Logger, TaskRow } from '../core/ports.ts'
 import type { Checkpoints } from './checkpoint.ts'
 import { openDatabase, sqliteCode, type OpenDatabase } from './database.ts'
 import { groupCommit, PATIENCE_MS } from './group.ts'
 import { toEvent, UPSERT_TASK } from './event-row.ts'
-import { interactionOf, metricsOf, outcomeOf, present, RECENT } from './projection.ts'
+import { DEAREST, interactionOf, metricsOf, outcomeOf, present, RECENT } from './projection.ts'
 import type { Tally } from './projection.ts'
 import { pruner } from './prune.ts'
 import { receiptChain } from './receipts.ts'
@@ -99,19 +99,19 @@ function events ({ sql, read, write }: Table): Omit<EventLog, 'chain' | 'values'
       const { at, agent, role, taskId, type } = event
       const data = JSON.stringify(event.data) ?? 'null'
       const seal = sealOfEvent(event, data)
-      const { capability, stage, ended, counterpart = null, epoch = null, failure = null, cost = null } = summary
+      const { capability, stage, ended, counterpart = null, epoch = null, failure = null, cost = null, spent = null, parent = null } = summary
       const outcome = outcomeOf(summary)
       return write(() => {
         const { lastInsertRowid } = sql('INSERT INTO events (at, agent, role, task_id, type, data, seal) VALUES (?, ?, ?, ?, ?, ?, ?)').run(at, agent, role, taskId, type, data, seal)
         const position = Number(lastInsertRowid)
-        sql(UPSERT_TASK).run(agent, role, taskId, position, position, at, at, capability, stage, Number(ended), outcome, counterpart, epoch, failure, cost)
+        sql(UPSERT_TASK).run(agent, role, taskId, position, position, at, at, capability, stage, Number(ended), outcome, counterpart, epoch, failure, cost, spent, parent)
         return { ...event, position }
       }, options)
     },
     eventsOf: (role, taskId) =>
       read(() => sql('SELECT * FROM events WHERE task_id = ? AND role = ? ORDER BY position').all(taskId, role).map(toEvent)),
-    tasks: ({ agent, role, ended, limit = -1 } = {}) => {
-      const wanted = Object.entries({ agent, role, ended: ended === undefined ? undefined : Number(ended) }).filter(([, value]) => value !== undefined) as Array<[string, string | number]>
+    tasks: ({ agent, role, ended, parent, limit = -1 } = {}) => {
+      const wanted = Object.entries({ agent, role, parent, ended: ended === undefined ? undefined : Number(ended) }).filter(([, value]) => value !== undefined) as Array<[string, string | number]>
       // Literal, for the planner uses a partial index only for what it can prove.
       const where = wanted.map(([column, value]) => column === 'ended' ? `ended = ${value}` : `${column} = ?`).join(' AND ') || 'TRUE'
       const values = wanted.filter(([column]) => column !== 'ended').map(([, value]) => value)
@@ -123,6 +123,9 @@ function events ({ sql, read, write }: Table): Omit<EventLog, 'chain' | 'values'
     },
     interactions: (agent, limit = RECENT) =>
       read(() => sql('SELECT * FROM tasks WHERE agent = ? AND ended = 1 AND role != \'job\' ORDER BY last_position DESC LIMIT ?').all(agent, limit)).map(row => interactionOf(toTask(row))),
+    costs: (agent, limit = DEAREST) =>
+      read(() => sql(`SELECT role, capability, counterpart, count(*) AS tasks, sum(cost) AS cost FROM tasks
+        WHERE agent = ? AND ended = 1 AND cost > 0 AND role != 'job' GROUP BY role, capability, counterpart ORDER BY sum(cost) DESC, role, capability, counterpart LIMIT ?`).all(agent, limit)).map(row => present<AgentCost>(row as unknown as AgentCost)),
     metrics: agent => {
       const tallies = read(() => sql('SELECT role, outcome, count(*) AS tasks, coalesce(sum(cost), 0) AS cost FROM tasks WHERE agent = ? GROUP BY role, outcome UNION ALL SELECT role, outcome, tasks, cost FROM tallies WHERE agent = ?').all(agent, agent)) as unknown as Tally[]
       return metricsOf(tallies, role => read(() =>
@@ -172,5 +175,5 @@ function isOwnFault (error: unknown): boolean {
 
 type Row = Record<string, any>
 
-const toTask = ({ task_id: taskId, agent, role, created_at: createdAt, updated_at: updatedAt, capability, stage, ended, counterpart, epoch, failure, cost }: Row): TaskRow =>
-  present<TaskRow>({ taskId, agent, role, createdAt, updatedAt, capability, stage, ended: ended === 1, counterpart, epoch, failure, cost })
+const toTask = ({ task_id: taskId, agent, role, created_at: createdAt, updated_at: updatedAt, capability, stage, ended, counterpart, epoch, failure, cost, spent, parent }: Row): TaskRow =>
+  present<TaskRow>({ taskId, agent, role, createdAt, updatedAt, capability, stage, ended: ended === 1, counterpart, epoch, failure, cost, spent, parent })

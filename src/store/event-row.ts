@@ -11,6 +11,6 @@ export function toEvent ({ position, at, agent, role, task_id: taskId, type, dat
 }
 
 /** How a task stands after its newest event. */
-export const UPSERT_TASK = `INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+export const UPSERT_TASK = `INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
   last_position = excluded.last_position, updated_at = excluded.updated_at, capability = excluded.capability, stage = excluded.stage,
-  ended = excluded.ended, outcome = excluded.outcome, counterpart = excluded.counterpart, epoch = excluded.epoch, failure = excluded.failure, cost = excluded.cost`
+  ended = excluded.ended, outcome = excluded.outcome, counterpart = excluded.counterpart, epoch = excluded.epoch, failure = excluded.failure, cost = excluded.cost, spent = excluded.spent`

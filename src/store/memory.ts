@@ -2,7 +2,7 @@
 import { A2aError, messageOf } from '../core/errors.ts'
 import type { Clock, EventLog, LogEvent, ReceiptEntry, TaskRow } from '../core/ports.ts'
 import { groupCommit, PATIENCE_MS } from './group.ts'
-import { checkKey, durationOf, interactionOf, linkOf, metricsOf, NO_RECEIPT, outcomeOf, present, RECENT } from './projection.ts'
+import { checkKey, costsOf, DEAREST, durationOf, interactionOf, linkOf, metricsOf, NO_RECEIPT, outcomeOf, present, RECENT } from './projection.ts'
 import type { Tally } from './projection.ts'
 
 export interface MemoryLogOptions {
@@ -64,7 +64,7 @@ export function createMemoryLog ({ clock, commitMs, disk = createMemoryDisk() }:
   return {
     append: async (event, summary, options) => {
       const stored = { ...event, data: JSON.stringify(event.data) ?? 'null' }
-      const { capability, stage, ended, counterpart, epoch, failure, cost } = summary
+      const { capability, stage, ended, counterpart, epoch, failure, cost, spent, parent } = summary
       return write(() => {
         const position = disk.events.length + 1
         const { at, agent, role, taskId } = stored
@@ -75,13 +75,13 @@ export function createMemoryLog ({ clock, commitMs, disk = createMemoryDisk() }:
         else history.push(row)
         const key = `${agent} ${role} ${taskId}`
         const { first, row: { createdAt } } = disk.tasks.get(key) ?? { first: position, row: { createdAt: at } }
-        disk.tasks.set(key, { first, last: position, row: present<TaskRow>({ taskId, agent, role, createdAt, updatedAt: at, capability, stage, ended, counterpart, epoch, failure, cost }) })
+        disk.tasks.set(key, { first, last: position, row: present<TaskRow>({ taskId, agent, role, createdAt, updatedAt: at, capability, stage, ended, counterpart, epoch, failure, cost, spent, parent }) })
         return { ...event, position }
       }, options)
     },
     eventsOf: (role, taskId) => (read().eventsOf.get(`${role} ${taskId}`) ?? []).map(event => ({ ...event, data: JSON.parse(event.data as string) })),
-    tasks: ({ agent, role, ended, limit } = {}) => [...read().tasks.values()]
-      .filter(({ row }) => (agent ?? row.agent) === row.agent && (role ?? row.role) === row.role && (ended ?? row.ended) === row.ended)
+    tasks: ({ agent, role, ended, parent, limit } = {}) => [...read().tasks.values()]
+      .filter(({ row }) => (agent ?? row.agent) === row.agent && (role ?? row.role) === row.role && (ended ?? row.ended) === row.ended && (parent ?? row.parent) === row.parent)
       .sort((a, b) => b.first - a.first).slice(0, limit).map(({ row }) => ({ ...row })),
     task: (role, taskId) => {
       const newest = read().eventsOf.get(`${role} ${taskId}`)?.at(-1)
@@ -89,6 +89,7 @@ export function createMemoryLog ({ clock, commitMs, disk = createMemoryDisk() }:
       return found && { ...found.row }
     },
     interactions: (agent, limit = RECENT) => recent(agent).slice(0, limit).map(interactionOf),
+    costs: (agent, limit = DEAREST) => costsOf(tasksOf(agent).map(({ row }) => row), limit),
     metrics: agent => metricsOf(
       [...tasksOf(agent).map(({ row }) => tallyOf(row)), ...disk.tallies.filter(tally => tally.agent === agent)],
       role => recent(agent).filter(row => row.role === role).slice(0, RECENT).map(durationOf)),

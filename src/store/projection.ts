@@ -1,9 +1,11 @@
 /** What is read out of the log, the same for every log: outcomes, interactions, metrics, and the order of receipts. */
 import { A2aError } from '../core/errors.ts'
-import type { AgentMetrics, Interaction, ReceiptEntry, TaskRow, TaskSummary } from '../core/ports.ts'
+import type { AgentCost, AgentMetrics, Interaction, ReceiptEntry, TaskRow, TaskSummary } from '../core/ports.ts'
 
 /** How many interactions of an agent are kept at hand, and measured (T1). */
 export const RECENT = 1_000
+/** How many lines of costs are shown, unless more are asked for. */
+export const DEAREST = 20
 
 /** The `previous` of an agent's first receipt. */
 export const NO_RECEIPT: Uint8Array = new Uint8Array(32)
@@ -46,6 +48,15 @@ export function metricsOf (tallies: Tally[], recent: (role: TaskRow['role']) => 
     const durations = recent(role).sort((a, b) => a - b)
     return { role, ...count, p50Ms: percentile(durations, 0.5), p99Ms: percentile(durations, 0.99), totalCost }
   })
+}
+
+/** What an agent's tasks came to, the dearest first. */
+export function costsOf (rows: TaskRow[], limit: number): AgentCost[] {
+  const paid = rows.filter((row): row is TaskRow & Pick<AgentCost, 'role'> => row.role !== 'job' && row.ended && (row.cost ?? 0) > 0)
+  return [...Map.groupBy(paid, ({ role, capability, counterpart }) => JSON.stringify([role, capability, counterpart])).values()].map(group => {
+    const { role, capability, counterpart } = group[0] as typeof paid[number]
+    return present<AgentCost>({ role, capability, counterpart, tasks: group.length, cost: group.reduce((sum, { cost = 0 }) => sum + cost, 0) })
+  }).sort((a, b) => b.cost - a.cost).slice(0, limit)
 }
 
 /** Nearest rank of sorted values: always one that was measured. 0 when there are none. */

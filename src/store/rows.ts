@@ -58,8 +58,8 @@ export function mendTasks (database: DatabaseSync): number {
     const first = history[0]
     // Without its first event a task cannot be folded: its state stays what it was.
     if (last === undefined || first === undefined) continue
-    const { capability, stage, ended, counterpart = null, epoch = null, failure = null, cost = null } = last.summary
-    upsert.run(agent as string, role as string, taskId as string, first.position, last.event.position, first.at, last.event.at, capability, stage, Number(ended), outcomeOf(last.summary), counterpart, epoch, failure, cost)
+    const { capability, stage, ended, counterpart = null, epoch = null, failure = null, cost = null, spent = null, parent = null } = last.summary
+    upsert.run(agent as string, role as string, taskId as string, first.position, last.event.position, first.at, last.event.at, capability, stage, Number(ended), outcomeOf(last.summary), counterpart, epoch, failure, cost, spent, parent)
     mended++
   }
   database.exec('COMMIT')

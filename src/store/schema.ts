@@ -62,6 +62,11 @@ export const MIGRATIONS: readonly string[] = [`
     value BLOB NOT NULL
   ) STRICT, WITHOUT ROWID
 `, `
+  ALTER TABLE tasks ADD COLUMN spent REAL;
+  ALTER TABLE tasks ADD COLUMN parent TEXT;
+  CREATE INDEX tasks_of_parent ON tasks (parent, first_position) WHERE parent IS NOT NULL;
+  CREATE INDEX tasks_paid ON tasks (agent, role, capability, counterpart, cost) WHERE ended = 1 AND cost > 0
+`, `
   -- CRC-32 over the other columns (seal.ts).
   ALTER TABLE events ADD COLUMN seal INTEGER;
   ALTER TABLE receipts ADD COLUMN seal INTEGER;

@@ -129,7 +129,7 @@ export function createHost (name: string, skewMs: number, world: World): Host {
       service: capability => capability === CAPABILITY ? service(mine, clock) : undefined,
       trusts: async () => true,
       load: () => Math.min(1, mine.provider.running() / 4),
-      delegate: () => () => { throw new Error('nothing is delegated here') },
+      delegate: (...given) => mine.requester.delegate(...given),
       settle: ledger.settleAsProvider,
       countersigned: taskId => {
         see({ what: 'settled', taskId })

@@ -26,7 +26,7 @@ export const issueSealed = (facts: Settlement, author: Author, signer: Signer): 
   signEnvelope(compose('task.receipt', {
     task_id: facts.taskId, capability: facts.capability, epoch: facts.epoch, requester: facts.requester, provider: author.agentId,
     outcome: facts.outcome, failure: facts.failure, contract_hash: facts.contractHash, input_hash: facts.inputHash, output_hash: facts.outputHash,
-    cost: facts.cost, duration_ms: facts.durationMs, ended_at: facts.endedAt, previous: NO_RECEIPT
+    cost: facts.cost, spent: facts.spent, duration_ms: facts.durationMs, ended_at: facts.endedAt, previous: NO_RECEIPT
   }, author, { correlationId: facts.taskId, to: facts.requester, epoch: facts.epoch }), signer)
 
 /** @throws A2aError MESSAGE_MALFORMED */

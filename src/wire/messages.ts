@@ -60,6 +60,8 @@ const receipt = z.object({
   input_hash: hash,
   output_hash: z.optional(hash),
   cost: amount,
+  /** What delegations of the work came to, beside `cost`. */
+  spent: z.optional(amount),
   duration_ms: amount,
   ended_at: count,
   /** Hash of the provider's receipt before this one. */
@@ -103,7 +105,8 @@ export const messages = {
     payload: z.object({ credentials: z.array(base64(1_024)).check(z.maxLength(128)) })
   },
   error: { ...small, payload: z.object({ failure }) },
-  ack: { ...small, payload: z.object({}) },
+  /** To `task.revoke` with what delegations of the work came to. */
+  ack: { ...small, payload: z.object({ spent: z.optional(amount) }) },
   ping: { ...small, payload: z.object({}) },
 
   // Between agents: a question and its answer, and what wants none. `task` is its name, the content JSON or bytes, as media_type says.

@@ -218,7 +218,7 @@ describe('run', () => {
   it('passes a hedge on', async () => {
     await using node = await fakeNode()
     await a2a(['run', 'a.b', '--hedge', '200ms'], node)
-    assert.deepEqual(node.calls.at(-1), ['run', { capability: 'a.b', input: null, detach: false, hedge: { afterMs: 200 } }])
+    assert.deepEqual(node.calls.at(-1), ['run', { capability: 'a.b', input: null, hedge: { afterMs: 200 } }])
   })
 
   it('gives it to many agents, and prints what they said', async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { restMs } from '../../src/core/backoff.ts'
 import { hasEnded, openTask, resumeTask, slaMs, stepRequester, tickOf, wakeAt, winnerOf, type RequesterEvent, type RequesterTask } from '../../src/core/requester.ts'
+import { budgetOf, totalOf } from '../../src/core/spending.ts'
 import { accepted, bidding, bidOf, broke, called, chosen, fold, follow, heard, passed, progress, refused, result, saying, specOf, tick, working } from './samples.ts'
 
 const from = (task: RequesterTask) => ({ task, effects: [] })
@@ -348,5 +349,51 @@ describe('an attempt at a job', () => {
   it('is over when an award from before a restart is refused, which may have been taken up then', () => {
     const { task } = follow(from(awarded), [{ type: 'recovered', at: 30 }, refused('a', 1, false, 40)])
     assert.equal(failureOf(task)?.code, 'REFUSED')
+  })
+})
+
+describe('what delegations of a provider came to', () => {
+  const told = (epoch: number, spent: number): RequesterEvent => ({ type: 'told', at: 60, provider: 'a', epoch, spent })
+
+  it('counts against the next award, and rules out a standby that is too dear then', () => {
+    const bids = [called(['a', 'b', 'c']), bidding('a'), bidding('b', { cost: 4 }), bidding('c', { cost: 2 })]
+    const order: RequesterEvent = { type: 'chosen', at: 20, round: 1, order: [bidOf('a'), bidOf('b', { cost: 4 }), bidOf('c', { cost: 2 })].map(bid => ({ bid, score: 1, reason: '' })) }
+    const { task, effects } = fold([...bids, order, { ...broke('a'), spent: 7 } as RequesterEvent], { maxCost: 10 })
+    assert.deepEqual([winnerOf(task)?.provider, budgetOf(task), task.spent], ['c', 3, 7])
+    assert.ok(effects.some(effect => effect.type === 'revoke' && effect.told === true))
+  })
+
+  it('is what they may have come to, until whose contract was taken away has said it, once', () => {
+    const { task } = fold([called(['a']), bidding('a'), chosen(['a']), accepted('a'), { type: 'cancelled', at: 50, why: 'enough' }], { maxCost: 10 })
+    assert.equal(totalOf(task), 9)
+    const { task: after } = follow({ task, effects: [] }, [told(1, 4), told(1, 4)])
+    assert.equal(totalOf(after), 4)
+  })
+
+  it('is added to what the task cost', () => {
+    const { task } = fold([called(['a', 'b']), bidding('a'), bidding('b'), chosen(['a', 'b']), { type: 'gone', at: 30, provider: 'a', why: 'no' }, told(1, 2), { ...result('b', 2), spent: 3 } as RequesterEvent])
+    assert.deepEqual([totalOf(task), task.spent], [6, 5])
+  })
+})
+
+describe('a way that leads back', () => {
+  const onPath = (asked: string[], agents: string[]): RequesterEvent => ({ type: 'called', at: 0, round: 1, asked, onPath: agents })
+  const path = ['did:key:zme', 'a']
+
+  it('fails when the window has closed, or at once when nobody else may do it', () => {
+    assert.deepEqual(failureOf(fold([onPath([], ['a']), tick(500)]).task), { code: 'LOOP', path })
+    assert.deepEqual(failureOf(fold([onPath([], ['a'])], { to: 'a' }).task), { code: 'LOOP', path })
+  })
+
+  it('is none while others may do it, nor because somebody says so who had no part in it', () => {
+    assert.equal(fold([onPath(['b'], ['a']), passed('b')]).task.stage, 'resting')
+    assert.equal(fold([called(['b']), passed('b', 'LOOP')]).task.stage, 'resting')
+    assert.equal(failureOf(fold([called(['b']), passed('b', 'LOOP')], { visited: ['b', 'did:key:zme'] }).task)?.code, 'LOOP')
+  })
+
+  it('is told on by a provider that met it, when nobody stands by', () => {
+    const met: RequesterEvent = { type: 'broke', at: 50, provider: 'a', epoch: 1, retryable: true, failure: { code: 'LOOP', path: ['x', 'y', 'x'] } }
+    assert.deepEqual(failureOf(fold([called(['a']), bidding('a'), chosen(['a']), met]).task), { code: 'LOOP', path: ['x', 'y', 'x'] })
+    assert.equal(winnerOf(fold([called(['a', 'b']), bidding('a'), bidding('b'), chosen(['a', 'b']), met]).task)?.provider, 'b')
   })
 })

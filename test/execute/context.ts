@@ -15,6 +15,7 @@ export function contextOf (facts: Partial<HandlerContext> = {}): Told {
     capability: 'text.words.count',
     requester: 'did:key:z6MkRequester',
     epoch: 2,
+    visited: ['did:key:z6MkRequester'],
     signal: controller.signal,
     remainingMs: () => 1_234.5,
     progress: (...said) => { progress.push(said) },

@@ -10,7 +10,7 @@ describe('the slots of a capability', () => {
   it('may all be one caller\'s while nobody else asks', () => {
     const { refusal } = createBulkhead(16, { now: () => 0 })
     for (let held = 0; held < 16; held++) assert.equal(refusal('a', times(held, 'a')), undefined)
-    assert.deepEqual(refusal('a', times(16, 'a')), { code: 'OVERLOADED', what: 'tasks at work', limit: 16 })
+    assert.deepEqual(refusal('a', times(16, 'a')), { code: 'OVERLOADED', what: 'tasks at work or waiting', limit: 16 })
   })
 
   it('go to who waits when one is free, and not to who has its share', () => {

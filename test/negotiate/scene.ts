@@ -35,11 +35,14 @@ export interface Actor {
   resultOf: (award: Envelope, output: unknown) => Envelope
 }
 
-/** @param work what handlers of all hosts do */
-export function setScene (work: World['work'] = async (by, _input, { taskId, epoch }) => ({ by, taskId, epoch, right: true })): Scene {
+/**
+ * @param work what handlers of all hosts do
+ * @param seed of what the network and the bids are
+ */
+export function setScene (work: World['work'] = async (by, _input, { taskId, epoch }) => ({ by, taskId, epoch, right: true }), seed = 1): Scene {
   const timeline = createTimeline(Date.UTC(2026, 0, 1))
   const history = createHistory(timeline.now)
-  const random = createRandom(1)
+  const random = createRandom(seed)
   const network = createNetwork({ timeline, random, history })
   const known: Array<{ agentId: string, peer: string, addresses: string[] }> = []
   const world: World = { timeline, random, history, network, plants: {}, candidates: () => known, fatalWrites: () => 0, work }

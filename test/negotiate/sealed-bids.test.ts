@@ -47,6 +47,7 @@ const end = createRequesterEnd({
     send: async () => {},
     // Refused for now, so that the next bid that was taken is awarded too: none is left untried.
     request: async (_peer, envelope) => {
+      if (envelope.type !== 'task.award') return composeReply(envelope, 'ack', {}, ada.author)
       awards.push(envelope)
       const holder = [bob, mal].find(({ author }) => author.agentId === envelope.to) as Somebody
       return signEnvelope(composeReply(envelope, 'task.refuse', { reason: 'later', retryable: true }, holder.author), holder.signer)

@@ -119,6 +119,27 @@ export function logKeepsItsPromises (name: string, open: () => Promise<LogUnderT
       assert.equal(ids({ agent: 'did:key:zA', ended: true, limit: 9 }), '1')
     })
 
+    promises('keeps which task another is part of, and what was spent under it', async ({ log, reopen }) => {
+      await log.append(eventOf({ taskId: 'child' }), summaryOf({ parent: 'task-1' }))
+      await log.append(eventOf({ taskId: 'other' }), summaryOf())
+      await log.append(eventOf({ taskId: 'child' }), summaryOf({ parent: 'task-1', ended: true, cost: 1, spent: 2.5 }))
+      const children = ({ tasks }: EventLog) => tasks({ parent: 'task-1' }).map(({ taskId, parent, cost, spent }) => [taskId, parent, cost, spent])
+      assert.deepEqual(children(log), [['child', 'task-1', 1, 2.5]])
+      assert.deepEqual(children(await reopen()), [['child', 'task-1', 1, 2.5]])
+    })
+
+    promises('sums up what was paid and earned, by capability and counterpart, the dearest first', async ({ log, reopen }) => {
+      const [b, c] = ['did:key:zB', 'did:key:zC']
+      for (const [i, counterpart] of [b, c, b].entries()) await endTask(log, `paid-${i}`, 0, 1, { stage: 'settled', counterpart, cost: 2 })
+      await endTask(log, 'earned', 0, 1, { stage: 'settled', counterpart: c, cost: 9 }, { role: 'provider' })
+      await endTask(log, 'free', 0, 1, { stage: 'settled', counterpart: c, cost: 0 })
+      await log.append(eventOf({ taskId: 'open' }), summaryOf({ cost: 50 }))
+      const common = { role: 'requester', capability: 'data.sum' }
+      const expected = [{ ...common, role: 'provider', counterpart: c, tasks: 1, cost: 9 }, { ...common, counterpart: b, tasks: 2, cost: 4 }, { ...common, counterpart: c, tasks: 1, cost: 2 }]
+      assert.deepEqual(log.costs('did:key:zA'), expected)
+      assert.deepEqual((await reopen()).costs('did:key:zA', 1), expected.slice(0, 1))
+    })
+
     promises('makes an interaction of each ended task, and of no job, newest first', async ({ log }) => {
       await endTask(log, 'done', 100, 130, { stage: 'settled', counterpart: 'did:key:zB', cost: 2 })
       await endTask(log, 'bad', 100, 150, { stage: 'failed', failure: 'NO_BIDS' })

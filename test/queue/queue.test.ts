@@ -170,12 +170,12 @@ describe('the queue of an agent', () => {
     const [node] = nodes
     const requester = node?.hosted[0]?.requester
     const attempt = async (taskId: string, idempotencyKey: string): Promise<unknown> =>
-      (await requester?.delegate(DO, null, {}, { depth: 0, visited: [] }, { taskId, jobId: 'J', idempotencyKey }).result)?.output
+      (await requester?.delegate(DO, null, {}, { depth: 0, visited: [] }, { attempt: { taskId, jobId: 'J', idempotencyKey } }).result)?.output
     assert.equal(await attempt('T1', 'k'), 1)
     assert.equal(await attempt('T2', 'k'), 1)
     assert.equal(await attempt('T3', 'other'), 2)
     // What the requester did not accept is done anew.
-    await requester?.delegate(DO, null, { output: { type: 'string' } }, { depth: 0, visited: [] }, { taskId: 'T4', jobId: 'J', idempotencyKey: 'wrong' }).result.catch(() => {})
+    await requester?.delegate(DO, null, { output: { type: 'string' } }, { depth: 0, visited: [] }, { attempt: { taskId: 'T4', jobId: 'J', idempotencyKey: 'wrong' } }).result.catch(() => {})
     assert.equal(runs, 3)
     assert.equal(await attempt('T5', 'wrong'), 4)
   })

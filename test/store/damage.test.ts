@@ -266,7 +266,7 @@ describe('a damaged log', () => {
     const { folder, closed } = await createSpecimens(t)
     const file = lay(folder, { 'log.db': closed['log.db'] as Buffer })
     const old = new DatabaseSync(file)
-    old.exec('ALTER TABLE events DROP COLUMN seal; ALTER TABLE receipts DROP COLUMN seal; ALTER TABLE kept_values DROP COLUMN seal; DROP TABLE tallies; PRAGMA user_version = 1')
+    old.exec('ALTER TABLE events DROP COLUMN seal; ALTER TABLE receipts DROP COLUMN seal; ALTER TABLE kept_values DROP COLUMN seal; DROP TABLE tallies; PRAGMA user_version = 2')
     old.close()
     const log = await openEventLog({ file, clock })
     assert.equal(log.eventsOf('requester', 'task-1').length, 4)

@@ -15,6 +15,7 @@ export interface RunOptions extends NetworkOptions {
   input?: string
   maxDuration?: number
   maxCost?: number
+  maxDepth?: number
   to?: string
   policy?: string
   patient?: boolean
@@ -31,15 +32,15 @@ export interface RunOptions extends NetworkOptions {
 
 /** `a2a-node run CAPABILITY`. Ctrl-C cancels the task. */
 export async function run (console: Console, options: RunOptions, capability: string): Promise<number> {
-  const { maxDuration, maxCost, to, policy, patient, detach = false, idempotencyKey, notBefore, expires, attempts, hedge, fanOut: toMany, answer, artifacts } = options
+  const { maxDuration, maxCost, maxDepth, to, policy, patient, detach = false, idempotencyKey, notBefore, expires, attempts, hedge, fanOut: toMany, answer, artifacts } = options
   parseCapability(capability)
   const input = options.input === undefined ? null : await readJson(options.input, '--input')
   const task = { capability, input, maxDurationMs: maxDuration, maxCostTokens: maxCost }
   if (toMany !== undefined) return await fanOut(console, options, { ...task, policy: toMany })
-  const ranked = { policy: policy === undefined ? undefined : parsePolicy(policy), patient, hedge: hedge === undefined ? undefined : { afterMs: hedge } }
+  const ranked = { policy: policy === undefined ? undefined : parsePolicy(policy), patient, hedge: hedge === undefined ? undefined : { afterMs: hedge }, maxDepth }
   const queued = { idempotencyKey, notBefore, expiresAt: expires, maxAttempts: attempts }
   if (detach && Object.values(ranked).some(value => value !== undefined)) {
-    throw new A2aError({ code: 'BAD_USAGE', why: '--policy, --patient and --hedge are not for a task in the queue, which is tried again by its own rules', hint: 'leave them out, or --detach' })
+    throw new A2aError({ code: 'BAD_USAGE', why: '--policy, --patient, --hedge and --max-depth are not for a task in the queue, which is tried again by its own rules', hint: 'leave them out, or --detach' })
   }
   if (detach) return await enqueue(console, { ...task, to, ...queued })
   if (Object.values(queued).some(value => value !== undefined)) {

@@ -57,5 +57,12 @@ export async function status (console: Console): Promise<number> {
       String(provided?.completed ?? 0), String(provided?.failed ?? 0), ...[provided?.p50Ms, provided?.p99Ms].map(ms => ms === undefined || provided?.completed === 0 ? '-' : formatDuration(ms))
     ]
   })))
+  const costs = node.agents.flatMap(({ name, costs }) => costs.map(cost => ({ name, ...cost })))
+  if (costs.length === 0) return 0
+  console.print('')
+  console.print(table(console, ['AGENT', 'CAPABILITY', 'WITH', 'TASKS', 'PAID', 'EARNED'], costs.map(({ name, role, capability, counterpart, tasks, cost }) => [
+    name, capability, counterpart === undefined ? '' : console.verbose ? counterpart : shortId(counterpart), String(tasks),
+    ...(role === 'requester' ? [String(cost), ''] : ['', String(cost)])
+  ])))
   return 0
 }

@@ -30,8 +30,8 @@ export const taskTable = (console: Console, rows: TaskRow[]): string =>
 /** `a2a-node task show ID`: both sides of it, when both are on this node. */
 export async function show (console: Console, _options: object, id: string): Promise<number> {
   await using session = await nodeOrHome(console)
-  for (const { row, history } of await session.api.task(id)) {
-    console.emit({ row, history })
+  for (const { row, history, delegated } of await session.api.task(id)) {
+    console.emit({ row, history, delegated })
     console.print(facts(console, [
       ['task', row.taskId],
       ['as', `${row.role} ${console.verbose ? row.agent : shortId(row.agent)}`],
@@ -39,14 +39,22 @@ export async function show (console: Console, _options: object, id: string): Pro
       ['stage', row.failure === undefined ? row.stage : `${row.stage} (${row.failure})`],
       ['with', row.counterpart],
       ['epoch', row.epoch?.toString()],
-      ['cost', row.cost?.toString()],
+      ['cost', costLine(row)],
+      ['part of', row.parent],
       ['begun', ago(row.createdAt)]
     ]))
+    if (delegated.length > 0) console.print(`${taskTable(console, delegated)}\n`)
     const begun = history[0]?.at ?? 0
     const room = console.verbose ? Infinity : roomBeside(history.map(({ at }) => `+${at - begun}`), history.map(({ type }) => type))
     console.print(`${table(console, ['MS', 'WHAT', ''], history.map(({ at, type, data }) => [`+${at - begun}`, type, brief(data, room)]))}\n`)
   }
   return 0
+}
+
+/** The provider's own cost, and what its delegations came to. */
+function costLine ({ cost, spent = 0 }: TaskRow): string | undefined {
+  if (spent === 0) return cost?.toString()
+  return `${cost ?? 0} and ${spent} for what was delegated: ${(cost ?? 0) + spent}`
 }
 
 /** `a2a-node task cancel ID`. @throws A2aError REFUSED when it has ended already */
