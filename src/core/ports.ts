@@ -157,7 +157,7 @@ export interface EventLog {
   /** The last interactions of an agent, newest first. Default limit 1,000. */
   interactions: (agent: string, limit?: number) => Interaction[]
   metrics: (agent: string) => AgentMetrics[]
-  /** By role, capability and counterpart, the dearest first. Default limit 20. */
+  /** By role, capability and counterpart, the dearest first, of the tasks that were not taken out. Default limit 20. */
   costs: (agent: string, limit?: number) => AgentCost[]
   /**
    * Takes some of an agent's tasks out, the oldest of those that ended before this moment. Receipts and metrics stay as they are, and of
