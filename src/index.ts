@@ -1,6 +1,7 @@
 /** a2a-node: a peer-to-peer mesh for AI agents. `createAgent` is where to begin. */
 export { createAgent, createNode, type HostedNode, type NodeOptions } from './node.ts'
 export { nodeApi, openHome } from './operate/node-api.ts'
+export { checkLog, repairLog, type LogCheck, type LogRepair } from './store/repair.ts'
 export { execHandler, type ExecOptions } from './execute/exec.ts'
 export { loadModule } from './execute/module.ts'
 export { fanOut, type FanOut, type FanOutOptions, type FanOutOutcome, type FanOutPolicy } from './patterns/fan-out.ts'

@@ -19,6 +19,7 @@ import { loadOrCreateKey, seedOf } from './identity/keys.ts'
 import { CHANNEL_PROTOCOL } from './net/channels.ts'
 import { createNet } from './net/create.ts'
 import { openEventLog } from './store/event-log.ts'
+import { KEEP_MS, keepWithin } from './store/retention.ts'
 import { VERSION } from './version.ts'
 import { compose } from './wire/compose.ts'
 import type { Agent, Check, Node, NodeStatus } from './core/agent.ts'
@@ -45,6 +46,8 @@ export interface NodeOptions {
   region?: string
   /** How many bytes of streams that were sent may be kept in the home. Default 10 GiB. */
   contentQuotaBytes?: number
+  /** How long a task stays in the event log after its end, in ms; the last 1,000 of each role stay longer. Default 30 days. */
+  keepTasksMs?: number
   /** Default: warnings and errors go to stderr. */
   logger?: Logger
 }
@@ -78,7 +81,10 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
   makeHome(home)
   const log = await openEventLog({ file: join(home, 'log.db'), home, clock, logger })
   const hosted: HostedAgent[] = []
+  const { keepTasksMs: keepMs = KEEP_MS } = options
+  const endRetention = keepWithin({ log, clock, logger, keepMs, agents: () => hosted.map(({ agent }) => agent.id) })
   const net = await startNet().catch(async error => {
+    endRetention()
     await log.close()
     throw error
   })
@@ -143,6 +149,7 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
   let closing: Promise<void> | undefined
   const close = async (): Promise<void> => {
     const late = AbortSignal.timeout(SHUTDOWN_MS)
+    endRetention()
     content.close()
     await Promise.all([directory.close(), ...hosted.map(agent => agent.close(late))])
     await net[Symbol.asyncDispose]()
@@ -184,6 +191,7 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
       rssBytes: process.memoryUsage.rss(),
       peers: net.peers().length,
       agentsKnown: directory.size(),
+      log: { ...log.size(), keepMs },
       discovery: directory.status(),
       dht: net.dht.status(),
       gossip: net.gossip.topics(),

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import * as z from 'zod/mini'
+import { parseDuration } from './duration.ts'
 import { parseCapability } from '../core/capability.ts'
 import { A2aError, messageOf } from '../core/errors.ts'
 
@@ -31,6 +32,7 @@ const Settings = z.strictObject({
   listen: z.optional(z.array(z.string())),
   bootstrap: z.optional(z.array(z.string())),
   mdns: z.optional(z.boolean()),
+  keep: z.optional(z.string()),
   capabilities: z.optional(z.array(CapabilitySettings))
 })
 
@@ -48,14 +50,15 @@ export interface StartOptions {
   listen?: string[]
   bootstrap?: string[]
   mdns?: boolean
+  keep?: number
 }
 
 /**
  * The settings that a config file and flags make together. Flags win; capabilities given as flags replace the file's.
  * @throws A2aError BAD_USAGE, CAPABILITY_INVALID
  */
-export function settingsOf (options: StartOptions): Settings {
-  const { config, name, region, capability, exec, module, listen, bootstrap, mdns } = options
+export function settingsOf (options: StartOptions): Omit<Settings, 'keep'> & { keepTasksMs?: number } {
+  const { config, name, region, capability, exec, module, listen, bootstrap, mdns, keep } = options
   const file = config === undefined ? {} : readSettings(config)
   if (capability !== undefined && exec === undefined && module === undefined) throw usage('--capability says what the agent can do, but not how', "add --exec 'COMMAND' or --module FILE")
   if (exec !== undefined && capability === undefined) throw usage('--exec says how, but not what the agent can do', 'add --capability NAME')
@@ -68,8 +71,15 @@ export function settingsOf (options: StartOptions): Settings {
     bootstrap: bootstrap ?? file.bootstrap,
     // the flag can only forbid: its absence says nothing
     mdns: mdns === false ? false : file.mdns,
+    keepTasksMs: keep ?? keepOf(file.keep),
     capabilities: flagged ?? file.capabilities
   }
+}
+
+function keepOf (text: string | undefined): number | undefined {
+  const ms = text === undefined ? undefined : parseDuration(text)
+  if (text !== undefined && ms === undefined) throw usage(`keep is ${text}`, 'write a time as 12h or 30d')
+  return ms
 }
 
 function readSettings (path: string): Settings {

@@ -2,9 +2,9 @@
 
 const UNITS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
-/** `500ms`, `5s`, `1.5m`, `1h` in milliseconds. `undefined` when it is none of these, or no time at all. */
+/** `500ms`, `5s`, `1.5m`, `1h`, `30d` in milliseconds. `undefined` when it is none of these, or no time at all. */
 export function parseDuration (text: string): number | undefined {
-  const [, amount, unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text.trim()) ?? []
+  const [, amount, unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text.trim()) ?? []
   const ms = amount === undefined ? 0 : Math.round(Number(amount) * (UNITS[unit] ?? 0))
   return ms > 0 && Number.isSafeInteger(ms) ? ms : undefined
 }

@@ -81,7 +81,8 @@ Examples:
     .option('--region <name>', 'where it is, for those who look by region')
     .option('--capability <name>', 'what the agent can do; may be given again', collect)
     .addOption(new Option('--exec <command>', 'does each capability with a program: input on stdin, result on stdout, as JSON').conflicts('module'))
-    .option('--module <file>', 'does them with a JavaScript or TypeScript module'))
+    .option('--module <file>', 'does them with a JavaScript or TypeScript module')
+    .option('--keep <time>', 'how long ended tasks stay in the event log', duration))
 
   network(add(program, 'run <capability>', 'Have a task done by whoever bids best, follow it, print the result.', "a2a-node run data.stats.describe --input '[1,2,3]' --max-duration 5s",
     async () => (await import('./commands/run.ts')).run), true)
@@ -126,6 +127,7 @@ Examples:
   add(dead, 'show <id>', 'Show a dead letter: the whole message, and what became of each attempt.', 'a2a-node dead show 01JD4Q', async () => (await import('./commands/dead.ts')).show)
   add(dead, 'replay [id]', 'Put a dead letter into the queue again.', 'a2a-node dead replay 01JD4Q', async () => (await import('./commands/dead.ts')).replay).option('--all', 'all there are')
   add(dead, 'drop [id]', 'Give a dead letter up for good.', 'a2a-node dead drop 01JD4Q', async () => (await import('./commands/dead.ts')).drop).option('--all', 'all there are')
+  add(program, 'replay <id>', 'Go through the life of a task step by step, as the event log tells it.', 'a2a-node replay 01JD4Q', async () => (await import('./commands/replay.ts')).replay)
 
   const contract = program.command('contract').description('Look at contracts and their receipts.')
   add(contract, 'ls', 'List contracts, the newest first.', 'a2a-node contract ls', async () => (await import('./commands/contract.ts')).ls).option('--limit <n>', 'at most so many', amount, 50)
@@ -141,6 +143,10 @@ Examples:
   add(content, 'drop <hash>', 'Offer a content no more. The beginning of its hash will do.', 'a2a-node content drop iE0yrLdt', async () => (await import('./commands/content.ts')).drop)
     // one hash in 64 begins with a hyphen
     .allowUnknownOption()
+
+  const log = program.command('log').description('Look after the event log, while no node runs.')
+  add(log, 'check', 'Check every page and every record of the event log.', 'a2a-node log check', async () => (await import('./commands/log.ts')).check)
+  add(log, 'repair', 'Make a whole log of a damaged one, which is kept beside it.', 'a2a-node log repair', async () => (await import('./commands/log.ts')).repair)
 
   const id = program.command('id').description('Look at who this is.')
   add(id, 'show', 'Show the agents of this home and their credentials.', 'a2a-node id show', async () => (await import('./commands/id.ts')).show)
@@ -199,6 +205,6 @@ function fanOutPolicy (text: string): FanOutPolicy {
 
 function duration (text: string): number {
   const ms = parseDuration(text)
-  if (ms === undefined) throw new InvalidArgumentError('Write 500ms, 5s, 2m or 1h.')
+  if (ms === undefined) throw new InvalidArgumentError('Write 500ms, 5s, 2m, 1h or 30d.')
   return ms
 }

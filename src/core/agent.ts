@@ -426,6 +426,8 @@ export interface NodeStatus {
   rssBytes: number
   peers: number
   agentsKnown: number
+  /** The event log: its size, how much of it is in use, and how long ended tasks stay in it, in ms. */
+  log: { bytes: number, usedBytes: number, keepMs: number }
   discovery: DiscoveryStatus
   dht: { mode: 'client' | 'server', peers: number }
   gossip: Array<{ topic: string, subscribers: number }>

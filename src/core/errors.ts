@@ -101,7 +101,7 @@ export function explain (failure: Failure): string {
     case 'HOME_IN_USE': return `the home ${failure.home} is in use by ${failure.pid === undefined ? 'another command' : `process ${failure.pid}`}; ${failure.pid === undefined ? 'wait for it, run a2a-node start once for all commands to share' : 'stop that node'}, or choose another with --home DIR`
     case 'HOME_UNUSABLE': return `cannot use the home ${failure.home}: ${failure.why}; fix its permissions, or choose another with --home DIR`
     case 'KEY_INVALID': return `the key file ${failure.file} cannot be used: ${failure.why}; restore it from a backup, or move it away to get a new identity`
-    case 'LOG_DAMAGED': return `the event log ${failure.file} cannot be read: ${failure.why}; nothing was overwritten: restore it from a backup, or move it away to begin anew`
+    case 'LOG_DAMAGED': return `the event log ${failure.file} cannot be read: ${failure.why}; nothing was overwritten: save what holds with: a2a-node log repair, restore it from a backup, or move it away, with all files that are called log.db…, to begin anew`
     case 'LOG_WRITE_FAILED': return `cannot write the event log ${failure.file}: ${failure.why}; nothing was acknowledged: free space or mend the disk, then try again`
     case 'LISTEN_FAILED': return `cannot listen on ${failure.address}: ${failure.why}; choose another address with --listen`
     case 'NODE_NOT_RUNNING': return `no node runs with the home ${failure.home}; start one with: a2a-node start`

@@ -64,7 +64,7 @@ export type Role = 'requester' | 'provider' | 'job'
 
 /** One thing that happened, as the log keeps it. */
 export interface LogEvent {
-  /** Position in this node's log, from 1, without gaps. Given by the log. */
+  /** Position in this node's log, from 1, without gaps but for those of tasks that were taken out. Given by the log. */
   position: number
   /** Milliseconds since the epoch. */
   at: number
@@ -157,8 +157,15 @@ export interface EventLog {
   /** The last interactions of an agent, newest first. Default limit 1,000. */
   interactions: (agent: string, limit?: number) => Interaction[]
   metrics: (agent: string) => AgentMetrics[]
-  /** By role, capability and counterpart, the dearest first. Default limit 20. */
+  /** By role, capability and counterpart, the dearest first, of the tasks that were not taken out. Default limit 20. */
   costs: (agent: string, limit?: number) => AgentCost[]
+  /**
+   * Takes some of an agent's tasks out, the oldest of those that ended before this moment. Receipts and metrics stay as they are, and of
+   * each role the last 1,000 ended tasks whole. Resolves to how many went: 0 when there is no more to do.
+   */
+  prune: (agent: string, endedBefore: number) => Promise<number>
+  /** How large it is, and how much of that is in use: what is free is filled before it grows. In bytes. */
+  size: () => { bytes: number, usedBytes: number }
   /** Signed statements in the order an agent made them, each linked to the one before by hash. */
   chain: ReceiptChain
   /** Small values that outlive a restart, such as the sequence numbers of adverts. */

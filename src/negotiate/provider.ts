@@ -11,6 +11,7 @@ import { createDone } from './done.ts'
 import { createHandlers, type Extra } from './handlers.ts'
 import { parseCapability } from '../core/capability.ts'
 import { A2aError, explain, messageOf, toFailure, type Failure } from '../core/errors.ts'
+import { summariseProvider } from '../core/history.ts'
 import { heardLineage, loopThrough, tooDeep } from '../core/lineage.ts'
 import { epochOf, openOffer, providerWakeAt, stepProvider, type ContractFacts, type Outcome, type ProviderEffect, type ProviderEvent, type ProviderTask } from '../core/provider.ts'
 import { encodeJson, JSON_TYPE, parseJson, toBase64 } from '../wire/body.ts'
@@ -93,16 +94,7 @@ export const providerMachine: Machine<ProviderTask, ProviderEvent, ProviderEffec
   tick: at => ({ type: 'tick', at }),
   passing: (_event, changed) => !changed,
   patient: ({ type }) => type === 'declined' || type === 'delivered',
-  summarise: task => ({
-    capability: task.capability,
-    stage: task.stage === 'closed' ? task.reason : task.stage,
-    ended: task.stage === 'closed',
-    counterpart: task.requester,
-    epoch: epochOf(task),
-    ...(task.stage === 'closed' && task.failure !== undefined ? { failure: task.failure.code } : {}),
-    ...(task.stage === 'closed' ? { spent: task.spent } : {}),
-    ...(task.stage === 'closed' && task.reason === 'settled' && task.failure === undefined ? { cost: task.bid.cost } : {})
-  })
+  summarise: summariseProvider
 }
 
 /** @param machine the state machine it drives; tests plant faults in it */

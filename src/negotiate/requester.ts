@@ -16,6 +16,7 @@ import { createReputation } from './reputation.ts'
 import { createStrays, upTo } from './strays.ts'
 import { createFeed, isLast, type EventFeed } from './work.ts'
 import { A2aError, explain, messageOf, toFailure, type Failure } from '../core/errors.ts'
+import { summariseRequester } from '../core/history.ts'
 import { tooDeep } from '../core/lineage.ts'
 import { hasEnded, openTask, resumeTask, stepRequester, tickOf, wakeAt, winnerOf, type RequesterEffect, type RequesterEvent, type RequesterTask } from '../core/requester.ts'
 import { budgetOf, isUntold } from '../core/spending.ts'
@@ -89,17 +90,7 @@ export const requesterMachine: Machine<RequesterTask, RequesterEvent, RequesterE
   tick: (at, task) => tickOf(task, at),
   passing: (event, changed, effects) => event.type === 'heard' || (!changed && !effects.some(({ type }) => type === 'publish')),
   patient: ({ type }) => type === 'told' || type === 'called' || type === 'bid' || type === 'passed' || type === 'accepted',
-  summarise: task => ({
-    capability: task.spec.capability,
-    stage: task.stage,
-    ended: hasEnded(task),
-    counterpart: task.stage === 'settled' ? task.provider : winnerOf(task)?.provider,
-    epoch: task.epoch,
-    parent: task.spec.parentTaskId,
-    ...(task.stage === 'failed' ? { failure: task.failure.code } : {}),
-    ...(task.stage === 'settled' ? { cost: task.cost } : {}),
-    ...(hasEnded(task) ? { spent: task.spent } : {})
-  })
+  summarise: summariseRequester
 }
 
 /** @param machine the state machine it drives; tests plant faults in it */

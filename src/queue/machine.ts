@@ -1,5 +1,6 @@
 /** core/job.ts, as the book drives it. */
-import { isOver, jobWakeAt, stepJob, type Job, type JobEffect, type JobEvent } from '../core/job.ts'
+import { summariseJob } from '../core/history.ts'
+import { jobWakeAt, stepJob, type Job, type JobEffect, type JobEvent } from '../core/job.ts'
 import type { Machine } from '../negotiate/book.ts'
 
 export const jobMachine: Machine<Job, JobEvent, JobEffect> = {
@@ -13,12 +14,5 @@ export const jobMachine: Machine<Job, JobEvent, JobEffect> = {
   // That its time has come is seen again after a restart.
   passing: (event, changed, effects) => !changed || (event.type === 'tick' && effects.some(({ type }) => type === 'queue')),
   patient: ({ type }) => type === 'settled',
-  summarise: job => ({
-    capability: job.spec.capability,
-    stage: job.stage,
-    ended: isOver(job),
-    counterpart: job.attempts.at(-1)?.provider,
-    ...(job.stage === 'failed' || job.stage === 'dead' ? { failure: job.failure.code } : {}),
-    ...(job.stage === 'settled' ? { cost: job.cost } : {})
-  })
+  summarise: summariseJob
 }

@@ -3,12 +3,16 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { A2aError, messageOf } from '../core/errors.ts'
-import type { AgentCost, Clock, EventLog, LogEvent, Logger, TaskRow } from '../core/ports.ts'
-import { openDatabase, sqliteCode } from './database.ts'
+import type { AgentCost, Clock, EventLog, Logger, TaskRow } from '../core/ports.ts'
+import type { Checkpoints } from './checkpoint.ts'
+import { openDatabase, sqliteCode, type OpenDatabase } from './database.ts'
 import { groupCommit, PATIENCE_MS } from './group.ts'
+import { toEvent, UPSERT_TASK } from './event-row.ts'
 import { DEAREST, interactionOf, metricsOf, outcomeOf, present, RECENT } from './projection.ts'
 import type { Tally } from './projection.ts'
+import { pruner } from './prune.ts'
 import { receiptChain } from './receipts.ts'
+import { sealOfEvent } from './seal.ts'
 import type { Table } from './table.ts'
 import { keptValues } from './values.ts'
 
@@ -37,7 +41,7 @@ export async function openEventLog (options: EventLogOptions): Promise<EventLog>
 }
 
 /** The log in an open database, which is closed with it. */
-export function logOn (database: DatabaseSync, { file, clock, logger }: EventLogOptions): EventLog {
+export function logOn ({ database, checkpoints, close }: OpenDatabase, { file, clock, logger }: EventLogOptions): EventLog {
   const sql = cached(database)
   let open = true
   let warnedAt = -Infinity
@@ -51,7 +55,7 @@ export function logOn (database: DatabaseSync, { file, clock, logger }: EventLog
       try {
         // SQLite would go on writing into a file that has no name any more, and all of it would be lost.
         if (!existsSync(file)) throw Object.assign(new Error('the file was removed'), { errcode: CANTOPEN })
-        transaction(database, writes)
+        transaction(database, checkpoints, writes)
       } catch (error) {
         if (clock.now() - warnedAt >= WARN_EACH_MS) {
           warnedAt = clock.now()
@@ -77,31 +81,30 @@ export function logOn (database: DatabaseSync, { file, clock, logger }: EventLog
 
   return {
     ...events(table),
+    ...pruner(table),
     chain: receiptChain(table),
     values: keptValues(table),
     close: async () => {
       if (!open) return
       group.close()
       open = false
-      database.close()
+      close()
     }
   }
 }
 
-function events ({ sql, read, write }: Table): Omit<EventLog, 'chain' | 'values' | 'close'> {
+function events ({ sql, read, write }: Table): Omit<EventLog, 'chain' | 'values' | 'close' | 'prune' | 'size'> {
   return {
     append: async (event, summary, options) => {
       const { at, agent, role, taskId, type } = event
       const data = JSON.stringify(event.data) ?? 'null'
+      const seal = sealOfEvent(event, data)
       const { capability, stage, ended, counterpart = null, epoch = null, failure = null, cost = null, spent = null, parent = null } = summary
       const outcome = outcomeOf(summary)
       return write(() => {
-        const { lastInsertRowid } = sql('INSERT INTO events (at, agent, role, task_id, type, data) VALUES (?, ?, ?, ?, ?, ?)').run(at, agent, role, taskId, type, data)
+        const { lastInsertRowid } = sql('INSERT INTO events (at, agent, role, task_id, type, data, seal) VALUES (?, ?, ?, ?, ?, ?, ?)').run(at, agent, role, taskId, type, data, seal)
         const position = Number(lastInsertRowid)
-        sql(`INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-          last_position = excluded.last_position, updated_at = excluded.updated_at, capability = excluded.capability, stage = excluded.stage,
-          ended = excluded.ended, outcome = excluded.outcome, counterpart = excluded.counterpart, epoch = excluded.epoch, failure = excluded.failure, cost = excluded.cost, spent = excluded.spent`
-        ).run(agent, role, taskId, position, position, at, at, capability, stage, Number(ended), outcome, counterpart, epoch, failure, cost, spent, parent)
+        sql(UPSERT_TASK).run(agent, role, taskId, position, position, at, at, capability, stage, Number(ended), outcome, counterpart, epoch, failure, cost, spent, parent)
         return { ...event, position }
       }, options)
     },
@@ -124,7 +127,7 @@ function events ({ sql, read, write }: Table): Omit<EventLog, 'chain' | 'values'
       read(() => sql(`SELECT role, capability, counterpart, count(*) AS tasks, sum(cost) AS cost FROM tasks
         WHERE agent = ? AND ended = 1 AND cost > 0 AND role != 'job' GROUP BY role, capability, counterpart ORDER BY sum(cost) DESC, role, capability, counterpart LIMIT ?`).all(agent, limit)).map(row => present<AgentCost>(row as unknown as AgentCost)),
     metrics: agent => {
-      const tallies = read(() => sql('SELECT role, outcome, count(*) AS tasks, coalesce(sum(cost), 0) AS cost FROM tasks WHERE agent = ? GROUP BY role, outcome').all(agent)) as unknown as Tally[]
+      const tallies = read(() => sql('SELECT role, outcome, count(*) AS tasks, coalesce(sum(cost), 0) AS cost FROM tasks WHERE agent = ? GROUP BY role, outcome UNION ALL SELECT role, outcome, tasks, cost FROM tallies WHERE agent = ?').all(agent, agent)) as unknown as Tally[]
       return metricsOf(tallies, role => read(() =>
         sql('SELECT max(0, updated_at - created_at) AS ms FROM tasks WHERE agent = ? AND role = ? AND ended = 1 ORDER BY last_position DESC LIMIT ?').all(agent, role, RECENT)).map(row => row['ms'] as number))
     }
@@ -141,9 +144,9 @@ function cached (database: DatabaseSync): Table['sql'] {
   }
 }
 
-const IOERR = 10, CANTOPEN = 14, TOOBIG = 18, CONSTRAINT = 19, MISMATCH = 20
+const CANTOPEN = 14, TOOBIG = 18, CONSTRAINT = 19, MISMATCH = 20
 
-function transaction (database: DatabaseSync, writes: () => void): void {
+function transaction (database: DatabaseSync, checkpoints: Checkpoints, writes: () => void): void {
   try {
     database.exec('BEGIN IMMEDIATE')
     writes()
@@ -151,11 +154,11 @@ function transaction (database: DatabaseSync, writes: () => void): void {
   } catch (error) {
     // For some errors SQLite has rolled back already, and refuses to do it twice.
     attempt(() => database.exec('ROLLBACK'))
-    // A commit whose fsync failed stands in the write-ahead log all the same, and a crash would bring it back. The next one
-    // overwrites it; until then, emptying the log keeps it away, as far as the disk still lets us.
-    if (sqliteCode(error) === IOERR) attempt(() => database.exec('PRAGMA wal_checkpoint(TRUNCATE)'))
+    // A commit whose fsync failed stands in the write-ahead log all the same, and a crash would bring it back.
+    attempt(checkpoints.failed)
     throw error
   }
+  checkpoints.committed()
 }
 
 function attempt (run: () => void): void {
@@ -171,9 +174,6 @@ function isOwnFault (error: unknown): boolean {
 }
 
 type Row = Record<string, any>
-
-const toEvent = ({ position, at, agent, role, task_id: taskId, type, data }: Row): LogEvent =>
-  ({ position, at, agent, role, taskId, type, data: JSON.parse(data) })
 
 const toTask = ({ task_id: taskId, agent, role, created_at: createdAt, updated_at: updatedAt, capability, stage, ended, counterpart, epoch, failure, cost, spent, parent }: Row): TaskRow =>
   present<TaskRow>({ taskId, agent, role, createdAt, updatedAt, capability, stage, ended: ended === 1, counterpart, epoch, failure, cost, spent, parent })

@@ -3,6 +3,7 @@ import { A2aError, messageOf } from '../core/errors.ts'
 import type { Clock, EventLog, LogEvent, ReceiptEntry, TaskRow } from '../core/ports.ts'
 import { groupCommit, PATIENCE_MS } from './group.ts'
 import { checkKey, costsOf, DEAREST, durationOf, interactionOf, linkOf, metricsOf, NO_RECEIPT, outcomeOf, present, RECENT } from './projection.ts'
+import type { Tally } from './projection.ts'
 
 export interface MemoryLogOptions {
   clock: Clock
@@ -21,6 +22,8 @@ export interface MemoryDisk {
   tasks: Map<string, StoredTask>
   receipts: Map<string, ReceiptEntry[]>
   values: Map<string, Uint8Array>
+  /** Of tasks that were taken out. */
+  tallies: Array<Tally & { agent: string }>
 }
 
 interface StoredTask {
@@ -30,7 +33,9 @@ interface StoredTask {
 }
 
 export const createMemoryDisk = (): MemoryDisk =>
-  ({ events: [], eventsOf: new Map(), tasks: new Map(), receipts: new Map(), values: new Map() })
+  ({ events: [], eventsOf: new Map(), tasks: new Map(), receipts: new Map(), values: new Map(), tallies: [] })
+
+const tallyOf = (row: TaskRow): Tally => ({ role: row.role, outcome: outcomeOf(row), tasks: 1, cost: row.cost ?? 0 })
 
 export function createMemoryLog ({ clock, commitMs, disk = createMemoryDisk() }: MemoryLogOptions): EventLog {
   const self = disk.holder = Symbol('log')
@@ -53,7 +58,8 @@ export function createMemoryLog ({ clock, commitMs, disk = createMemoryDisk() }:
   }
   const headOf = (agent: string) => disk.receipts.get(agent)?.at(-1)?.hash ?? NO_RECEIPT
   const tasksOf = (agent: string) => [...read().tasks.values()].filter(({ row }) => row.agent === agent)
-  const recent = (agent: string) => tasksOf(agent).filter(({ row }) => row.ended && row.role !== 'job').sort((a, b) => b.last - a.last).map(({ row }) => row)
+  const endedOf = (agent: string) => tasksOf(agent).filter(({ row }) => row.ended).sort((a, b) => b.last - a.last).map(({ row }) => row)
+  const recent = (agent: string) => endedOf(agent).filter(({ role }) => role !== 'job')
 
   return {
     append: async (event, summary, options) => {
@@ -85,8 +91,18 @@ export function createMemoryLog ({ clock, commitMs, disk = createMemoryDisk() }:
     interactions: (agent, limit = RECENT) => recent(agent).slice(0, limit).map(interactionOf),
     costs: (agent, limit = DEAREST) => costsOf(tasksOf(agent).map(({ row }) => row), limit),
     metrics: agent => metricsOf(
-      tasksOf(agent).map(({ row }) => ({ role: row.role, outcome: outcomeOf(row), tasks: 1, cost: row.cost ?? 0 })),
+      [...tasksOf(agent).map(({ row }) => tallyOf(row)), ...disk.tallies.filter(tally => tally.agent === agent)],
       role => recent(agent).filter(row => row.role === role).slice(0, RECENT).map(durationOf)),
+    prune: async (agent, endedBefore) => write(() => {
+      const old = (['requester', 'provider', 'job'] as const).flatMap(role => endedOf(agent).filter(row => row.role === role).slice(RECENT)).filter(row => row.updatedAt < endedBefore)
+      for (const row of old) {
+        disk.tallies.push({ agent, ...tallyOf(row) })
+        disk.tasks.delete(`${agent} ${row.role} ${row.taskId}`)
+        disk.eventsOf.set(`${row.role} ${row.taskId}`, (disk.eventsOf.get(`${row.role} ${row.taskId}`) ?? []).filter(event => event.agent !== agent))
+      }
+      return old.length
+    }, { patient: true }),
+    size: () => ({ bytes: 0, usedBytes: 0 }),
     chain: {
       head: agent => (read(), headOf(agent).slice()),
       append: async (given, options) => {

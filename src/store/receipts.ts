@@ -1,6 +1,7 @@
 /** Receipts on SQLite: one chain for each agent. */
 import type { ReceiptChain, ReceiptEntry } from '../core/ports.ts'
 import type { Table } from './table.ts'
+import { checkSeal, sealOfReceipt } from './seal.ts'
 import { linkOf, NO_RECEIPT, present } from './projection.ts'
 
 export function receiptChain ({ sql, read, write }: Table): ReceiptChain {
@@ -16,17 +17,26 @@ export function receiptChain ({ sql, read, write }: Table): ReceiptChain {
         // Inside the transaction, so that receipts queued together see each other.
         const known = sql('SELECT 1 FROM receipts WHERE agent = ? AND hash = ?').get(agent, hash) !== undefined
         if (linkOf(given, headOf(agent), known) === 'countersign') {
-          sql('UPDATE receipts SET countersignature = coalesce(?, countersignature) WHERE agent = ? AND hash = ?').run(countersignature, agent, hash)
+          const kept = toEntry(sql('SELECT * FROM receipts WHERE agent = ? AND hash = ?').get(agent, hash) as ReceiptRow)
+          const entry = countersignature === null ? kept : { ...kept, countersignature }
+          sql('UPDATE receipts SET countersignature = ?, seal = ? WHERE agent = ? AND hash = ?').run(entry.countersignature ?? null, sealOfReceipt(entry), agent, hash)
         } else {
-          sql('INSERT INTO receipts (agent, task_id, epoch, at, previous, hash, statement, countersignature) VALUES (?, ?, ?, ?, ?, ?, ?, ?)').run(agent, taskId, epoch, at, previous, hash, statement, countersignature)
+          const seal = sealOfReceipt({ agent, taskId, epoch, at, previous, hash, statement, ...countersignature && { countersignature } })
+          sql('INSERT INTO receipts (agent, task_id, epoch, at, previous, hash, statement, countersignature, seal) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)').run(agent, taskId, epoch, at, previous, hash, statement, countersignature, seal)
         }
       }, options)
     },
-    list: (agent, { taskId, limit = -1 } = {}) => read(() => taskId === undefined
+    list: (agent, { taskId, limit = -1 } = {}) => read(() => (taskId === undefined
       ? sql('SELECT * FROM receipts WHERE agent = ? ORDER BY number LIMIT ?').all(agent, limit)
-      : sql('SELECT * FROM receipts WHERE agent = ? AND task_id = ? ORDER BY number LIMIT ?').all(agent, taskId, limit)).map(toEntry)
+      : sql('SELECT * FROM receipts WHERE agent = ? AND task_id = ? ORDER BY number LIMIT ?').all(agent, taskId, limit)).map(toEntry))
   }
 }
 
-const toEntry = ({ agent, task_id: taskId, epoch, at, previous, hash, statement, countersignature }: Record<string, any>): ReceiptEntry =>
-  present<ReceiptEntry>({ agent, taskId, epoch, at, previous, hash, statement, countersignature })
+type ReceiptRow = Record<string, any>
+
+/** @throws Error when it is not what was written */
+export function toEntry ({ agent, task_id: taskId, epoch, at, previous, hash, statement, countersignature, seal }: ReceiptRow): ReceiptEntry {
+  const entry = present<ReceiptEntry>({ agent, taskId, epoch, at, previous, hash, statement, countersignature })
+  checkSeal(seal, sealOfReceipt(entry), `the receipt of task ${taskId}`)
+  return entry
+}

@@ -66,4 +66,19 @@ export const MIGRATIONS: readonly string[] = [`
   ALTER TABLE tasks ADD COLUMN parent TEXT;
   CREATE INDEX tasks_of_parent ON tasks (parent, first_position) WHERE parent IS NOT NULL;
   CREATE INDEX tasks_paid ON tasks (agent, role, capability, counterpart, cost) WHERE ended = 1 AND cost > 0
+`, `
+  -- CRC-32 over the other columns (seal.ts).
+  ALTER TABLE events ADD COLUMN seal INTEGER;
+  ALTER TABLE receipts ADD COLUMN seal INTEGER;
+  ALTER TABLE kept_values ADD COLUMN seal INTEGER;
+
+  -- What tasks that were taken out (prune.ts) add to the metrics.
+  CREATE TABLE tallies (
+    agent TEXT NOT NULL,
+    role TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    tasks INTEGER NOT NULL,
+    cost REAL NOT NULL,
+    PRIMARY KEY (agent, role, outcome)
+  ) STRICT, WITHOUT ROWID
 `]

@@ -37,7 +37,7 @@ describe('wrong usage', () => {
     [['task', 'lss'], /unknown command 'lss'/],
     [['find'], /missing required argument 'pattern'/],
     [['find', 'A'], /no capability name/],
-    [['run', 'a.b', '--max-duration', '5x'], /500ms, 5s, 2m or 1h/],
+    [['run', 'a.b', '--max-duration', '5x'], /500ms, 5s, 2m, 1h or 30d/],
     [['run', 'a.b', '--max-cost', 'much'], /must be a number/],
     [['run', 'a.b', '--policy', 'best'], /"best" is no policy; use value, cheapest, fastest, or sticky:KEY/],
     [['run', 'a.b', '--fan-out', 'most'], /all, first, best-effort or quorum:N/],
@@ -70,7 +70,7 @@ describe('wrong usage', () => {
 })
 
 describe('help', () => {
-  for (const args of [[], ['start'], ['run'], ['find'], ['agents'], ['peers'], ['status'], ['task', 'ls'], ['task', 'show'], ['task', 'cancel'], ['task', 'resume'], ['dead', 'ls'], ['dead', 'show'], ['dead', 'replay'], ['dead', 'drop'], ['contract', 'ls'], ['contract', 'show'], ['id', 'show'], ['id', 'rotate'], ['id', 'export'], ['doctor'], ['swarm']]) {
+  for (const args of [[], ['start'], ['run'], ['find'], ['agents'], ['peers'], ['status'], ['task', 'ls'], ['task', 'show'], ['task', 'cancel'], ['task', 'resume'], ['replay'], ['log', 'check'], ['log', 'repair'], ['dead', 'ls'], ['dead', 'show'], ['dead', 'replay'], ['dead', 'drop'], ['contract', 'ls'], ['contract', 'show'], ['id', 'show'], ['id', 'rotate'], ['id', 'export'], ['doctor'], ['swarm']]) {
     it(`of ${args.join(' ') || 'everything'} has an example`, async () => {
       const { stdout, stderr, code } = await a2a([...args, '--help'])
       assert.equal(code, 0)

@@ -129,7 +129,7 @@ describe('settings', () => {
   }
   const whole = { name: 'n', region: undefined, listen: ['/ip4/127.0.0.1/tcp/0'], mdns: true, capabilities: [{ name: 'a.b', exec: 'cat', bid: { cost: 1, confidence: 0.5 } }] }
 
-  it('come from the file', () => withFile(whole, config => assert.deepEqual(settingsOf({ config, mdns: true }), { ...whole, region: undefined, bootstrap: undefined })))
+  it('come from the file', () => withFile(whole, config => assert.deepEqual(settingsOf({ config, mdns: true }), { ...whole, region: undefined, bootstrap: undefined, keepTasksMs: undefined })))
   it('come from the flags first', () => withFile(whole, config => {
     const settings = settingsOf({ config, name: 'flag', capability: ['c.d'], exec: 'tr', mdns: false })
     assert.deepEqual([settings.name, settings.mdns, settings.capabilities], ['flag', false, [{ name: 'c.d', exec: 'tr' }]])

@@ -20,7 +20,7 @@ export interface FakeNode extends AsyncDisposable {
 
 const status: NodeStatus = {
   version: '0.1.0', pid: process.pid, home: '/nowhere', peerId: '12D3KooWpeer', addresses: ['/ip4/127.0.0.1/tcp/1'], startedAt: 1, uptimeMs: 61_000, rssBytes: 1_048_576,
-  peers: 0, agentsKnown: 1, discovery: { compared: 0, dead: 0, restored: 0, warm: { count: 0 }, cold: { count: 0 } }, dht: { mode: 'client', peers: 0 }, gossip: [], queue: { waiting: 0, running: 0, dead: 0 }, refused: {},
+  peers: 0, log: { bytes: 4_096, usedBytes: 4_096, keepMs: 86_400_000 }, agentsKnown: 1, discovery: { compared: 0, dead: 0, restored: 0, warm: { count: 0 }, cold: { count: 0 } }, dht: { mode: 'client', peers: 0 }, gossip: [], queue: { waiting: 0, running: 0, dead: 0 }, refused: {},
   agents: [{ agentId: PROVIDER, name: 'fake', capabilities: ['text.case.upper'], running: 0, queued: 0, load: 0, metrics: [], costs: [], credentialExpiresAt: 2, breakers: [{ of: 'adapter', name: 'warehouse', state: 'open', failures: 5, retryMs: 7_400, last: 'fetch failed' }], slots: [{ capability: 'text.case.upper', taken: 3, limit: 16, callers: 2 }] }]
 }
 

@@ -173,6 +173,38 @@ export function logKeepsItsPromises (name: string, open: () => Promise<LogUnderT
       assert.deepEqual((await reopen()).metrics('did:key:zA'), expected)
     })
 
+    promises('takes out old ended tasks, and leaves counters, receipts and the last 1,000 as they were', async ({ log, reopen }) => {
+      const agent = 'did:key:zA'
+      await log.append(eventOf({ taskId: 'open', at: 0 }), summaryOf())
+      await Promise.all(Array.from({ length: 1_050 }, (_, n) => endTask(log, `task-${n}`, n, n + n % 90, n % 7 === 0 ? { stage: 'failed', failure: 'NO_BIDS' } : { stage: 'settled', cost: 2 })))
+      // Jobs of the queue leave it as well, but for those that are open: a dead letter is.
+      await log.append(eventOf({ taskId: 'dead', role: 'job', at: 0 }), summaryOf({ stage: 'dead', failure: 'NO_BIDS' }))
+      await Promise.all(Array.from({ length: 1_010 }, (_, n) => endTask(log, `job-${n}`, n, n, { stage: 'settled' }, { role: 'job' })))
+      await log.chain.append(receiptOf(1))
+      const before = { metrics: log.metrics(agent), interactions: log.interactions(agent), receipts: log.chain.list(agent) }
+      const pruneAll = async (endedBefore: number): Promise<number> => {
+        let pruned = 0
+        for (let lot = 1; lot > 0; pruned += lot) lot = await log.prune(agent, endedBefore)
+        return pruned
+      }
+      assert.equal(await pruneAll(-1), 0)
+      assert.equal(await pruneAll(1_000_000), 60)
+      const check = (after: EventLog): void => {
+        assert.deepEqual({ metrics: after.metrics(agent), interactions: after.interactions(agent), receipts: after.chain.list(agent) }, before)
+        assert.equal(after.tasks().length, 2_002)
+        assert.equal(after.task('job', 'dead')?.stage, 'dead')
+        assert.equal(after.eventsOf('job', 'dead').length, 1)
+        assert.equal(after.task('job', 'job-9'), undefined)
+        assert.deepEqual(after.eventsOf('job', 'job-9'), [])
+        assert.equal(after.eventsOf('job', 'job-10').length, 2)
+        assert.equal(after.task('requester', 'open')?.stage, 'announced')
+        assert.deepEqual(after.eventsOf('requester', 'task-0'), [])
+        assert.equal(after.eventsOf('requester', 'task-1049').length, 2)
+      }
+      check(log)
+      check(await reopen())
+    })
+
     promises('links the receipts of an agent, oldest first', async ({ log, reopen }) => {
       assert.deepEqual(log.chain.head('did:key:zA'), hashOf(0))
       await log.chain.append(receiptOf(1))

@@ -22,10 +22,10 @@ export async function start (console: Console, options: StartOptions): Promise<n
   favourMemory(true)
   const [{ createNode, nodeApi }, { serveControl }] = await Promise.all([import('../../index.ts'), import('../../control/server.ts')])
   const logger = console.logger('info')
-  const { name, region, listen, bootstrap, mdns } = settings
+  const { name, region, listen, bootstrap, mdns, keepTasksMs } = settings
   const node = await whenHomeIsFree(console, async () => {
     await refuseSecond(home)
-    return await createNode({ home, name, region, listen, bootstrap, mdns, logger })
+    return await createNode({ home, name, region, listen, bootstrap, mdns, keepTasksMs, logger })
   }, stop.signal).catch(leftOr(stop))
   if (node === undefined) return 0
   let control: AsyncDisposable | undefined

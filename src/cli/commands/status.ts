@@ -42,6 +42,7 @@ export async function status (console: Console): Promise<number> {
     ...(node.addresses.length === 0 ? ['none'] : node.addresses).map((address, i): [string, string] => [i === 0 ? 'addresses' : '', address]),
     ['peers', `${node.peers}, DHT ${node.dht.mode} with ${node.dht.peers}`],
     ['agents known', String(node.agentsKnown)],
+    ['event log', `${(node.log.bytes / 1_048_576).toFixed(1)} MiB, ${(node.log.usedBytes / 1_048_576).toFixed(1)} in use; ended tasks stay ${formatDuration(node.log.keepMs)}`],
     ['discovery', discoveryLine(node.discovery)],
     ['topics', node.gossip.map(({ topic, subscribers }) => `${topic} (${subscribers})`).join(', ') || 'none'],
     ['queue', `${node.queue.waiting} waiting, ${node.queue.running} running, ${node.queue.dead} dead`],
