@@ -2,6 +2,7 @@
 import type { KeyObject } from 'node:crypto'
 import { createRequests, type Requests } from './converse/requests.ts'
 import { domainOf, parseCapability } from './core/capability.ts'
+import { createSteadyClock } from './core/clock.ts'
 import { A2aError, messageOf } from './core/errors.ts'
 import { topicOf, type Directory, type LocalAgent } from './discover/directory.ts'
 import { compileProvision, runHandler } from './execute/runner.ts'
@@ -72,6 +73,7 @@ export function hostAgent (parts: AgentParts): HostedAgent {
   const signer = createSigner({ root: key, peerId: net.peerId, clock })
   const author: Author = { agentId: signer.agentId, newId, now: clock.now }
   const ledger = createLedger({ chain: log.chain, signer, clock })
+  const steady = createSteadyClock(clock, log.tasks({ agent: signer.agentId, ended: false }).reduce((newest, { updatedAt }) => Math.max(newest, updatedAt), 0))
   const dialogues = parts.dialogues.of(author)
   const provisions = new Map<string, { capability: Capability, provision: Provision }>()
   let toldLoad = 0
@@ -106,7 +108,7 @@ export function hostAgent (parts: AgentParts): HostedAgent {
   const local: LocalAgent = { author, signer, name, load, capabilities: () => [...provisions.values()].map(({ capability }) => capability) }
 
   function tellLoad (): void {
-    const now = clock.now()
+    const now = steady.now()
     if (Math.abs(load() - toldLoad) < LOAD_STEP || now - toldAt < LOAD_PAUSE_MS) return
     toldLoad = load()
     toldAt = now
@@ -127,13 +129,14 @@ export function hostAgent (parts: AgentParts): HostedAgent {
   let known = { addresses: [] as string[], until: -Infinity }
   /** Asking the system for each of them is much work for what two messages of every task carry. */
   const addresses = (): string[] => {
-    const now = clock.now()
+    const now = steady.now()
     if (now >= known.until || now < known.until - ADDRESSES_MS) known = { addresses: net.addresses(), until: now + ADDRESSES_MS }
     return known.addresses
   }
 
   const requester: RequesterEnd = createRequesterEnd({
-    author, signer, log, clock, logger, candidates,
+    author, signer, log, logger, candidates,
+    clock: steady,
     wire: net.wire,
     addresses,
     announce: (envelope, to, { gossip, unreachable }) => {
@@ -153,7 +156,8 @@ export function hostAgent (parts: AgentParts): HostedAgent {
   })
 
   const provider: ProviderEnd = createProviderEnd({
-    author, signer, log, clock, logger, service, load,
+    author, signer, log, logger, service, load,
+    clock: steady,
     wire: net.wire,
     trusts: async (peer, addresses) => {
       if (!net.sameUser(peer) && net.speakers(peer).length === 0) await greet(peer, addresses)

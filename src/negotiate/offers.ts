@@ -12,6 +12,8 @@ export interface Sender {
   signer: Signer
   peerId: string
   addresses: string[]
+  /** By the clock that deadlines are of; the author's may be set in between. */
+  now: number
 }
 
 /** Addresses in one message, and agents excluded by name: a message is small, or it is not read. */
@@ -19,8 +21,8 @@ const MAX_ADDRESSES = 16
 const MAX_EXCLUDED = 32
 
 /** A signed `task.announce`: what is needed, not the payload. */
-export function composeCall (spec: TaskSpec, round: number, { inputBytes, excluded }: { inputBytes: number, excluded: string[] }, { author, signer, peerId, addresses }: Sender): Envelope {
-  const remainingMs = Math.max(0, spec.deadlineAt - author.now())
+export function composeCall (spec: TaskSpec, round: number, { inputBytes, excluded }: { inputBytes: number, excluded: string[] }, { author, signer, peerId, addresses, now }: Sender): Envelope {
+  const remainingMs = Math.max(0, spec.deadlineAt - now)
   const { taskId, capability, bidWindowMs, maxCost, depth, visited } = spec
   return signEnvelope(compose('task.announce', {
     capability, round,
@@ -35,7 +37,7 @@ export function composeCall (spec: TaskSpec, round: number, { inputBytes, exclud
 }
 
 /** A signed `task.award`: the requester's half of the contract. The input travels beside it, by its hash. */
-export function composeAward (spec: TaskSpec, bid: Bid, epoch: number, { author, signer, peerId, addresses }: Sender): Envelope {
+export function composeAward (spec: TaskSpec, bid: Bid, epoch: number, { author, signer, peerId, addresses, now }: Sender): Envelope {
   const { taskId, capability, leaseMs, inputHash, deadlineAt, maxCost, depth, visited } = spec
   return signEnvelope(compose('task.award', {
     capability,
@@ -50,5 +52,5 @@ export function composeAward (spec: TaskSpec, bid: Bid, epoch: number, { author,
       lease_ms: leaseMs,
       fallback: 'next-bidder'
     }
-  }, author, { correlationId: taskId, to: bid.provider, task: capability, epoch, remainingMs: Math.max(0, deadlineAt - author.now()), remainingCost: maxCost, depth, visited }), signer)
+  }, author, { correlationId: taskId, to: bid.provider, task: capability, epoch, remainingMs: Math.max(0, deadlineAt - now), remainingCost: maxCost, depth, visited }), signer)
 }

@@ -106,6 +106,8 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     recoveredEpoch?: number
     /** The countersignature under way: the result is told when it is kept. */
     settling?: Promise<unknown>
+    /** Its last event was published. */
+    ending?: boolean
   }
   const live = new Map<string, Live>()
   const isStray = createStrays()
@@ -115,7 +117,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   })
 
   const now = (): number => clock.now()
-  const sender = (): Sender => ({ author, signer, peerId: wire.peerId, addresses: parts.addresses() })
+  const sender = (): Sender => ({ author, signer, peerId: wire.peerId, addresses: parts.addresses(), now: now() })
   const happen = (taskId: string, event: RequesterEvent): void => {
     book.apply(taskId, event).done.catch(error => { logger.error('an event could not be kept', { taskId, event: event.type, why: messageOf(error) }) })
   }
@@ -187,7 +189,9 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
 
   async function publish (taskId: string, event: TaskEvent): Promise<void> {
     const entry = live.get(taskId)
-    if (entry === undefined) return
+    // Nothing follows the end, also while that waits for its countersignature.
+    if (entry === undefined || entry.ending === true) return
+    entry.ending = isLast(event)
     if (event.event === 'result') await entry.settling?.catch(() => {})
     entry.feed.push(event)
     if (event.event === 'input-required' && entry.onInputRequired !== undefined) kept(taskId, answer(taskId, event.prompt, event.schema, entry.onInputRequired))
@@ -225,7 +229,9 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
       // Silence is for the lease to judge: a late acceptance may still come.
       if (failure.code === 'NO_REPLY') return
       if (failure.code === 'PEER_UNREACHABLE') return happen(taskId, { type: 'gone', at: now(), provider: bid.provider, why: failure.why })
-      happen(taskId, { type: 'refused', at: now(), provider: bid.provider, epoch, reason: messageOf(error), retryable: false })
+      // Who has no room now, or whose disk refuses, may have another time.
+      const retryable = failure.code === 'OVERLOADED' || failure.code === 'LOG_WRITE_FAILED'
+      happen(taskId, { type: 'refused', at: now(), provider: bid.provider, epoch, reason: messageOf(error), retryable })
     }
   }
 

@@ -129,8 +129,8 @@ it('the acceptance is kept with both signatures, also when progress overtook it'
   ada.delegate(...ASK)
   await pass(1_000)
   assert.equal(awardsOf(bob).length, 1)
-  const [taskId] = [...ada.disk.eventsOf.keys()].map(key => key.split(' ')[1])
-  const kept = ada.disk.eventsOf.get(`requester ${taskId}`)?.filter(({ type }) => type === 'accepted')
+  const [taskId] = [...ada.disk.rows.eventsOf.keys()].map(key => key.split(' ')[1])
+  const kept = ada.disk.rows.eventsOf.get(`requester ${taskId}`)?.filter(({ type }) => type === 'accepted')
   assert.equal(kept?.length, 1)
   const { award, acceptance } = JSON.parse(kept?.[0]?.data as string) as { award: string, acceptance: string }
   assert.ok(award.length > 0 && acceptance.length > 0)

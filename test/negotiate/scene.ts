@@ -1,13 +1,13 @@
 /** A small stage for the ends of negotiation: virtual time, a network without faults, real hosts, and actors that follow a script. */
 import { createHistory, type History, type Observation } from '../../src/testing/history.ts'
-import { agentIdOf, createHost, peerIdOf, type Host, type World } from '../../src/testing/host.ts'
+import { agentIdOf, createHost, peerIdOf, type Host, type Known, type World } from '../../src/testing/host.ts'
 import { createNetwork } from '../../src/testing/network.ts'
-import { createRandom } from '../../src/testing/random.ts'
 import { createSeal, issueSealed } from '../../src/testing/seals.ts'
 import { createTimeline } from '../../src/testing/timeline.ts'
 import { signEnvelope } from '../../src/wire/envelope.ts'
 import { compose, composeReply, payloadOf, type Author } from '../../src/wire/compose.ts'
 import { hashOf } from '../../src/wire/hash.ts'
+import type { TaskContext } from '../../src/core/agent.ts'
 import type { Envelope } from '../../src/core/envelope.ts'
 import type { Signer, Wire } from '../../src/core/ports.ts'
 
@@ -35,14 +35,21 @@ export interface Actor {
   resultOf: (award: Envelope, output: unknown) => Envelope
 }
 
+type Work = (by: string, input: unknown, context: TaskContext) => Promise<unknown>
+
 /** @param work what handlers of all hosts do */
-export function setScene (work: World['work'] = async (by, _input, { taskId, epoch }) => ({ by, taskId, epoch, right: true })): Scene {
+export function setScene (work: Work = async (by, _input, { taskId, epoch }) => ({ by, taskId, epoch, right: true })): Scene {
   const timeline = createTimeline(Date.UTC(2026, 0, 1))
   const history = createHistory(timeline.now)
-  const random = createRandom(1)
-  const network = createNetwork({ timeline, random, history })
-  const known: Array<{ agentId: string, peer: string, addresses: string[] }> = []
-  const world: World = { timeline, random, history, network, plants: {}, candidates: () => known, fatalWrites: () => 0, work }
+  const network = createNetwork({ timeline, seed: 1, history })
+  const known: Known[] = []
+  const world: World = {
+    seed: 1, timeline, history, network, known,
+    plants: {},
+    guard: { within: (_agent, run) => run(), used: () => [] },
+    mishap: () => undefined,
+    unbuilt: (_name, error) => { throw error }
+  }
 
   function actor (name: string, play: Parameters<Scene['actor']>[1]): Actor {
     const [agentId, peer] = [agentIdOf(name), peerIdOf(name)]
@@ -75,14 +82,16 @@ export function setScene (work: World['work'] = async (by, _input, { taskId, epo
         return { ...signEnvelope(compose('task.result', payload, author, { correlationId: taskId, to: requester, epoch }), signer), content }
       }
     }
-    known.push({ agentId, peer, addresses: [] })
+    known.push({ agentId, peer, addresses: [], offers: () => true })
     return self
   }
 
   return {
     history, actor,
     host: name => {
-      const host = createHost(name, 0, world)
+      const host = createHost(name, async (agent, { random }) => {
+        await agent.provide('sim.work', { maxConcurrent: 4, bid: () => ({ cost: 1 + Math.floor(random() * 12), confidence: 0.5 }), run: (input, context) => work(name, input, context) })
+      }, world)
       known.push(host)
       host.boot()
       return host
