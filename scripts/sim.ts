@@ -1,7 +1,7 @@
 /**
  * Runs the simulator over many seeds, or one:
  *
- *   node scripts/sim.ts --seeds 1000 [--seed 1] [--processes 2]
+ *   node scripts/sim.ts --seeds 1000 [--seed 1] [--threads 2]
  *   node scripts/sim.ts --seed 7 --trace             every line of its run
  *   node scripts/sim.ts --seed 7 --shrink            the smallest schedule that breaks the same promise, and its run
  *   node scripts/sim.ts --schedule FILE --trace      a schedule as `--shrink` prints it
@@ -10,13 +10,13 @@
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { NO_FAULTS, shrink, simulate, type Run, type Schedule, type SimulationOptions } from '../src/testing/index.ts'
-import { runSeeds } from '../src/testing/seeds.ts'
+import { runSeeds } from './seeds.ts'
 
 const { values } = parseArgs({
   options: {
     seeds: { type: 'string', default: '1000' },
     seed: { type: 'string', default: '1' },
-    processes: { type: 'string', default: '1' },
+    threads: { type: 'string', default: '1' },
     only: { type: 'string' },
     schedule: { type: 'string' },
     trace: { type: 'boolean', default: false },
@@ -49,7 +49,7 @@ if (values.shrink) {
   const ends: Record<string, number> = {}
   await runSeeds({
     first: seed, count, faults,
-    processes: Number(values.processes),
+    threads: Number(values.threads),
     onRun: run => {
       done++
       for (const [end, times] of Object.entries(run.ends)) ends[end] = (ends[end] ?? 0) + times

@@ -33,6 +33,7 @@ export interface HandlersParts {
 export interface Handlers {
   start: (taskId: string, task: ProviderTask & { stage: 'working' }, input: Uint8Array, run: (input: unknown, context: TaskContext) => Promise<unknown>) => void
   abort: (taskId: string, failure: Failure) => void
+  isRunning: (taskId: string) => boolean
   /** Answers the question that was asked first. False: nothing was asked. */
   answer: (taskId: string, value: unknown) => boolean
   /** Aborts all, with what is to be told of each. Resolves when the last has ended. */
@@ -124,6 +125,7 @@ export function createHandlers ({ clock, logger, tell, delegate, onEnded }: Hand
 
   return {
     start,
+    isRunning: taskId => running.has(taskId),
     abort: (taskId, failure) => { running.get(taskId)?.abort.abort(new A2aError(failure)) },
     answer: (taskId, value) => {
       const question = running.get(taskId)?.answers.shift()

@@ -101,6 +101,13 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
       if (stage === 'working') busy.set(taskId, capability)
       else busy.delete(taskId)
     },
+    takeUp: taskId => {
+      const task = replay(eventsOf(log, author.agentId, taskId))
+      if (task === undefined) return
+      book.restore(taskId, task, [])
+      // A handler that still runs goes on under what the log says.
+      if (task.stage !== 'working' || !handlers.isRunning(taskId)) happen(taskId, { type: 'recovered', at: now() })
+    },
     onEnd: taskId => { requesters.delete(taskId) }
   })
   let closing = false

@@ -113,6 +113,13 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   const isStray = createStrays()
   const book: Book<RequesterTask, RequesterEvent, RequesterEffect> = createBook(machine, {
     agentId: author.agentId, log, clock, logger, perform,
+    takeUp: taskId => {
+      const past = replay(taskId)
+      const entry = live.get(taskId)
+      if (past === undefined || entry === undefined) return
+      entry.recoveredEpoch = past.task.epoch
+      resume(taskId, past.task)
+    },
     decide: (taskId, effect, { spec }) => effect.type === 'choose' ? choose(taskId, effect, spec) : undefined
   })
 
@@ -347,6 +354,11 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     await book.apply(taskId, { type: 'cancelled', at: now(), why }).done
   }
 
+  function resume (taskId: string, task: RequesterTask): void {
+    book.restore(taskId, task, resumeTask(task))
+    happen(taskId, { type: 'recovered', at: now() })
+  }
+
   const replay = (taskId: string): Past | undefined =>
     replayTask(taskId, log.eventsOf('requester', taskId).filter(({ agent }) => agent === author.agentId), machine.step)
 
@@ -377,8 +389,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
         const feed = createFeed()
         past.events.forEach(feed.push)
         live.set(taskId, { input: past.input, feed, policy: rankByValue, output: past.output, recoveredEpoch: past.task.epoch })
-        book.restore(taskId, past.task, resumeTask(past.task))
-        happen(taskId, { type: 'recovered', at: now() })
+        resume(taskId, past.task)
       }
     },
     close: () => { book.close() }

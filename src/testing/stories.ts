@@ -40,7 +40,7 @@ export function checkStory (story: Story, hold: Hold): void {
         break
       case 'moved':
         if (event.failure.code !== 'REFUSED') barred.add(event.provider)
-        hold('fair', !honest.has(event.provider) || isFair(event.failure), taskId, () => `${event.provider} is honest and lost epoch ${event.epoch} for ${explain(event.failure)}`)
+        hold('fair', !honest.has(event.provider) || isFair(event.failure) || hasExpired(event, story.observations), taskId, () => `${event.provider} is honest and lost epoch ${event.epoch} for ${explain(event.failure)}`)
         break
       case 'accepted':
       case 'progress':
@@ -100,6 +100,11 @@ function ableFrom (observations: readonly Observation[], host: string, at: numbe
   }
   return Math.max(since ?? at, at)
 }
+
+/** A bid may end to stand for a provider whose clock was set while it was down. */
+const hasExpired = ({ provider, failure }: { provider: string, failure: Failure }, observations: readonly Observation[]): boolean =>
+  failure.code === 'REFUSED' && failure.why.includes('does not stand') &&
+  new Set(observations.flatMap(seen => seen.what === 'up' && provider === `did:key:z${seen.host}` ? [seen.skewMs] : [])).size > 1
 
 /** Who does as it should loses work for being silent, slow, busy, or for what its handler does; never for what it says. */
 function isFair (failure: Failure): boolean {

@@ -58,9 +58,15 @@ export function drawTasks (names: readonly string[], healAtMs: number, random: R
   return [...early, ...last].sort((a, b) => a.at - b.at)
 }
 
-/** What came out is of whoever held the contract, for this task and input, and not the wrong one. */
+/**
+ * What came out is of whoever held the contract, for this task and input, and not the wrong one; and parts came once, in the
+ * order that its handler gave them.
+ */
 export function checkOutputs (tasks: readonly TaskOutcome[]): string[] {
   return tasks.flatMap(({ taskId, input, events, output }) => {
+    const parts = events.flatMap(event => event.event === 'artifact' ? [{ epoch: event.epoch, left: (JSON.parse(Buffer.from(event.data).toString()) as { parts: number }).parts }] : [])
+    const doubled = parts.find(({ epoch, left }, place) => parts.some((other, before) => before < place && other.epoch === epoch && other.left <= left))
+    if (doubled !== undefined) return [`${taskId}: the part with ${doubled.left} left came again, or after a later one`]
     const end = events.at(-1)
     if (end?.event !== 'result') return []
     const wanted = { by: end.provider.slice('did:key:z'.length), taskId, epoch: end.epoch, input, right: true }
