@@ -29,4 +29,5 @@ async function runShare ({ first, count, step, faults }: Share, onRun: (run: See
 }
 
 const mine = (workerData as { seeds?: Share } | null)?.seeds
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port has no origin
 if (!isMainThread && mine !== undefined) await runShare(mine, run => { parentPort?.postMessage(run) })

@@ -1,6 +1,7 @@
 /** Goes over what happened in a run and what is left of it, and tells what should not be. It knows the promises, not the state machines. */
-import { checkStory, type Story } from './stories.ts'
+import { checkStory, wasSet, type Story } from './stories.ts'
 import { hashOf } from '../wire/hash.ts'
+import { agentIdOf } from './host.ts'
 import type { Broken, PromiseName } from './promises.ts'
 import type { Observation, ObservationOf } from './history.ts'
 import type { Remains } from './outcomes.ts'
@@ -50,10 +51,11 @@ export function check (observations: readonly Observation[], remains: readonly R
     checkStory(story, hold)
   }
 
-  // Who did the work when all was well holds the countersignature.
-  const settled = new Set(of('settled').map(({ taskId, host }) => `${taskId} did:key:z${host}`))
+  // Who did the work holds the countersignature, unless its clock said after a restart that the time for that was over.
+  const settled = new Set(of('settled').map(({ taskId, host }) => `${taskId} ${agentIdOf(host)}`))
+  const setClocks = new Set(remains.filter(({ host }) => wasSet(host, observations)).map(({ agentId }) => agentId))
   for (const { taskId, provider, taken } of of('countersigned')) {
-    if (taken && honest.has(provider) && asked.get(taskId)?.must === true) hold('settled', settled.has(`${taskId} ${provider}`), taskId, () => `${provider} was never given the countersignature`)
+    if (taken && honest.has(provider) && !setClocks.has(provider)) hold('settled', settled.has(`${taskId} ${provider}`), taskId, () => `${provider} was never given the countersignature`)
   }
 
   const kept = new Map(tasks.map(task => [task.taskId, task.events]))

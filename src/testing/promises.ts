@@ -13,7 +13,7 @@ export const PROMISES = {
   'one-result': 'One result of a task is countersigned, that of the holder, and it is the one that its owner has.',
   'run-once': 'A provider runs a task once in an epoch, and never twice at once.',
   'disk-first': 'Awards, countersignatures, runs and deliveries wait for the commit of what they follow from.',
-  'settled': 'An honest provider whose result was taken when all is well gets its countersignature.',
+  'settled': 'An honest provider whose result was taken gets its countersignature.',
   'told-as-logged': 'Owners are told what the log says, in its order, by every process that tells them.',
   'chain': 'Each receipt follows the one before in its agent\'s chain, and a contract is settled once at each end.',
   'own': 'What `check` of the test itself demands.'

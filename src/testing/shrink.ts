@@ -4,7 +4,7 @@
  */
 import { A2aError } from '../core/errors.ts'
 import { hostsOf, type Fault } from './faults.ts'
-import { scheduleOf, simulate, type Run, type SimulationOptions } from './simulator.ts'
+import { simulate, type Run, type SimulationOptions } from './simulator.ts'
 import type { PromiseName } from './promises.ts'
 import type { PlannedTask, Schedule } from './schedule.ts'
 

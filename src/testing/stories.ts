@@ -1,5 +1,6 @@
 /** The story of one task, as its owner's log tells it, held to the promises. */
 import { explain, type Failure } from '../core/errors.ts'
+import { agentIdOf } from './host.ts'
 import { summaryOf, type Hold } from './checker.ts'
 import type { Observation, ObservationOf } from './history.ts'
 import type { TaskOutcome } from './outcomes.ts'
@@ -103,8 +104,11 @@ function ableFrom (observations: readonly Observation[], host: string, at: numbe
 
 /** A bid may end to stand for a provider whose clock was set while it was down. */
 const hasExpired = ({ provider, failure }: { provider: string, failure: Failure }, observations: readonly Observation[]): boolean =>
-  failure.code === 'REFUSED' && failure.why.includes('does not stand') &&
-  new Set(observations.flatMap(seen => seen.what === 'up' && provider === `did:key:z${seen.host}` ? [seen.skewMs] : [])).size > 1
+  failure.code === 'REFUSED' && failure.why.includes('does not stand') && wasSet(provider.slice(agentIdOf('').length), observations)
+
+/** Whether its processes went by different clocks. */
+export const wasSet = (host: string, observations: readonly Observation[]): boolean =>
+  new Set(observations.flatMap(seen => seen.what === 'up' && seen.host === host ? [seen.skewMs] : [])).size > 1
 
 /** Who does as it should loses work for being silent, slow, busy, or for what its handler does; never for what it says. */
 function isFair (failure: Failure): boolean {

@@ -6,7 +6,7 @@ import { decodeEnvelope } from '../../src/wire/envelope.ts'
 import { setScene, type Actor } from './scene.ts'
 import type { Envelope } from '../../src/core/envelope.ts'
 
-const ASK = ['sim.work', { ask: 1 }, { maxDurationMs: 20_000, leaseMs: 2_000, bidWindowMs: 200, output: {} }, true] as const
+const ASK = ['sim.work', { ask: 1 }, { maxDurationMs: 20_000, leaseMs: 2_000, bidWindowMs: 200, output: { properties: { right: { const: true } } } }, true] as const
 const awardsOf = ({ heard }: Actor): Envelope[] => heard.filter(({ type }) => type === 'task.award')
 const isAccepted = (reply: Envelope): boolean =>
   payloadOf(decodeEnvelope(Buffer.from(payloadOf(reply, 'task.settled').countersignature, 'base64url')), 'task.countersign').accepted

@@ -4,12 +4,16 @@ import { agentIdOf, createHost, peerIdOf, type Host, type Known, type World } fr
 import { createNetwork } from '../../src/testing/network.ts'
 import { createSeal, issueSealed } from '../../src/testing/seals.ts'
 import { createTimeline } from '../../src/testing/timeline.ts'
+import { compileSchema } from '../../src/execute/schema.ts'
 import { signEnvelope } from '../../src/wire/envelope.ts'
 import { compose, composeReply, payloadOf, type Author } from '../../src/wire/compose.ts'
 import { hashOf } from '../../src/wire/hash.ts'
 import type { TaskContext } from '../../src/core/agent.ts'
 import type { Envelope } from '../../src/core/envelope.ts'
 import type { Signer, Wire } from '../../src/core/ports.ts'
+
+// Loading the compiler of schemas takes real time.
+await compileSchema({})
 
 export interface Scene {
   history: History

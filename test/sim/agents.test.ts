@@ -18,7 +18,7 @@ it('runs them, and gives every task with its end', async () => {
 it('holds them to their schemas', async () => {
   const strict: BuildAgent = async agent => { await agent.provide('text.upper', { input: { type: 'number' }, run: () => 'no' }) }
   const { tasks } = await run(strict)
-  assert.equal(tasks[0]?.end, 'ALL_PROVIDERS_FAILED')
+  assert.equal(tasks[0]?.end, 'INPUT_INVALID')
 })
 
 it('lets handlers delegate, under what is left to them', async () => {

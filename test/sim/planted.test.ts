@@ -67,7 +67,7 @@ const bugs: Record<string, { plants: Plants, breaks: PromiseName[] }> = {
   },
   'a provider that does not deliver again': {
     breaks: ['settled'],
-    plants: { provider: { ...providerMachine, wakeAt: task => task.stage === 'delivering' ? undefined : providerMachine.wakeAt(task) } }
+    plants: { provider: { ...providerMachine, step: (task, event) => event.type === 'undeliverable' ? { task, effects: [] } : providerMachine.step(task, event) } }
   },
   'a log that acknowledges before it has written': { breaks: ['disk-first', 'kept', 'told-as-logged'], plants: { log: hasty } },
   'a log that loses what it has acknowledged now and then': {
