@@ -13,8 +13,9 @@ export type Hold = (promise: PromiseName, holds: boolean, taskId: string, why: (
 /**
  * What is broken. It reads the history of a run and what is on the disks at its end, and nothing else.
  * @param remains of the honest hosts: all but the liars
+ * @param quiet whether the run went on until nothing was under way any more: each taken result must be settled by then
  */
-export function check (observations: readonly Observation[], remains: readonly Remains[]): Broken[] {
+export function check (observations: readonly Observation[], remains: readonly Remains[], { quiet = true } = {}): Broken[] {
   const broken: Broken[] = []
   const hold: Hold = (promise, holds, taskId, why) => { if (!holds) broken.push({ promise, why: `${taskId}: ${why()}` }) }
   const of = <W extends Observation['what']>(what: W): Array<ObservationOf<W>> => observations.filter((seen): seen is ObservationOf<W> => seen.what === what)
@@ -55,7 +56,7 @@ export function check (observations: readonly Observation[], remains: readonly R
   const settled = new Set(of('settled').map(({ taskId, host }) => `${taskId} ${agentIdOf(host)}`))
   const setClocks = new Set(remains.filter(({ host }) => wasSet(host, observations)).map(({ agentId }) => agentId))
   for (const { taskId, provider, taken } of of('countersigned')) {
-    if (taken && honest.has(provider) && !setClocks.has(provider)) hold('settled', settled.has(`${taskId} ${provider}`), taskId, () => `${provider} was never given the countersignature`)
+    if (quiet && taken && honest.has(provider) && !setClocks.has(provider)) hold('settled', settled.has(`${taskId} ${provider}`), taskId, () => `${provider} was never given the countersignature`)
   }
 
   const kept = new Map(tasks.map(task => [task.taskId, task.events]))
@@ -90,6 +91,11 @@ function checkTold (told: ReadonlyArray<ObservationOf<'told'>>, kept: ReadonlyMa
   const places = new Map<string, number>()
   for (const { taskId, host, life, event } of told) {
     const story = kept.get(taskId)
+    if (life === undefined) {
+      const end = story?.at(-1)
+      hold('told-as-logged', story === undefined ? event.event === 'failed' : end !== undefined && same(end, event), taskId, () => `its owner was told ${summaryOf(event)}, the log says ${summaryOf(end)}`)
+      continue
+    }
     const teller = `${host} ${life} ${taskId}`
     const place = places.get(teller) ?? 0
     places.set(teller, place + 1)

@@ -24,8 +24,8 @@ export type Observation = { at: number, host: string } & (
   /** A handler begins to work under a contract, and stops. */
   | { what: 'began', taskId: string, epoch: number, run: number, persisted: boolean }
   | { what: 'stopped', taskId: string, epoch: number, run: number }
-  /** `life`: which of the host's processes its owner heard it from; each tells the story from its beginning. */
-  | { what: 'told', taskId: string, life: number, event: TaskEvent }
+  /** `life`: which of the host's processes its owner heard it from; each tells the story from its beginning. Absent: only ends are noted. */
+  | { what: 'told', taskId: string, life?: number, event: TaskEvent }
 )
 
 export type ObservationOf<W extends Observation['what']> = Extract<Observation, { what: W }>

@@ -37,17 +37,23 @@ export async function remainsOf (host: Host): Promise<Remains> {
   return {
     host: name, agentId, rows,
     receipts: receipts.get(agentId) ?? [],
-    tasks: await Promise.all(rows.filter(({ role }) => role === 'requester').map(async ({ taskId, capability }) => {
+    tasks: await Promise.all(rows.filter(({ role }) => role === 'requester').map(async ({ taskId }) => {
       const opened = eventsOf.get(`requester ${taskId}`)?.[0]?.data as string
       const { spec, input } = JSON.parse(opened) as { spec: TaskSpec, input: string }
-      const events = await host.eventsOf(taskId)
-      const last = events.at(-1)
-      return {
-        taskId, capability, spec, events, by: name, parentTaskId: spec.parentTaskId,
-        input: JSON.parse(Buffer.from(input, 'base64').toString()) as unknown,
-        end: last?.event === 'result' ? 'result' : last?.event === 'failed' ? last.failure.code : 'open',
-        ...(last?.event === 'result' ? { output: last.output } : {})
-      } satisfies TaskOutcome
+      return outcomeOf({ host: name, spec, input, events: await host.eventsOf(taskId) })
     }))
+  }
+}
+
+/** @param input base64, as the log has it */
+export function outcomeOf ({ host, spec, input, events }: { host: string, spec: TaskSpec, input: string, events: TaskEvent[] }): TaskOutcome {
+  const { taskId, capability, parentTaskId } = spec
+  const last = events.at(-1)
+  return {
+    taskId, capability, parentTaskId, spec, events,
+    by: host,
+    input: JSON.parse(Buffer.from(input, 'base64').toString()) as unknown,
+    end: last?.event === 'result' ? 'result' : last?.event === 'failed' ? last.failure.code : 'open',
+    ...(last?.event === 'result' ? { output: last.output } : {})
   }
 }
