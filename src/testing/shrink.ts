@@ -17,6 +17,8 @@ export interface Shrunk {
   tried: number
 }
 
+/** What a run breaks also when it is ended too early. */
+const NEED_TIME: ReadonlySet<PromiseName> = new Set(['ends', 'must', 'settled', 'own'])
 /** Runs that are tried at most. */
 const MAX_TRIES = 500
 
@@ -50,7 +52,7 @@ export async function shrink (options: SimulationOptions, { maxTries = MAX_TRIES
     for (const [place, fault] of now().faults.entries()) {
       for (const less of milder(fault)) if (await fails({ ...now(), faults: now().faults.with(place, less) })) break
     }
-    for (const untilMs of shorter(now())) if (await fails({ ...now(), untilMs, healAtMs: Math.min(now().healAtMs, untilMs) })) break
+    for (const untilMs of NEED_TIME.has(promise) ? [] : shorter(now())) if (await fails({ ...now(), untilMs, healAtMs: Math.min(now().healAtMs, untilMs) })) break
   }
   return { run: smallest, promise, tried }
 }
