@@ -74,7 +74,8 @@ export const providerMachine: Machine<ProviderTask, ProviderEvent, ProviderEffec
   step: stepProvider,
   wakeAt: providerWakeAt,
   tick: at => ({ type: 'tick', at }),
-  passing: (_event, changed) => !changed,
+  // A restart tries at once what could not be delivered, so it need not know; and a disk that refuses must not end the trying.
+  passing: ({ type }, changed) => !changed || type === 'undeliverable',
   patient: ({ type }) => type === 'declined' || type === 'delivered',
   summarise: task => ({
     capability: task.capability,
@@ -312,7 +313,9 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
       if (reply.type !== 'task.settled') throw new A2aError({ code: 'MESSAGE_MALFORMED', why: `the result was answered with ${reply.type}` })
       // Before the task is closed, and in one commit with it.
       const { done } = parts.countersigned(taskId, Buffer.from(payloadOf(reply, 'task.settled').countersignature, 'base64url'))
-      await Promise.all([done, book.apply(taskId, { type: 'delivered', at: now(), epoch }).done])
+      const kept = await Promise.allSettled([done, book.apply(taskId, { type: 'delivered', at: now(), epoch }).done])
+      // Only when both are known: what follows meets the task as it is after a refused write.
+      for (const outcome of kept) if (outcome.status === 'rejected') throw outcome.reason
     } catch (error) {
       const { code } = toFailure(error)
       if (code === 'STALE_EPOCH' || code === 'TASK_UNKNOWN') {
