@@ -1,10 +1,10 @@
 /** Goes over what happened in a run and what is left of it, and tells what should not be. It knows the promises, not the state machines. */
 import { checkStory, wasSet, type Story } from './stories.ts'
 import { hashOf } from '../wire/hash.ts'
-import { agentIdOf } from './host.ts'
 import type { Broken, PromiseName } from './promises.ts'
 import type { Observation, ObservationOf } from './history.ts'
 import type { Remains } from './outcomes.ts'
+import type { ReceiptEntry } from '../core/ports.ts'
 import type { TaskEvent } from '../core/task.ts'
 
 /** Says that a promise about a task is broken, unless it holds. */
@@ -53,7 +53,8 @@ export function check (observations: readonly Observation[], remains: readonly R
   }
 
   // Who did the work holds the countersignature, unless its clock said after a restart that the time for that was over.
-  const settled = new Set(of('settled').map(({ taskId, host }) => `${taskId} ${agentIdOf(host)}`))
+  const settled = new Set(remains.flatMap(({ agentId, receipts }) =>
+    receipts.filter(entry => entry.countersignature !== undefined && isProviders(entry)).map(({ taskId }) => `${taskId} ${agentId}`)))
   const setClocks = new Set(remains.filter(({ host }) => wasSet(host, observations)).map(({ agentId }) => agentId))
   for (const { taskId, provider, taken } of of('countersigned')) {
     if (quiet && taken && honest.has(provider) && !setClocks.has(provider)) hold('settled', settled.has(`${taskId} ${provider}`), taskId, () => `${provider} was never given the countersignature`)
@@ -110,13 +111,16 @@ function checkChain ({ host, agentId, receipts }: Remains, hold: Hold): void {
   let head = Buffer.alloc(32)
   const sides = new Set<string>()
   for (const { previous, hash, taskId, epoch, statement } of receipts) {
-    const side = `${taskId} ${epoch} ${Buffer.from(hash).toString('base64url') === hashOf(statement) ? 'done' : 'asked'}`
+    const side = `${taskId} ${epoch} ${isProviders({ hash, statement }) ? 'done' : 'asked'}`
     hold('chain', head.equals(previous), taskId, () => `the receipt of epoch ${epoch} does not follow the one before in the chain of ${agentId}`)
     hold('chain', !sides.has(side), taskId, () => `epoch ${epoch} was settled twice by ${host}`)
     sides.add(side)
     head = Buffer.from(hash)
   }
 }
+
+/** A provider's entry is named by its receipt, a requester's by its countersignature. */
+const isProviders = ({ hash, statement }: Pick<ReceiptEntry, 'hash' | 'statement'>): boolean => Buffer.from(hash).toString('base64url') === hashOf(statement)
 
 const same = (a: TaskEvent, b: TaskEvent): boolean =>
   a.event === b.event && JSON.stringify({ ...a, at: 0 }) === JSON.stringify({ ...b, at: 0 })
