@@ -49,7 +49,7 @@ else {
     `and after its requester fell    ${spread(resumed.requester)}`,
     `tasks took                      ${spread(taskMs)}`,
     `promises broken                 ${broken.length}`,
-    ...broken.slice(0, 20).map(line => `  ${line}`)
+    ...broken.slice(0, 20).map(({ promise, why }) => `  ${promise}: ${why}`)
   ].join('\n')}\n`)
 }
 process.exitCode = outcome.broken.length > 0 || outcome.lost > 0 ? 1 : 0

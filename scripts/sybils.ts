@@ -8,16 +8,17 @@
  */
 import { parseArgs } from 'node:util'
 import { createHistory } from '../src/testing/history.ts'
-import { agentIdOf, createHost, peerIdOf, type World } from '../src/testing/host.ts'
+import { agentIdOf, createHost, peerIdOf, type Known, type World } from '../src/testing/host.ts'
 import { createNetwork } from '../src/testing/network.ts'
 import { createRandom } from '../src/testing/random.ts'
 import { createSeal, issueSealed } from '../src/testing/seals.ts'
 import { createTimeline } from '../src/testing/timeline.ts'
+import { compileSchema } from '../src/execute/schema.ts'
 import { compose, composeReply, payloadOf, type Author } from '../src/wire/compose.ts'
 import { signEnvelope } from '../src/wire/envelope.ts'
 import { hashOf } from '../src/wire/hash.ts'
+import type { BuildAgent } from '../src/testing/agents.ts'
 import type { Envelope } from '../src/core/envelope.ts'
-import type { Candidate } from '../src/negotiate/calls.ts'
 
 const { values } = parseArgs({ options: {
   agents: { type: 'string', default: '20' },
@@ -35,18 +36,29 @@ const START = Date.UTC(2026, 0, 1)
 const timeline = createTimeline(START)
 const random = createRandom(seed)
 const history = createHistory(timeline.now)
-const network = createNetwork({ timeline, random, history })
-const pause = async (ms: number): Promise<void> => { await new Promise<void>(resolve => { timeline.after(ms, resolve) }) }
-let known: Candidate[] = []
+const network = createNetwork({ timeline, seed, history })
+const known: Known[] = []
 const world: World = {
-  timeline, random, history, network, plants: {}, fatalWrites: () => 0,
-  candidates: () => known,
-  work: async (by, _input, { taskId, epoch }) => {
-    await pause(random.between(50, 150))
-    return { by, taskId, epoch, right: true }
-  }
+  seed, timeline, history, network, known,
+  plants: {},
+  guard: { within: (_agent, run) => run(), used: () => [] },
+  mishap: () => undefined,
+  unbuilt: (_name, error) => { throw error }
 }
-const hosts = Array.from({ length: agents }, (_, n) => createHost(`agent-${n}`, 0, world))
+const worker: BuildAgent = async (agent, surroundings) => {
+  await agent.provide('sim.work', {
+    maxConcurrent: 4,
+    queue: 0,
+    bid: () => ({ cost: 1 + Math.floor(surroundings.random() * 12), confidence: 0.5 }),
+    run: async (_input, { taskId, epoch }) => {
+      await surroundings.sleep(50 + Math.floor(surroundings.random() * 101))
+      return { by: agent.name, taskId, epoch, right: true }
+    }
+  })
+}
+// Loading the compiler of schemas takes real time.
+await compileSchema({})
+const hosts = Array.from({ length: agents }, (_, n) => createHost(`agent-${n}`, worker, world))
 known.push(...hosts)
 for (const host of hosts) host.boot()
 let made = 0
@@ -60,7 +72,7 @@ function enter (way: number): void {
   let ids = 0
   const author: Author = { agentId, newId: () => `${name}-${++ids}`, now: timeline.now }
   const { wire } = network.plug({ peerId: peer, agentId, clock: timeline, whenAwake: run => { run() }, alive: () => true, handle: (envelope, { peer: from }) => handle(envelope, from) })
-  known.push({ agentId, peer, addresses: [] })
+  known.push({ agentId, peer, addresses: [], offers: () => true })
 
   async function handle (envelope: Envelope, from: string): Promise<Envelope | undefined> {
     const { type, correlationId, epoch } = envelope
@@ -71,8 +83,9 @@ function enter (way: number): void {
       wire.send(to, signEnvelope(bid, signer)).catch(() => {})
     }
     if (type !== 'task.award') return undefined
-    if (values.fresh && known.some(other => other.agentId === agentId)) {
-      known = known.filter(other => other.agentId !== agentId)
+    const place = known.findIndex(other => other.agentId === agentId)
+    if (values.fresh && place >= 0) {
+      known.splice(place, 1)
       enter(way)
     }
     if (way === 0) return undefined
@@ -95,7 +108,7 @@ function enter (way: number): void {
 }
 
 for (let n = 0; n < rate * seconds; n++) {
-  timeline.after(n * 1_000 / rate, () => { random.pick(hosts).delegate('sim.work', { ask: n }, { maxDurationMs: 20_000, leaseMs: 1_000, bidWindowMs: 200, output: {} }, false) })
+  timeline.after(n * 1_000 / rate, () => { random.pick(hosts).delegate('sim.work', { ask: n }, { maxDurationMs: 20_000, leaseMs: 1_000, bidWindowMs: 200, output: { properties: { right: { const: true } } } }, false) })
 }
 await timeline.runUntil(START + seconds * 1_000 + 20_000)
 

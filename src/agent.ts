@@ -2,6 +2,7 @@
 import type { KeyObject } from 'node:crypto'
 import { createRequests, type Requests } from './converse/requests.ts'
 import { domainOf, MANY_CAPABILITIES, parseCapability, TOO_MANY_CAPABILITIES } from './core/capability.ts'
+import { createSteadyClock } from './core/clock.ts'
 import { A2aError, explain, messageOf } from './core/errors.ts'
 import { topicOf, type Directory, type LocalAgent } from './discover/directory.ts'
 import { compileProvision, runHandler } from './execute/runner.ts'
@@ -83,6 +84,7 @@ export function hostAgent (parts: AgentParts): HostedAgent {
   const signer = createSigner({ root: key, peerId: net.peerId, clock })
   const author: Author = { agentId: signer.agentId, newId, now: clock.now }
   const ledger = createLedger({ chain: log.chain, signer, clock })
+  const steady = createSteadyClock(clock, log.tasks({ agent: signer.agentId, ended: false }).reduce((newest, { updatedAt }) => Math.max(newest, updatedAt), 0))
   const dialogues = parts.dialogues.of(author)
   const guard = createGuard({ clock, logger })
   const provisions = new Map<string, { capability: Capability, provision: Provision, bulkhead: Bulkhead }>()
@@ -124,7 +126,7 @@ export function hostAgent (parts: AgentParts): HostedAgent {
   const local: LocalAgent = { author, signer, name, load, capabilities: () => [...provisions.values()].map(({ capability }) => capability) }
 
   function tellLoad (): void {
-    const now = clock.now()
+    const now = steady.now()
     if (Math.abs(load() - toldLoad) < LOAD_STEP || now - toldAt < LOAD_PAUSE_MS) return
     toldLoad = load()
     toldAt = now
@@ -152,13 +154,14 @@ export function hostAgent (parts: AgentParts): HostedAgent {
   let known = { addresses: [] as string[], until: -Infinity }
   /** Asking the system for each of them is much work for what two messages of every task carry. */
   const addresses = (): string[] => {
-    const now = clock.now()
+    const now = steady.now()
     if (now >= known.until || now < known.until - ADDRESSES_MS) known = { addresses: net.addresses(), until: now + ADDRESSES_MS }
     return known.addresses
   }
 
   const requester: RequesterEnd = createRequesterEnd({
-    author, signer, log, clock, logger, candidates,
+    author, signer, log, logger, candidates,
+    clock: steady,
     wire: net.wire,
     addresses,
     announce: (envelope, to, { gossip, unreachable }) => {
@@ -185,7 +188,8 @@ export function hostAgent (parts: AgentParts): HostedAgent {
   })
 
   const provider: ProviderEnd = createProviderEnd({
-    author, signer, log, clock, logger, service, load,
+    author, signer, log, logger, service, load,
+    clock: steady,
     wire: net.wire,
     trusts: async (peer, addresses) => {
       if (!net.sameUser(peer) && net.speakers(peer).length === 0) await greet(peer, addresses)
@@ -223,7 +227,7 @@ export function hostAgent (parts: AgentParts): HostedAgent {
     parseCapability(capability)
     const { hedge: hedged, ...rest } = options
     const start = (attempt: DelegateOptions): Work => requester.delegate(capability, input, attempt, ...within)
-    return hedged === undefined ? start(rest) : hedge({ clock, start, feed: createFeed() }, hedged, rest)
+    return hedged === undefined ? start(rest) : hedge({ clock: steady, start, feed: createFeed() }, hedged, rest)
   }
 
   const queue: Queue = createQueue({

@@ -26,7 +26,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   swarm: ['core', 'control', 'index.ts'],
   bench: ['core', 'wire', 'identity', 'net', 'swarm', 'index.ts', 'version.ts'],
   cli: ['core', 'control', 'swarm', 'bench', 'index.ts', 'version.ts'],
-  testing: ['core', 'wire', 'store', 'announce', 'negotiate'],
+  testing: ['core', 'wire', 'store', 'settle', 'execute', 'announce', 'negotiate', 'guard', 'patterns'],
   'version.ts': []
 }
 /** They wire the parts together, and may import everything. */

@@ -1,5 +1,5 @@
 /** The figures of a fault run. Times in ms. */
-import type { Observation, Remains } from '../../src/testing/index.ts'
+import type { Observation, TaskOutcome } from '../../src/testing/index.ts'
 import type { Effect } from './run.ts'
 
 export interface Readings {
@@ -27,13 +27,14 @@ export interface Spread { count: number, p50: number, p99: number, most: number 
 
 interface Evidence {
   observations: readonly Observation[]
-  remains: readonly Remains[]
+  remains: ReadonlyArray<{ tasks: TaskOutcome[] }>
   effects: readonly Effect[]
   faults: number
   leaseMs: number
 }
 
-export function readingsOf ({ observations, remains, effects, faults }: Evidence): Readings {
+export function readingsOf ({ observations, remains: disks, effects, faults }: Evidence): Readings {
+  const remains = disks.flatMap(({ tasks }) => tasks)
   const ends: Record<string, number> = {}
   const kept = new Map(remains.map(task => [task.taskId, task]))
   for (const { events } of remains) {
@@ -49,7 +50,7 @@ export function readingsOf ({ observations, remains, effects, faults }: Evidence
     faults,
     tasks: remains.length,
     acknowledged: acknowledged.length,
-    lost: acknowledged.filter(taskId => kept.get(taskId)?.ended !== true).length,
+    lost: acknowledged.filter(taskId => (kept.get(taskId)?.end ?? 'open') === 'open').length,
     ends,
     moves: remains.reduce((sum, { events }) => sum + Math.max(0, events.filter(({ event }) => event === 'awarded').length - 1), 0),
     doubled: Object.values(taken).filter(times => (times?.length ?? 0) > 1).length,
@@ -61,10 +62,10 @@ export function readingsOf ({ observations, remains, effects, faults }: Evidence
 }
 
 /** How long each task that a fault hit stood still: until its owner's log tells of it again. */
-function resumptions (observations: readonly Observation[], remains: readonly Remains[]): Readings['resumed'] {
+function resumptions (observations: readonly Observation[], remains: readonly TaskOutcome[]): Readings['resumed'] {
   const still = { provider: [] as number[], requester: [] as number[] }
   const blows = observations.filter(({ what }) => what === 'down' || what === 'frozen')
-  for (const { host, events } of remains) {
+  for (const { by: host, events } of remains) {
     const [first, last] = [events[0]?.at ?? 0, events.at(-1)?.at ?? 0]
     for (const blow of blows) {
       if (blow.at <= first || blow.at >= last) continue

@@ -13,7 +13,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { systemClock } from '../../src/core/clock.ts'
 import { openEventLog } from '../../src/store/event-log.ts'
 import { ended } from '../../src/swarm/ended.ts'
-import { check, evidenceOf, type Observation } from '../../src/testing/index.ts'
+import { check, evidenceOf, type Broken, type Observation, type TaskOutcome } from '../../src/testing/index.ts'
 import { readingsOf, type Readings } from './readings.ts'
 import type { FromWorker, ToWorker } from './messages.ts'
 
@@ -31,8 +31,7 @@ export interface RunOptions {
 }
 
 export interface Outcome extends Readings {
-  /** One line for each broken promise. */
-  broken: string[]
+  broken: Broken[]
 }
 
 interface Member {
@@ -78,7 +77,10 @@ export async function runFaults (options: RunOptions): Promise<Outcome> {
     look()
   })
   const hostOf = ({ agentId = '' }: Member): string => agentId.slice('did:key:z'.length)
-  const note = (member: Member, what: 'up' | 'down' | 'frozen' | 'thawed'): void => { seen.push({ at: Date.now(), host: hostOf(member), what }) }
+  const note = (member: Member, what: 'up' | 'down' | 'frozen' | 'thawed'): void => {
+    const when = { at: Date.now(), host: hostOf(member) }
+    seen.push(what === 'up' ? { ...when, what, skewMs: 0 } : { ...when, what })
+  }
 
   function launch (member: Member): void {
     const { number, home } = member
@@ -178,16 +180,27 @@ export async function runFaults (options: RunOptions): Promise<Outcome> {
     const logs = await Promise.all(members.map(async member => ({ host: hostOf(member), log: await openEventLog({ file: join(member.home, 'log.db'), clock: systemClock }) })))
     try {
       const { observations, remains } = evidenceOf(logs)
-      const all = [...observations, ...seen, ...remains.map(({ taskId, host, events }): Observation => ({ at: events[0]?.at ?? 0, host, what: 'asked', taskId, must: false }))].sort((a, b) => a.at - b.at)
+      const all = [...observations, ...seen].sort((a, b) => a.at - b.at)
       const effects = members.flatMap(({ number }) => linesOf(join(folder, `effects-${number}`)))
       return {
         ...readingsOf({ observations: all, remains, effects, faults, leaseMs }),
-        broken: check(all, remains, new Set(members.map(({ agentId = '' }) => agentId)))
+        // Requesters are waited for, and providers only for a moment.
+        broken: [...check(all, remains, { quiet: false }), ...strangers(remains.flatMap(({ tasks }) => tasks))]
       }
     } finally {
       await Promise.all(logs.map(({ log }) => log.close()))
     }
   }
+}
+
+/** Results that were not made by whoever holds the contract. */
+function strangers (tasks: readonly TaskOutcome[]): Broken[] {
+  return tasks.flatMap(({ taskId, events, output }): Broken[] => {
+    const end = events.at(-1)
+    if (end?.event !== 'result') return []
+    const { by, epoch } = output as { by?: string, epoch?: number }
+    return `did:key:z${by}` === end.provider && epoch === end.epoch ? [] : [{ promise: 'own', why: `${taskId}: the result says it was made by ${by} in epoch ${epoch}, the holder is ${end.provider} in ${end.epoch}` }]
+  })
 }
 
 export interface Effect { at: number, host: string, taskId: string, epoch: number }

@@ -22,3 +22,14 @@ export const systemClock: Clock = {
     return () => { clearTimeout(timer) }
   }
 }
+
+/**
+ * Time that goes on evenly while the machine's clock is set: the wall time of its beginning, and from then on what a monotonic
+ * clock says. What waits for a time in the log goes by it, for timers do not move with the wall clock either.
+ * @param monotonic milliseconds since whenever
+ * @param notBefore where an earlier run had come to, in ms since the epoch: it goes on from there when the clock was set back since
+ */
+export function createSteadyClock (wall: Clock, notBefore = 0, monotonic: () => number = () => performance.now()): Clock {
+  const origin = Math.max(wall.now(), notBefore) - monotonic()
+  return { now: () => Math.floor(origin + monotonic()), after: wall.after }
+}

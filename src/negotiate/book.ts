@@ -31,6 +31,11 @@ export interface BookParts<T, E, F> {
   decide?: (taskId: string, effect: F, task: T) => E | undefined
   /** Told of each state a task enters, at once. */
   entered?: (taskId: string, task: T) => void
+  /**
+   * A write has failed, and something was built on it since, or was being written: has the task taken up again as the log has
+   * it, as after a restart.
+   */
+  takeUp: (taskId: string) => void
   /** A task has ended, and its end is kept: what was needed for it beside the book can go. It may be told more than once. */
   onEnd?: (taskId: string) => void
 }
@@ -53,22 +58,47 @@ const KEEP_ENDED = 1_000
 /** When the disk refused a timer's event, it is tried again after this. */
 const RETRY_MS = 500
 
-export function createBook<T, E extends { type: string, at: number }, F> (machine: Machine<T, E, F>, { agentId, log, clock, logger, perform, decide, entered, onEnd }: BookParts<T, E, F>): Book<T, E, F> {
+export function createBook<T, E extends { type: string, at: number }, F> (machine: Machine<T, E, F>, { agentId, log, clock, logger, perform, decide, entered, takeUp, onEnd }: BookParts<T, E, F>): Book<T, E, F> {
   const tasks = new Map<string, T>()
   const ended: string[] = []
   const timers = new Map<string, () => void>()
+  /** Writes of each task under way, how many there were at once, and why one of them failed. */
+  const writing = new Map<string, { count: number, most: number, failed?: unknown }>()
   let closed = false
+
+  /** Waits for writes of a task. Throws when one of them failed, or one before them that is not dealt with yet. */
+  const written = async (taskId: string, writes: Array<Promise<unknown>>): Promise<void> => {
+    const way = writing.get(taskId) ?? { count: 0, most: 0 }
+    writing.set(taskId, way)
+    way.count++
+    way.most = Math.max(way.most, way.count)
+    const failed = (await Promise.allSettled(writes)).find(outcome => outcome.status === 'rejected')
+    way.count--
+    if (failed !== undefined) way.failed ??= failed.reason
+    if (way.failed !== undefined) throw way.failed
+    if (way.count === 0) writing.delete(taskId)
+  }
+
+  /** After a failed write: what is not on disk has not happened. */
+  const undo = (taskId: string, task: T, before: T): void => {
+    const way = writing.get(taskId)
+    if (way === undefined || way.count > 0) return
+    writing.delete(taskId)
+    if (way.most === 1 && tasks.get(taskId) === task) {
+      if (task !== before) enter(taskId, before)
+    } else takeUp(taskId)
+  }
 
   /** One event, and where it led. */
   interface Stepped { event: E, task: T, effects: F[], changed: boolean }
 
   const persist = async (taskId: string, steps: Stepped[]): Promise<void> => {
     const patient = steps.every(({ event }) => machine.patient(event))
-    const written = steps.filter(({ event, changed, effects }) => !machine.passing(event, changed, effects)).map(({ event, task }) => {
+    const writes = steps.filter(({ event, changed, effects }) => !machine.passing(event, changed, effects)).map(({ event, task }) => {
       const { type, at, ...data } = event
       return log.append({ at, agent: agentId, role: machine.role, taskId, type, data }, machine.summarise(task), { patient })
     })
-    if (written.length > 0) await Promise.all(written)
+    if (writes.length > 0) await written(taskId, writes)
     const now = tasks.get(taskId) ?? steps.at(-1)?.task
     if (now !== undefined && machine.wakeAt(now) === undefined) onEnd?.(taskId)
     if (closed) return
@@ -133,6 +163,9 @@ export function createBook<T, E extends { type: string, at: number }, F> (machin
   const apply = (taskId: string, event: E): { effects: F[], done: Promise<void> } => {
     const before = tasks.get(taskId)
     if (before === undefined || closed) return { effects: [], done: Promise.resolve() }
+    const failed = writing.get(taskId)?.failed
+    // It stands on what was not written: nothing is built on that.
+    if (failed !== undefined) return { effects: [], done: Promise.reject(failed) }
     const steps = stepAll(taskId, before, event)
     const task = steps.at(-1)?.task ?? before
     // An ended task that answers once more has not ended once more.
@@ -140,8 +173,7 @@ export function createBook<T, E extends { type: string, at: number }, F> (machin
     return {
       effects: steps.flatMap(({ effects }) => effects),
       done: steps.length === 0 ? Promise.resolve() : persist(taskId, steps).catch(error => {
-        // What is not on disk has not happened, unless something was built on it since.
-        if (task !== before && tasks.get(taskId) === task) enter(taskId, before)
+        undo(taskId, task, before)
         throw error
       })
     }
@@ -154,6 +186,7 @@ export function createBook<T, E extends { type: string, at: number }, F> (machin
       try {
         await persist(taskId, [{ event, task, effects, changed: true }])
       } catch (error) {
+        writing.delete(taskId)
         timers.get(taskId)?.()
         timers.delete(taskId)
         tasks.delete(taskId)

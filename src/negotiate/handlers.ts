@@ -39,6 +39,7 @@ type Working = ProviderTask & { stage: 'working' }
 export interface Handlers {
   start: (taskId: string, task: Working, input: Uint8Array, run: (input: unknown, context: TaskContext) => Promise<unknown>) => void
   abort: (taskId: string, failure: Failure) => void
+  isRunning: (taskId: string) => boolean
   /** What the delegations of the newest run came to, once it has ended. `undefined`: none is known. */
   spentBy: (taskId: string) => Promise<number> | undefined
   /** Answers the question that was asked first. False: nothing was asked. */
@@ -148,6 +149,7 @@ export function createHandlers ({ clock, logger, tell, delegations, deadlineOf, 
 
   return {
     start,
+    isRunning: taskId => running.has(taskId),
     abort: (taskId, failure) => { running.get(taskId)?.abort.abort(new A2aError(failure)) },
     spentBy: taskId => spendings.get(taskId),
     answer: (taskId, value) => {

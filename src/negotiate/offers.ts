@@ -13,6 +13,8 @@ export interface Sender {
   signer: Signer
   peerId: string
   addresses: string[]
+  /** By the clock that deadlines are of; the author's may be set in between. */
+  now: number
 }
 
 /** Addresses in one message, and agents excluded by name: a message is small, or it is not read. */
@@ -24,8 +26,8 @@ const lineageFields = (spec: TaskSpec): Pick<Envelope, 'depth' | 'visited' | 'ho
   ({ depth: spec.depth, visited: spec.visited, hopsLeft: hopsLeft(spec), traceparent: spec.traceparent })
 
 /** A signed `task.announce`: what is needed, not the payload. */
-export function composeCall (spec: TaskSpec, round: number, { inputBytes, excluded, maxCost }: { inputBytes: number, excluded: string[], maxCost?: number }, { author, signer, peerId, addresses }: Sender): Envelope {
-  const remainingMs = Math.max(0, spec.deadlineAt - author.now())
+export function composeCall (spec: TaskSpec, round: number, { inputBytes, excluded, maxCost }: { inputBytes: number, excluded: string[], maxCost?: number }, { author, signer, peerId, addresses, now }: Sender): Envelope {
+  const remainingMs = Math.max(0, spec.deadlineAt - now)
   const { taskId, capability, bidWindowMs } = spec
   return signEnvelope(compose('task.announce', {
     capability, round,
@@ -43,7 +45,7 @@ export function composeCall (spec: TaskSpec, round: number, { inputBytes, exclud
  * A signed `task.award`: the requester's half of the contract. The input travels beside it, by its hash.
  * @param maxCost for the provider's cost and its delegations together
  */
-export function composeAward (spec: TaskSpec, bid: Bid, { epoch, maxCost }: { epoch: number, maxCost?: number }, { author, signer, peerId, addresses }: Sender): Envelope {
+export function composeAward (spec: TaskSpec, bid: Bid, { epoch, maxCost }: { epoch: number, maxCost?: number }, { author, signer, peerId, addresses, now }: Sender): Envelope {
   const { taskId, capability, leaseMs, inputHash, deadlineAt, idempotencyKey } = spec
   return signEnvelope(compose('task.award', {
     capability,
@@ -58,7 +60,7 @@ export function composeAward (spec: TaskSpec, bid: Bid, { epoch, maxCost }: { ep
       lease_ms: leaseMs,
       fallback: 'next-bidder'
     }
-  }, author, { correlationId: taskId, to: bid.provider, task: capability, epoch, remainingMs: Math.max(0, deadlineAt - author.now()), remainingCost: maxCost, idempotencyKey, ...lineageFields(spec) }), signer)
+  }, author, { correlationId: taskId, to: bid.provider, task: capability, epoch, remainingMs: Math.max(0, deadlineAt - now), remainingCost: maxCost, idempotencyKey, ...lineageFields(spec) }), signer)
 }
 
 /**

@@ -22,8 +22,8 @@ export interface Opening {
   taskId: string
   input: Buffer
   policy: RankingPolicy
-  /** The task that is asked for, from now on. @param maxCost for all of it */
-  specOf: (maxCost?: number) => TaskSpec
+  /** The task that is asked for. @param maxCost for all of it @param at when it begins, by the clock that deadlines go by */
+  specOf: (maxCost: number | undefined, at: number) => TaskSpec
 }
 
 const DEFAULTS = { maxDurationMs: DEFAULT_DURATION_MS, leaseMs: 5_000, bidWindowMs: 500, patient: false }
@@ -49,15 +49,12 @@ export function openingOf ({ capability, value, options, lineage, attempt }: Wan
   return {
     taskId, input,
     policy: typeof policy === 'string' ? policyOf(policy) : policy,
-    specOf: maxCost => {
-      const createdAt = author.now()
-      return {
-        taskId, requester: author.agentId, capability, createdAt,
-        deadlineAt: createdAt + maxDurationMs, maxCost, leaseMs, bidWindowMs, maxRounds: patient ? ROUNDS.many : ROUNDS.few,
-        to, policy: typeof policy === 'string' ? policy : undefined, region,
-        ...lineage, deepest: Math.min(deepest, depth + Math.max(0, Math.trunc(maxDepth))), ...attempt, inputHash: hashOf(input)
-      }
-    }
+    specOf: (maxCost, at) => ({
+      taskId, requester: author.agentId, capability, createdAt: at,
+      deadlineAt: at + maxDurationMs, maxCost, leaseMs, bidWindowMs, maxRounds: patient ? ROUNDS.many : ROUNDS.few,
+      to, policy: typeof policy === 'string' ? policy : undefined, region,
+      ...lineage, deepest: Math.min(deepest, depth + Math.max(0, Math.trunc(maxDepth))), ...attempt, inputHash: hashOf(input)
+    })
   }
 }
 

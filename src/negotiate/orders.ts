@@ -36,7 +36,7 @@ export interface Orders {
 const REVOKE_MS = 5_000
 
 export function createOrders ({ wire, logger, sender, happen }: OrdersParts): Orders {
-  const now = (): number => sender().author.now()
+  const now = (): number => sender().now
 
   const revocation = (taskId: string, { provider }: To, epoch: number, reason: string): Envelope => {
     const { author, signer } = sender()
@@ -72,7 +72,8 @@ export function createOrders ({ wire, logger, sender, happen }: OrdersParts): Or
         // Silence is for the lease to judge: a late acceptance may still come.
         if (failure.code === 'NO_REPLY') return
         if (failure.code === 'PEER_UNREACHABLE') return happen(taskId, { type: 'gone', at: now(), provider, why: failure.why })
-        happen(taskId, { type: 'refused', at: now(), provider, epoch, reason: messageOf(error), retryable: false })
+        // Who has no room now, or whose disk refuses, may have another time.
+        happen(taskId, { type: 'refused', at: now(), provider, epoch, reason: messageOf(error), retryable: failure.code === 'OVERLOADED' || failure.code === 'LOG_WRITE_FAILED' })
       }
     },
     revoke: async (taskId, to, epoch, reason) => {

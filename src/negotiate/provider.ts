@@ -92,7 +92,8 @@ export const providerMachine: Machine<ProviderTask, ProviderEvent, ProviderEffec
   step: stepProvider,
   wakeAt: providerWakeAt,
   tick: at => ({ type: 'tick', at }),
-  passing: (_event, changed) => !changed,
+  // A restart tries at once what could not be delivered, so it need not know; and a disk that refuses must not end the trying.
+  passing: ({ type }, changed) => !changed || type === 'undeliverable',
   patient: ({ type }) => type === 'declined' || type === 'delivered',
   summarise: summariseProvider
 }
@@ -110,6 +111,13 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     entered: (taskId, { stage, capability }) => {
       capacity.contract(taskId, stage === 'working' ? capability : undefined)
       if (stage !== 'offered') capacity.release(taskId)
+    },
+    takeUp: taskId => {
+      const task = replay(eventsOf(log, author.agentId, taskId))
+      if (task === undefined) return
+      book.restore(taskId, task, [])
+      // A handler that still runs goes on under what the log says.
+      if (task.stage !== 'working' || !handlers.isRunning(taskId)) happen(taskId, { type: 'recovered', at: now() })
     },
     onEnd: taskId => { requesters.delete(taskId) }
   })
@@ -344,7 +352,9 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
       const countersignature = Buffer.from(payloadOf(reply, 'task.settled').countersignature, 'base64url')
       const { done } = parts.countersigned(taskId, countersignature)
       if (task.stage === 'delivering' && !payloadOf(decodeEnvelope(countersignature), 'task.countersign').accepted) doneBefore.forget(task)
-      await Promise.all([done, book.apply(taskId, { type: 'delivered', at: now(), epoch }).done])
+      const kept = await Promise.allSettled([done, book.apply(taskId, { type: 'delivered', at: now(), epoch }).done])
+      // Only when both are known: what follows meets the task as it is after a refused write.
+      for (const outcome of kept) if (outcome.status === 'rejected') throw outcome.reason
     } catch (error) {
       const { code } = toFailure(error)
       if (code === 'STALE_EPOCH' || code === 'TASK_UNKNOWN') {

@@ -111,6 +111,8 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     recoveredEpoch?: number
     /** The countersignature under way: the result is told when it is kept. */
     settling?: Promise<unknown>
+    /** Its last event was published. */
+    ending?: boolean
   }
   const live = new Map<string, Live>()
   const accounts = createAccounts()
@@ -119,13 +121,20 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   const mayRemind = upTo(REMINDERS)
   const book: Book<RequesterTask, RequesterEvent, RequesterEffect> = createBook(machine, {
     agentId: author.agentId, log, clock, logger, perform,
+    takeUp: taskId => {
+      const past = replay(taskId)
+      const entry = live.get(taskId)
+      if (past === undefined || entry === undefined) return
+      entry.recoveredEpoch = past.task.epoch
+      resume(taskId, past.task)
+    },
     decide: (taskId, effect, { spec }) => effect.type === 'choose' ? choose(taskId, effect, spec) : undefined,
     entered: accounts.entered
   })
   const underWay = new Set<Promise<unknown>>()
 
   const now = (): number => clock.now()
-  const sender = (): Sender => ({ author, signer, peerId: wire.peerId, addresses: parts.addresses() })
+  const sender = (): Sender => ({ author, signer, peerId: wire.peerId, addresses: parts.addresses(), now: now() })
   const happen = (taskId: string, event: RequesterEvent): void => {
     track(taskId, book.apply(taskId, event).done.catch(error => { logger.error('an event could not be kept', { taskId, event: event.type, why: messageOf(error) }) }))
   }
@@ -172,7 +181,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     const { signal, output } = options
     const onAbort = (): void => { happen(taskId, { type: 'cancelled', at: now(), why: messageOf(signal?.reason) }) }
     const open = async (maxCost?: number): Promise<void> => {
-      const spec = specOf(maxCost)
+      const spec = specOf(maxCost, now())
       try {
         await book.open(taskId, openTask(spec), { type: 'opened', at: spec.createdAt, spec, input: input.toString('base64'), output })
         if (signal?.aborted === true) onAbort()
@@ -212,9 +221,12 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   }
 
   async function publish (taskId: string, event: TaskEvent): Promise<void> {
-    reputation.observe(event)
     const entry = live.get(taskId)
+    // Nothing follows the end, also while that waits for its countersignature.
+    if (entry?.ending === true) return
+    reputation.observe(event)
     if (entry === undefined) return
+    entry.ending = isLast(event)
     parts.observe?.(event)
     if (event.event === 'result') await entry.settling?.catch(() => {})
     entry.feed.push(event)
@@ -358,6 +370,11 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     await book.apply(taskId, { type: 'cancelled', at: now(), why }).done
   }
 
+  function resume (taskId: string, task: RequesterTask): void {
+    book.restore(taskId, task, resumeTask(task))
+    happen(taskId, { type: 'recovered', at: now() })
+  }
+
   const replay = (taskId: string): Past | undefined =>
     replayTask(taskId, log.eventsOf('requester', taskId).filter(({ agent }) => agent === author.agentId), machine.step)
 
@@ -399,9 +416,12 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
         past.events.forEach(feed.push)
         past.events.forEach(reputation.observe)
         live.set(taskId, { input: past.input, feed, policy: policyIn(past.task.spec), output: past.output, recoveredEpoch: past.task.epoch })
-        const orphan = past.task.spec.parentTaskId !== undefined
-        book.restore(taskId, past.task, orphan ? [] : resumeTask(past.task))
-        happen(taskId, orphan ? { type: 'cancelled', at: now(), why: 'the work it was part of was lost with its process' } : { type: 'recovered', at: now() })
+        // What a lost handler delegated is of no use to anybody.
+        if (past.task.spec.parentTaskId === undefined) resume(taskId, past.task)
+        else {
+          book.restore(taskId, past.task, [])
+          happen(taskId, { type: 'cancelled', at: now(), why: 'the work it was part of was lost with its process' })
+        }
       }
       remember()
     },

@@ -71,6 +71,12 @@ export function createQueue (parts: QueueParts): Queue {
       else open.add(jobId)
       if (job.stage === 'dead') dead.add(jobId)
       else dead.delete(jobId)
+    },
+    takeUp: jobId => {
+      const job = readJob(log, jobId)?.job
+      if (job === undefined) return
+      lanes.leave(jobId, laneOf(job), false)
+      resume(jobId, job)
     }
   })
   const lanes = createLanes({
@@ -130,6 +136,12 @@ export function createQueue (parts: QueueParts): Queue {
       logger.error('what became of a job could not be kept; it is tried again', { jobId, event: event.type, why: messageOf(error) })
       if (!closed) clock.after(QUEUE.retryMs, () => { happen(jobId, event) })
     })
+  }
+
+  /** Goes on with a job as the log has it. */
+  function resume (jobId: string, job: Job): void {
+    if (job.stage === 'running') lanes.enter(jobId, laneOf(job))
+    book.restore(jobId, job, resumeJob(job))
   }
 
   async function attempt (jobId: string, taskId: string, job: Job): Promise<void> {
@@ -242,9 +254,7 @@ export function createQueue (parts: QueueParts): Queue {
     recover: () => {
       for (const { taskId: jobId } of log.tasks({ agent: agentId, role: 'job', ended: false }).toReversed()) {
         const job = readJob(log, jobId)?.job
-        if (job === undefined) continue
-        if (job.stage === 'running') lanes.enter(jobId, laneOf(job))
-        book.restore(jobId, job, resumeJob(job))
+        if (job !== undefined) resume(jobId, job)
       }
       const prune = (): void => {
         keys.prune()

@@ -9,7 +9,7 @@ import { A2aError } from '../core/errors.ts'
 import { decodeEnvelope } from '../wire/envelope.ts'
 import { sha256 } from '../wire/hash.ts'
 import { parsePayload } from '../wire/messages.ts'
-import { countersign, issueReceipt, openAnswer, type OpenReceipt } from './receipt.ts'
+import { countersign, issueReceipt, openAnswer, type OpenReceipt, type Verify } from './receipt.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Settlement } from '../core/task.ts'
 import type { Clock, ReceiptChain, ReceiptEntry, Signer } from '../core/ports.ts'
@@ -20,6 +20,8 @@ export interface LedgerParts {
   clock: Pick<Clock, 'now'>
   /** Ids of messages. Default: ULIDs. */
   newId?: () => string
+  /** Checks signatures. The simulator's cost nothing. Default: verifyStatement. */
+  verify?: Verify
 }
 
 /** What is rejected with LOG_WRITE_FAILED was not settled and may be tried again. */
@@ -38,7 +40,7 @@ export interface Ledger {
   attachCountersignature: (taskId: string, countersignature: Uint8Array) => { done: Promise<void> }
 }
 
-export function createLedger ({ chain, signer, clock, newId = freshId }: LedgerParts): Ledger {
+export function createLedger ({ chain, signer, clock, newId = freshId, verify }: LedgerParts): Ledger {
   const agent = signer.agentId
   const stamp = { newId, now: clock.now }
   const link = createLinker(agent, chain)
@@ -93,7 +95,7 @@ export function createLedger ({ chain, signer, clock, newId = freshId }: LedgerP
       if (entry === undefined) throw new A2aError({ code: 'TASK_UNKNOWN', taskId })
       if (entry.countersignature !== undefined && same(entry.countersignature, countersignature)) return { done: Promise.resolve() }
       // Our own receipt needs no check by us, only its answer.
-      openAnswer(countersignature, { hash: toText(entry.hash), receipt: parsePayload('task.receipt', decodeEnvelope(entry.statement).payload) })
+      openAnswer(countersignature, { hash: toText(entry.hash), receipt: parsePayload('task.receipt', decodeEnvelope(entry.statement).payload) }, undefined, verify)
       if (entry.countersignature !== undefined) throw new A2aError({ code: 'REFUSED', why: `the receipt of task ${taskId} has been answered otherwise` })
       const done = chain.append({ ...entry, countersignature }, { patient: true })
       unanswered.delete(toText(entry.hash))

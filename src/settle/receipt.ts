@@ -11,6 +11,9 @@ import { verifyStatement } from '../identity/verify.ts'
 import type { Signer } from '../core/ports.ts'
 import type { ReceiptFacts, Settlement } from '../core/task.ts'
 
+/** Opens a statement whose signature holds; see verifyStatement. */
+export type Verify = typeof verifyStatement
+
 /** Where new messages get their ids and times from. */
 export interface Stamp {
   newId: () => string
@@ -99,8 +102,8 @@ export function checkReceipt ({ statement, countersignature }: { statement: Uint
  * A receipt that its provider signed.
  * @throws A2aError SIGNATURE_INVALID, CREDENTIAL_INVALID, MESSAGE_MALFORMED and others of verifyStatement
  */
-export function openReceipt (statement: Uint8Array, now?: number): OpenReceipt {
-  const { envelope, speaker } = verifyStatement(statement, now)
+export function openReceipt (statement: Uint8Array, now?: number, verify: Verify = verifyStatement): OpenReceipt {
+  const { envelope, speaker } = verify(statement, now)
   const receipt = expectType(envelope, 'task.receipt').payload as Payload<'task.receipt'>
   if (receipt.provider !== speaker.agentId) throw invalid(`the receipt names ${receipt.provider} as provider, and ${speaker.agentId} signed it`)
   if (receipt.task_id !== envelope.correlationId || receipt.epoch !== envelope.epoch || receipt.requester !== envelope.to) throw invalid('the receipt is of another task, epoch or requester than its envelope')
@@ -119,8 +122,8 @@ export function openCountersignature (countersignature: Uint8Array, receiptState
  * The answer to a receipt that is known to hold, because it was opened or because it is this agent's own.
  * @throws A2aError like openReceipt
  */
-export function openAnswer (countersignature: Uint8Array, { hash, receipt }: Pick<OpenReceipt, 'hash' | 'receipt'>, now?: number): OpenCountersignature {
-  const { envelope, speaker } = verifyStatement(countersignature, now)
+export function openAnswer (countersignature: Uint8Array, { hash, receipt }: Pick<OpenReceipt, 'hash' | 'receipt'>, now?: number, verify: Verify = verifyStatement): OpenCountersignature {
+  const { envelope, speaker } = verify(countersignature, now)
   const answer = expectType(envelope, 'task.countersign').payload as Payload<'task.countersign'>
   if (receipt.requester !== speaker.agentId) throw invalid(`the receipt names ${receipt.requester} as requester, and ${speaker.agentId} signed the answer`)
   if (answer.receipt_hash !== hash) throw invalid('the countersignature is of another receipt')

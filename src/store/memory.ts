@@ -8,7 +8,9 @@ import type { Tally } from './projection.ts'
 export interface MemoryLogOptions {
   clock: Clock
   /** How long a commit takes, by the clock, in ms. Default: none passes, but it is never done within the call. */
-  commitMs?: number
+  commitMs?: number | (() => number)
+  /** Runs the writes of a commit. Throws as a disk would that does not take them: then none of them has happened. Default: runs them. */
+  transaction?: (writes: () => void) => void
   /** What survives a crash. Give it to the log of the restarted node: the one before then commits nothing more, as if killed. */
   disk?: MemoryDisk
 }
@@ -37,7 +39,7 @@ export const createMemoryDisk = (): MemoryDisk =>
 
 const tallyOf = (row: TaskRow): Tally => ({ role: row.role, outcome: outcomeOf(row), tasks: 1, cost: row.cost ?? 0 })
 
-export function createMemoryLog ({ clock, commitMs, disk = createMemoryDisk() }: MemoryLogOptions): EventLog {
+export function createMemoryLog ({ clock, commitMs, transaction, disk = createMemoryDisk() }: MemoryLogOptions): EventLog {
   const self = disk.holder = Symbol('log')
   let open = true
 
@@ -45,11 +47,11 @@ export function createMemoryLog ({ clock, commitMs, disk = createMemoryDisk() }:
   const { add: write, close } = groupCommit({
     defer: commit => {
       if (commitMs === undefined) queueMicrotask(unlessKilled(commit))
-      else clock.after(commitMs, unlessKilled(commit))
+      else clock.after(typeof commitMs === 'number' ? commitMs : commitMs(), unlessKilled(commit))
     },
     later: commit => clock.after(PATIENCE_MS, unlessKilled(commit)),
-    transaction: writes => writes(),
-    isOwnFault: () => true,
+    transaction: transaction ?? (writes => writes()),
+    isOwnFault: () => transaction === undefined,
     failed: error => new A2aError({ code: 'LOG_WRITE_FAILED', file: ':memory:', why: messageOf(error) }, { cause: error })
   })
   const read = (): MemoryDisk => {

@@ -7,7 +7,7 @@ import { openOffer, stepProvider, type ProviderEvent } from '../core/provider.ts
 import { stepRequester } from '../core/requester.ts'
 import { replayTask } from '../negotiate/replay.ts'
 import { parsePayload } from '../wire/messages.ts'
-import type { Remains } from './checker.ts'
+import { outcomeOf, type Remains, type TaskOutcome } from './outcomes.ts'
 import type { Observation } from './history.ts'
 import type { EventLog, LogEvent } from '../core/ports.ts'
 import type { TaskSpec } from '../core/task.ts'
@@ -17,7 +17,6 @@ export interface Witness { host: string, log: EventLog }
 
 export interface Evidence {
   observations: Observation[]
-  /** The story of each task, as its requester's log tells it. */
   remains: Remains[]
 }
 
@@ -27,15 +26,19 @@ export function evidenceOf (witnesses: readonly Witness[]): Evidence {
   const remains: Remains[] = []
   for (const { host, log } of witnesses) {
     const agent = `did:key:z${host}`
-    for (const { taskId, role, ended } of log.tasks({ agent })) {
+    const rows = log.tasks({ agent })
+    const receipts = log.chain.list(agent)
+    const tasks: TaskOutcome[] = []
+    for (const { taskId, role, ended, updatedAt } of rows) {
       const events = log.eventsOf(role, taskId).filter(event => event.agent === agent)
       if (role === 'provider') observations.push(...workOf(host, events))
       else {
         observations.push(...awardsOf(host, events))
-        remains.push(storyOf(host, events, ended))
+        if (ended) observations.push({ at: updatedAt, host, what: 'ended', taskId })
+        tasks.push(storyOf(host, events))
       }
     }
-    for (const { taskId, epoch, at, statement, countersignature, hash, previous: _ } of log.chain.list(agent)) {
+    for (const { taskId, epoch, at, statement, countersignature, hash, previous: _ } of receipts) {
       if (countersignature === undefined) continue
       const receipt = parsePayload('task.receipt', decodeEnvelope(statement).payload)
       const answer = parsePayload('task.countersign', decodeEnvelope(countersignature).payload)
@@ -43,14 +46,15 @@ export function evidenceOf (witnesses: readonly Witness[]): Evidence {
       if (isMine) observations.push({ at, host, what: 'settled', taskId })
       else observations.push({ at, host, what: 'countersigned', taskId, epoch, provider: receipt.provider, taken: answer.accepted && receipt.outcome === 'completed', persisted: true })
     }
+    remains.push({ host, agentId: agent, rows, receipts, tasks })
   }
   return { observations: observations.sort((a, b) => a.at - b.at), remains }
 }
 
-function storyOf (host: string, events: LogEvent[], ended: boolean): Remains {
+function storyOf (host: string, events: LogEvent[]): TaskOutcome {
   const [opened] = events as [LogEvent]
-  const { spec: { taskId, deadlineAt, maxCost } } = opened.data as { spec: TaskSpec }
-  return { taskId, host, skewMs: 0, deadlineAt, maxCost, ended, events: replayTask(taskId, events, stepRequester)?.events ?? [] }
+  const { spec, input } = opened.data as { spec: TaskSpec, input: string }
+  return outcomeOf({ host, spec, input, events: replayTask(spec.taskId, events, stepRequester)?.events ?? [] })
 }
 
 /** Each award that was accepted. */

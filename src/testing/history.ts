@@ -4,22 +4,28 @@ import type { TaskEvent } from '../core/task.ts'
 
 /** `at` is true time; the clocks of the hosts may differ from it. */
 export type Observation = { at: number, host: string } & (
-  | { what: 'up' | 'down' | 'frozen' | 'thawed' }
-  /** `must`: it was asked when all was well again, so it has to end with a result. */
-  | { what: 'asked', taskId: string, must: boolean }
+  /** `skewMs`: the clock that its tasks go by is so much ahead of true time, for as long as this process lives. */
+  | { what: 'up', skewMs: number }
+  /** While a disk fails, nothing can be kept there and so nothing ends. */
+  | { what: 'down' | 'frozen' | 'thawed' | 'disk failing' | 'disk well' }
+  /** `must`: it was asked when all was well again, so it has to end with a result. `forMs`: how long it may take. */
+  | { what: 'asked', taskId: string, must: boolean, forMs: number }
   /** The task is known to be kept: its owner may rely on it. */
   | { what: 'acknowledged', taskId: string }
+  /** Its end is on its owner's disk. */
+  | { what: 'ended', taskId: string }
   /** `persisted`: what it follows from was on disk by then. */
   | { what: 'awarding', taskId: string, epoch: number, provider: string, persisted: boolean }
   /** A receipt is countersigned. `taken`: as that of the result, not as that of a failure. */
   | { what: 'countersigned', taskId: string, epoch: number, provider: string, taken: boolean, persisted: boolean }
   /** A provider holds the countersignature. */
   | { what: 'settled', taskId: string }
-  /** A handler begins to work under a contract, and stops. */
   | { what: 'delivering', taskId: string, epoch: number, persisted: boolean }
+  /** A handler begins to work under a contract, and stops. */
   | { what: 'began', taskId: string, epoch: number, run: number, persisted: boolean }
   | { what: 'stopped', taskId: string, epoch: number, run: number }
-  | { what: 'told', taskId: string, event: TaskEvent }
+  /** `life`: which of the host's processes its owner heard it from; each tells the story from its beginning. Absent: only ends are noted. */
+  | { what: 'told', taskId: string, life?: number, event: TaskEvent }
 )
 
 export type ObservationOf<W extends Observation['what']> = Extract<Observation, { what: W }>

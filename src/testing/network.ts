@@ -1,24 +1,16 @@
-/** A network that delays, drops, doubles, reorders and partitions. What a sender learns of it is what a real one would. */
+/** A network that delays, drops, doubles, reorders and is cut. What a sender learns of it is what a real one would. */
 import { A2aError, type Failure } from '../core/errors.ts'
 import { parsePayload, type MessageName } from '../wire/messages.ts'
 import { decodeEnvelope, encodeEnvelope } from '../wire/envelope.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Clock, EnvelopeHandler, Wire } from '../core/ports.ts'
+import type { Fault } from './faults.ts'
 import type { History } from './history.ts'
-import type { Random } from './random.ts'
+import { streamOf, type Random } from './random.ts'
 import type { Timeline } from './timeline.ts'
 
-/** Probabilities from 0 to 1, and milliseconds. */
-export interface NetworkFaults {
-  drop: number
-  double: number
-  /** Of a message that takes up to `lateMs` instead of up to `delayMs`. */
-  late: number
-  delayMs: number
-  lateMs: number
-}
-
-export const QUIET: NetworkFaults = { drop: 0, double: 0, late: 0, delayMs: 20, lateMs: 20 }
+/** The faults that concern messages. Those of hosts are named by their peers. */
+export type NetworkFault = Extract<Fault, { kind: 'drop' | 'double' | 'delay' | 'reorder' | 'cut' }>
 
 /** One life of a host's process on the network. */
 export interface Plug {
@@ -34,33 +26,58 @@ export interface Plug {
 export interface Network {
   /** Takes the place of a plug with the same peer id. */
   plug: (plug: Plug) => { wire: Wire, publish: (envelope: Envelope) => void }
-  setFaults: (faults: NetworkFaults) => void
-  /** Peers in different groups do not hear each other. None: everybody hears everybody. */
-  partition: (groups: string[][]) => void
-  apart: (a: string, b: string) => boolean
+  /** Lets a fault begin. The returned function ends it. */
+  begin: (fault: NetworkFault) => () => void
+  /** Whether what one sends is cut off from the other. */
+  apart: (from: string, to: string) => boolean
   alive: (peer: string) => boolean
 }
 
 const REQUEST_MS = 5_000
+/** What a message takes when all is well, at most, in ms. */
+const WELL_MS = 20
 const REPLIES: ReadonlySet<string> = new Set<MessageName>(['ack', 'error', 'task.accept', 'task.refuse', 'task.settled'])
 
-export function createNetwork ({ timeline, random, history }: { timeline: Timeline, random: Random, history: History }): Network {
+export function createNetwork ({ timeline, seed, history }: { timeline: Timeline, seed: number, history: History }): Network {
   const plugs = new Map<string, Plug>()
-  let faults = QUIET
-  let groups: string[][] = []
-  const apart = (a: string, b: string): boolean => groups.length > 0 && a !== b && !groups.some(group => group.includes(a) && group.includes(b))
+  const faults = new Set<NetworkFault>()
+  const links = new Map<string, Random>()
 
-  function delay (): number {
-    return random.between(1, random.chance(faults.late) ? faults.lateMs : faults.delayMs)
+  const of = <K extends NetworkFault['kind']>(kind: K): Array<Extract<NetworkFault, { kind: K }>> => [...faults].filter(fault => fault.kind === kind) as Array<Extract<NetworkFault, { kind: K }>>
+  const apart = (from: string, to: string): boolean => of('cut').some(cut =>
+    (cut.from.includes(from) && cut.to.includes(to)) || (cut.oneWay !== true && cut.to.includes(from) && cut.from.includes(to)))
+
+  function linkOf (from: string, to: string): Random {
+    const name = `${from} ${to}`
+    const link = links.get(name) ?? streamOf(seed, name)
+    links.set(name, link)
+    return link
+  }
+
+  /** Each message draws as many numbers, whatever the faults: those that come after it meet the same luck. */
+  function luckOf (from: string, to: string): { lost: boolean, delaysMs: number[] } {
+    const link = linkOf(from, to)
+    const [drop, double, ...late] = [link.next(), link.next(), link.next(), link.next()]
+    const slow = [link.next(), link.next()]
+    const mostMs = of('delay').reduce((most, { ms }) => Math.max(most, ms), WELL_MS)
+    const delaysMs = slow.map((share, copy) => {
+      const longMs = of('reorder').reduce((most, { chance, ms }) => (late[copy] as number) < chance ? Math.max(most, ms) : most, mostMs)
+      return 1 + Math.floor(share * longMs)
+    })
+    return {
+      lost: of('drop').some(({ chance }) => drop < chance),
+      delaysMs: of('double').some(({ chance }) => double < chance) ? delaysMs : delaysMs.slice(0, 1)
+    }
   }
 
   /** Brings an envelope to a peer, once, never, or twice. */
   function carry (from: Plug, to: string, envelope: Envelope): void {
     const text = `${envelope.type} ${envelope.correlationId}${envelope.epoch === undefined ? '' : ` e${envelope.epoch}`} to ${to}`
-    if (apart(from.peerId, to) || random.chance(faults.drop)) return history.note(from.peerId, `lost ${text}`)
+    const { lost, delaysMs } = luckOf(from.peerId, to)
+    if (lost || apart(from.peerId, to)) return history.note(from.peerId, `lost ${text}`)
     const bytes = encodeEnvelope(envelope)
-    for (let copies = random.chance(faults.double) ? 2 : 1; copies > 0; copies--) {
-      timeline.after(delay(), () => {
+    for (const ms of delaysMs) {
+      timeline.after(ms, () => {
         const receiver = plugs.get(to)
         if (receiver === undefined || !receiver.alive() || apart(from.peerId, to)) return history.note(from.peerId, `lost ${text}`)
         receiver.whenAwake(() => { receive(receiver, from, bytes) })
@@ -103,10 +120,10 @@ export function createNetwork ({ timeline, random, history }: { timeline: Timeli
     async function send (peer: string, envelope: Envelope): Promise<void> {
       if (!own.alive()) return await never()
       const receiver = plugs.get(peer)
-      const unreachable = (receiver === undefined || !receiver.alive()) && !apart(own.peerId, peer)
-      if (!unreachable) return carry(own, peer, envelope)
+      const isRefused = (receiver === undefined || !receiver.alive()) && !apart(own.peerId, peer) && !apart(peer, own.peerId)
+      if (!isRefused) return carry(own, peer, envelope)
       const { promise, reject } = Promise.withResolvers<void>()
-      own.clock.after(delay(), () => { reject(new A2aError({ code: 'PEER_UNREACHABLE', peer, why: 'connection refused' })) })
+      own.clock.after(linkOf(own.peerId, peer).between(1, WELL_MS), () => { reject(new A2aError({ code: 'PEER_UNREACHABLE', peer, why: 'connection refused' })) })
       return await promise
     }
 
@@ -139,7 +156,14 @@ export function createNetwork ({ timeline, random, history }: { timeline: Timeli
     }
   }
 
-  return { plug, apart, alive: peer => plugs.get(peer)?.alive() === true, setFaults: next => { faults = next }, partition: next => { groups = next } }
+  return {
+    plug, apart,
+    alive: peer => plugs.get(peer)?.alive() === true,
+    begin: fault => {
+      faults.add(fault)
+      return () => { faults.delete(fault) }
+    }
+  }
 }
 
 const never = async (): Promise<never> => await new Promise<never>(() => {})

@@ -36,3 +36,14 @@ export function createRandom (seed: number): Random {
     }
   }
 }
+
+/**
+ * Numbers of its own for each name: what one link or host draws does not depend on how much the others drew, so that a run
+ * with one fault less stays like the run it was made from.
+ */
+export function streamOf (seed: number, name: string): Random {
+  // FNV-1a, 32 bits.
+  let hash = 0x811c9dc5 ^ seed
+  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193)
+  return createRandom(hash)
+}

@@ -27,6 +27,8 @@ export function createTimeline (start: number): Timeline {
       return () => { due.run = undefined }
     },
     runUntil: async time => {
+      // What was begun outside is brought to its first wait.
+      await settled()
       for (let due = heap[0]; due !== undefined && due.at <= time; due = heap[0]) {
         removeFirst(heap)
         const { run } = due

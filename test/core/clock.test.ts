@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { it } from 'node:test'
-import { systemClock } from '../../src/core/clock.ts'
+import { createSteadyClock, systemClock } from '../../src/core/clock.ts'
 
 it('runs a timer once, not before its time', async t => {
   t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 5_000 })
@@ -41,7 +41,18 @@ it('runs what is due at once in the next turn, unless it was cancelled', async (
 
 it('keeps no process alive', { timeout: 10_000 }, () => {
   const clock = join(import.meta.dirname, '../../src/core/clock.ts')
-  const output = execFileSync(process.execPath, ['--input-type=module', '-e', `import { systemClock } from ${JSON.stringify(clock)}
+  const output = execFileSync(process.execPath, ['--input-type=module', '-e', `import { createSteadyClock, systemClock } from ${JSON.stringify(clock)}
     systemClock.after(3_600_000, () => {}); console.log('end')`], { encoding: 'utf8' })
   assert.equal(output, 'end\n')
+})
+
+it('goes on evenly while the wall clock is set, and begins no earlier than the log ends', () => {
+  let [wall, monotonic] = [5_000, 100]
+  const clock = { now: () => wall, after: () => () => {} }
+  const steady = createSteadyClock(clock, 0, () => monotonic)
+  assert.equal(steady.now(), 5_000)
+  wall -= 3_600_000
+  monotonic += 250.7
+  assert.equal(steady.now(), 5_250)
+  assert.equal(createSteadyClock(clock, 7_000, () => monotonic).now(), 7_000)
 })

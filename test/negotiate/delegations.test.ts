@@ -20,7 +20,7 @@ function levels (hosts: number, ...handlers: Handler[]) {
   return { ...scene, all, ask: (options: DelegateOptions) => { all[0]?.delegate('sim.work', 0, { maxDurationMs: 30_000, leaseMs: 500, ...options }, false) } }
 }
 
-const asked = (hosts: Host[]) => hosts.flatMap(({ disk }) => [...disk.tasks.values()].map(({ row }) => row)).filter(({ role }) => role === 'requester')
+const asked = (hosts: Host[]) => hosts.flatMap(({ disk }) => [...disk.rows.tasks.values()].map(({ row }) => row)).filter(({ role }) => role === 'requester')
 const children = (hosts: Host[]) => asked(hosts).filter(({ parent }) => parent !== undefined)
 
 it('a delegation for which there is no time, and one when the task is over, fail at once, and nobody hears of them', async () => {
@@ -58,7 +58,7 @@ it('what is left of the budget is there to be seen; those without a limit that b
   assert.equal(during, 0)
   assert.equal(after, before - paid.reduce((sum, cost) => sum + cost))
   assert.equal(root?.spent, paid.reduce((sum, cost) => sum + cost))
-  const limits = all.flatMap(({ disk }) => disk.events).filter(({ type, data }) => type === 'opened' && String(data).includes('parentTaskId')).map(({ data }) => (JSON.parse(String(data)) as { spec: { maxCost: number } }).spec.maxCost)
+  const limits = all.flatMap(({ disk }) => disk.rows.events).filter(({ type, data }) => type === 'opened' && String(data).includes('parentTaskId')).map(({ data }) => (JSON.parse(String(data)) as { spec: { maxCost: number } }).spec.maxCost)
   assert.deepEqual(limits.toSorted((a, b) => a - b), [20, (before - 20) / 2, (before - 20) / 2])
 })
 
@@ -68,7 +68,7 @@ it('with nothing left only what is free is done; the rest is over budget, withou
   ask({ maxCostTokens: 50 })
   await pass(1_000)
   assert.deepEqual(codes, ['OVER_BUDGET'])
-  assert.equal(all.flatMap(({ disk }) => disk.events).filter(({ type, taskId }) => type === 'called' && taskId === children(all)[0]?.taskId).length, 1)
+  assert.equal(all.flatMap(({ disk }) => disk.rows.events).filter(({ type, taskId }) => type === 'called' && taskId === children(all)[0]?.taskId).length, 1)
 })
 
 it('what is delegated ends with the handler that asked for it, though nobody waited', async () => {

@@ -18,7 +18,7 @@ const bidsAndAccepts = (envelope: Envelope, actor: Actor): Envelope | undefined 
   if (envelope.type === 'task.announce') actor.bid(envelope)
   return envelope.type === 'task.award' ? actor.accept(envelope) : undefined
 }
-const logOf = (host: Host, role: string, taskId: string) => host.disk.eventsOf.get(`${role} ${taskId}`) ?? []
+const logOf = (host: Host, role: string, taskId: string) => host.disk.rows.eventsOf.get(`${role} ${taskId}`) ?? []
 
 /** The result of an award, with a receipt that says what it likes. */
 function resultWith ({ author, signer }: Actor, award: Envelope, { failure, cost = 0 }: { failure?: object & { code: string }, cost?: number }): Envelope {

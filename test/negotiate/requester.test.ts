@@ -6,7 +6,7 @@ import { decodeEnvelope } from '../../src/wire/envelope.ts'
 import { setScene, type Actor } from './scene.ts'
 import type { Envelope } from '../../src/core/envelope.ts'
 
-const ASK = ['sim.work', { ask: 1 }, { maxDurationMs: 20_000, leaseMs: 2_000, bidWindowMs: 200, output: {} }, true] as const
+const ASK = ['sim.work', { ask: 1 }, { maxDurationMs: 20_000, leaseMs: 2_000, bidWindowMs: 200, output: { properties: { right: { const: true } } } }, true] as const
 const awardsOf = ({ heard }: Actor): Envelope[] => heard.filter(({ type }) => type === 'task.award')
 const isAccepted = (reply: Envelope): boolean =>
   payloadOf(decodeEnvelope(Buffer.from(payloadOf(reply, 'task.settled').countersignature, 'base64url')), 'task.countersign').accepted
@@ -129,8 +129,8 @@ it('the acceptance is kept with both signatures, also when progress overtook it'
   ada.delegate(...ASK)
   await pass(1_000)
   assert.equal(awardsOf(bob).length, 1)
-  const [taskId] = [...ada.disk.eventsOf.keys()].map(key => key.split(' ')[1])
-  const kept = ada.disk.eventsOf.get(`requester ${taskId}`)?.filter(({ type }) => type === 'accepted')
+  const [taskId] = [...ada.disk.rows.eventsOf.keys()].map(key => key.split(' ')[1])
+  const kept = ada.disk.rows.eventsOf.get(`requester ${taskId}`)?.filter(({ type }) => type === 'accepted')
   assert.equal(kept?.length, 1)
   const { award, acceptance } = JSON.parse(kept?.[0]?.data as string) as { award: string, acceptance: string }
   assert.ok(award.length > 0 && acceptance.length > 0)

@@ -1,15 +1,20 @@
 /** A small stage for the ends of negotiation: virtual time, a network without faults, real hosts, and actors that follow a script. */
 import { createHistory, type History, type Observation } from '../../src/testing/history.ts'
-import { agentIdOf, createHost, peerIdOf, type Host, type World } from '../../src/testing/host.ts'
+import { agentIdOf, createHost, peerIdOf, type Host, type Known, type World } from '../../src/testing/host.ts'
 import { createNetwork } from '../../src/testing/network.ts'
-import { createRandom } from '../../src/testing/random.ts'
 import { createSeal, issueSealed } from '../../src/testing/seals.ts'
 import { createTimeline } from '../../src/testing/timeline.ts'
+import { compileSchema } from '../../src/execute/schema.ts'
 import { signEnvelope } from '../../src/wire/envelope.ts'
 import { compose, composeReply, payloadOf, type Author } from '../../src/wire/compose.ts'
 import { hashOf } from '../../src/wire/hash.ts'
+import type { Surroundings } from '../../src/testing/agents.ts'
+import type { TaskContext } from '../../src/core/agent.ts'
 import type { Envelope } from '../../src/core/envelope.ts'
 import type { Signer, Wire } from '../../src/core/ports.ts'
+
+// Loading the compiler of schemas takes real time.
+await compileSchema({})
 
 export interface Scene {
   history: History
@@ -35,17 +40,24 @@ export interface Actor {
   resultOf: (award: Envelope, output: unknown) => Envelope
 }
 
+type Work = (by: string, input: unknown, context: TaskContext, surroundings: Surroundings) => Promise<unknown>
+
 /**
  * @param work what handlers of all hosts do
  * @param seed of what the network and the bids are
  */
-export function setScene (work: World['work'] = async (by, _input, { taskId, epoch }) => ({ by, taskId, epoch, right: true }), seed = 1): Scene {
+export function setScene (work: Work = async (by, _input, { taskId, epoch }) => ({ by, taskId, epoch, right: true }), seed = 1): Scene {
   const timeline = createTimeline(Date.UTC(2026, 0, 1))
   const history = createHistory(timeline.now)
-  const random = createRandom(seed)
-  const network = createNetwork({ timeline, random, history })
-  const known: Array<{ agentId: string, peer: string, addresses: string[] }> = []
-  const world: World = { timeline, random, history, network, plants: {}, candidates: () => known, fatalWrites: () => 0, work }
+  const network = createNetwork({ timeline, seed, history })
+  const known: Known[] = []
+  const world: World = {
+    seed, timeline, history, network, known,
+    plants: {},
+    guard: { within: (_agent, run) => run(), used: () => [] },
+    mishap: () => undefined,
+    unbuilt: (_name, error) => { throw error }
+  }
 
   function actor (name: string, play: Parameters<Scene['actor']>[1]): Actor {
     const [agentId, peer] = [agentIdOf(name), peerIdOf(name)]
@@ -78,14 +90,16 @@ export function setScene (work: World['work'] = async (by, _input, { taskId, epo
         return { ...signEnvelope(compose('task.result', payload, author, { correlationId: taskId, to: requester, epoch }), signer), content }
       }
     }
-    known.push({ agentId, peer, addresses: [] })
+    known.push({ agentId, peer, addresses: [], offers: () => true })
     return self
   }
 
   return {
     history, actor,
     host: name => {
-      const host = createHost(name, 0, world)
+      const host = createHost(name, async (agent, surroundings) => {
+        await agent.provide('sim.work', { maxConcurrent: 4, queue: 0, bid: () => ({ cost: 1 + Math.floor(surroundings.random() * 12), confidence: 0.5 }), run: (input, context) => work(name, input, context, surroundings) })
+      }, world)
       known.push(host)
       host.boot()
       return host

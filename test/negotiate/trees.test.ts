@@ -5,8 +5,9 @@ import * as fc from 'fast-check'
 import { MAX_DEPTH } from '../../src/core/lineage.ts'
 import { setScene } from './scene.ts'
 import type { TaskContext } from '../../src/core/agent.ts'
-import type { Clock, TaskRow } from '../../src/core/ports.ts'
+import type { TaskRow } from '../../src/core/ports.ts'
 import type { TaskSpec } from '../../src/core/task.ts'
+import type { Surroundings } from '../../src/testing/agents.ts'
 import type { Host } from '../../src/testing/host.ts'
 
 const TREES = 1_000
@@ -47,7 +48,7 @@ const runs = fc.record({
   maxDepth: fc.option(fc.integer({ min: 0, max: 5 }), { nil: undefined, freq: 2 })
 })
 
-async function grow (by: string, input: unknown, context: TaskContext, clock: Clock, codes: Map<string, number>): Promise<unknown> {
+async function grow (by: string, input: unknown, context: TaskContext, { sleep }: Surroundings, codes: Map<string, number>): Promise<unknown> {
   const { children, mode, failsFor, pauseMs } = input as Plan
   const ask = async (child: Plan): Promise<unknown> => {
     try {
@@ -62,15 +63,15 @@ async function grow (by: string, input: unknown, context: TaskContext, clock: Cl
   if (mode === 'all') await Promise.allSettled(children.map(ask))
   if (mode === 'first' && children.length > 0) await Promise.any(children.map(ask))
   if (mode === 'strict') await Promise.all(children.map(ask))
-  await new Promise<void>(resolve => { clock.after(pauseMs, resolve) })
+  await sleep(pauseMs)
   if ((failsFor >> NAMES.indexOf(by) & 1) === 1) throw new Error(`${by} was told to fail`)
   return { by }
 }
 
 interface Asked { row: TaskRow, spec: TaskSpec }
 
-const askedBy = ({ disk }: Host): Asked[] => [...disk.tasks.values()].filter(({ row }) => row.role === 'requester').map(({ row }) => {
-  const [opened] = disk.eventsOf.get(`requester ${row.taskId}`) ?? []
+const askedBy = ({ disk }: Host): Asked[] => [...disk.rows.tasks.values()].filter(({ row }) => row.role === 'requester').map(({ row }) => {
+  const [opened] = disk.rows.eventsOf.get(`requester ${row.taskId}`) ?? []
   return { row, spec: (JSON.parse(opened?.data as string) as { spec: TaskSpec }).spec }
 })
 
@@ -80,7 +81,7 @@ it(`budget, depth, deadline and way hold in ${TREES} random trees`, { timeout: 1
   const codes = new Map<string, number>()
   const ends = { settled: 0, paid: 0 }
   await fc.assert(fc.asyncProperty(runs, async ({ plan, agents, seed, maxCostTokens, maxDepth }) => {
-    const scene = setScene((by, input, context, clock) => grow(by, input, context, clock, codes), seed)
+    const scene = setScene((by, input, context, surroundings) => grow(by, input, context, surroundings, codes), seed)
     const hosts = NAMES.slice(0, agents).map(scene.host)
     hosts[0]?.delegate('sim.work', plan, { maxCostTokens, maxDepth, maxDurationMs: 20_000, leaseMs: LEASE_MS }, false)
     await scene.pass(30_000)
@@ -122,7 +123,7 @@ it(`${MAX_DEPTH} levels are as deep as it goes`, async () => {
   const codes = new Map<string, number>()
   let plan: Plan = { children: [], mode: 'all', failsFor: 0, pauseMs: 1, limits: {} }
   for (let i = 0; i < MAX_DEPTH + 2; i++) plan = { ...plan, children: [plan] }
-  const scene = setScene((by, input, context, clock) => grow(by, input, context, clock, codes))
+  const scene = setScene((by, input, context, surroundings) => grow(by, input, context, surroundings, codes))
   const hosts = Array.from({ length: MAX_DEPTH + 4 }, (_, i) => scene.host(`agent-${i}`))
   hosts[0]?.delegate('sim.work', plan, { maxDurationMs: 20_000, leaseMs: LEASE_MS }, false)
   await scene.pass(20_000)
