@@ -79,7 +79,7 @@ const isMore = (amount: number, limit = Infinity): boolean => amount > limit * (
 
 it(`budget, depth, deadline and way hold in ${TREES} random trees`, { timeout: 170_000 }, async () => {
   const codes = new Map<string, number>()
-  const ends = { settled: 0, paid: 0 }
+  const ends = { exact: 0, settled: 0, paid: 0 }
   await fc.assert(fc.asyncProperty(runs, async ({ plan, agents, seed, maxCostTokens, maxDepth }) => {
     const scene = setScene((by, input, context, surroundings) => grow(by, input, context, surroundings, codes), seed)
     const hosts = NAMES.slice(0, agents).map(scene.host)
@@ -109,13 +109,16 @@ it(`budget, depth, deadline and way hold in ${TREES} random trees`, { timeout: 1
     const root = all.find(({ row }) => row.parent === undefined)?.row
     if (root?.stage === 'settled') {
       const { cost = 0, spent = 0 } = root
-      assert.ok(Math.abs(cost + spent - paid) < 1e-6, `it came to ${paid}, and its owner was told ${cost} and ${spent}`)
+      // What a delegation came to that did not say so in time, counts with the most that it may have.
+      assert.ok(cost + spent > paid - 1e-6, `it came to ${paid}, and its owner was told ${cost} and ${spent}`)
       ends.settled++
+      if (cost + spent < paid + 1e-6) ends.exact++
       if (spent > 0) ends.paid++
     }
     assert.equal(scene.seen('stopped').length, scene.seen('began').length, 'a handler is still at work')
   }), { numRuns: TREES })
   for (const code of ['OVER_BUDGET', 'LOOP', 'REFUSED', 'DEADLINE_EXCEEDED', 'CANCELLED', 'ALL_PROVIDERS_FAILED']) assert.ok((codes.get(code) ?? 0) > 0, `nothing ended with ${code}: ${JSON.stringify([...codes])}`)
+  assert.ok(ends.exact > 0.97 * ends.settled, JSON.stringify(ends))
   assert.ok(ends.settled > TREES / 4 && ends.paid > TREES / 10, JSON.stringify(ends))
 })
 
