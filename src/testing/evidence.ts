@@ -6,6 +6,7 @@ import { decodeEnvelope } from '../wire/envelope.ts'
 import { openOffer, stepProvider, type ProviderEvent } from '../core/provider.ts'
 import { stepRequester } from '../core/requester.ts'
 import { replayTask } from '../negotiate/replay.ts'
+import { isLast } from '../negotiate/work.ts'
 import { parsePayload } from '../wire/messages.ts'
 import { outcomeOf, type Remains, type TaskOutcome } from './outcomes.ts'
 import type { Observation } from './history.ts'
@@ -54,7 +55,10 @@ export function evidenceOf (witnesses: readonly Witness[]): Evidence {
 function storyOf (host: string, events: LogEvent[]): TaskOutcome {
   const [opened] = events as [LogEvent]
   const { spec, input } = opened.data as { spec: TaskSpec, input: string }
-  return outcomeOf({ host, spec, input, events: replayTask(spec.taskId, events, stepRequester)?.events ?? [] })
+  const told = replayTask(spec.taskId, events, stepRequester)?.events ?? []
+  // Who comes too late is fenced off after the end too, which its owner is not told any more.
+  const end = told.findIndex(isLast)
+  return outcomeOf({ host, spec, input, events: end < 0 ? told : told.slice(0, end + 1) })
 }
 
 /** Each award that was accepted. */
