@@ -14,6 +14,7 @@ import { systemClock } from '../../src/core/clock.ts'
 import { openEventLog } from '../../src/store/event-log.ts'
 import { ended } from '../../src/swarm/ended.ts'
 import { check, evidenceOf, type Broken, type Observation, type TaskOutcome } from '../../src/testing/index.ts'
+import { stripWorker } from '../strip-worker.ts'
 import { readingsOf, type Readings } from './readings.ts'
 import type { FromWorker, ToWorker } from './messages.ts'
 
@@ -27,6 +28,8 @@ export interface RunOptions {
   /** What is done to a process: killed with SIGKILL, or stopped with SIGSTOP for so long, in ms. */
   fault: { kind: 'kill' } | { kind: 'stop', forMs: number } | { kind: 'none' }
   leaseMs: number
+  /** Runs the built package in `dist/`, as users do. */
+  built: boolean
   onEvent: (what: string) => void
 }
 
@@ -55,8 +58,9 @@ const COUNT_MS = 5_000
 const END_MS = 10_000
 
 export async function runFaults (options: RunOptions): Promise<Outcome> {
-  const { agents, rate, forMs, fault, everyMs, leaseMs, onEvent } = options
+  const { agents, rate, forMs, fault, everyMs, leaseMs, built, onEvent } = options
   const folder = mkdtempSync(join(tmpdir(), 'a2a-faults-'))
+  const workerFile = built ? stripWorker(import.meta.dirname, folder, ['worker']) : join(import.meta.dirname, 'worker.ts')
   const members: Member[] = []
   const seen: Observation[] = []
   const watchers = new Set<() => void>()
@@ -84,7 +88,7 @@ export async function runFaults (options: RunOptions): Promise<Outcome> {
 
   function launch (member: Member): void {
     const { number, home } = member
-    const child = member.child = fork(join(import.meta.dirname, 'worker.ts'), [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+    const child = member.child = fork(workerFile, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
     member.ready = false
     child.on('error', error => { onEvent(`a process could not be started: ${error.message}`) })
     child.on('exit', (code, signal) => { if (signal !== 'SIGKILL' && phase !== 'over') onEvent(`process ${number} ended by itself: ${signal ?? code}`) })

@@ -6,11 +6,11 @@
  * A process that dies is done without; processes whose parent dies end by themselves. Every wait has an end.
  */
 import { fork, type ChildProcess } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { stripTypeScriptTypes } from 'node:module'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { stripWorker } from '../strip-worker.ts'
 import { agentsOf, capabilityOf, type MeshOptions } from './plan.ts'
 import { report, type Report } from './report.ts'
 import type { Counts, Found, FromWorker, PlannedNode, ToWorker } from './messages.ts'
@@ -52,7 +52,7 @@ export async function runMesh (options: RunOptions): Promise<Report> {
   const { nodes, processes, restMs, findMs, rate, onEvent } = options
   const folder = mkdtempSync(join(tmpdir(), 'a2a-mesh-'))
   const workers: Worker[] = []
-  const workerFile = options.built === true ? stripWorker(folder) : join(import.meta.dirname, 'worker.ts')
+  const workerFile = options.built === true ? stripWorker(import.meta.dirname, folder, ['worker', 'sockets']) : join(import.meta.dirname, 'worker.ts')
   const found: Found[] = []
   const watchers = new Set<() => void>()
   let agentNumber = 0
@@ -159,13 +159,4 @@ export async function runMesh (options: RunOptions): Promise<Report> {
     await Promise.all(workers.map(({ child }) => ended(child, END_MS)))
     rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
   }
-}
-
-/** The worker as JavaScript that uses the built package. */
-function stripWorker (folder: string): string {
-  for (const name of ['worker', 'sockets']) {
-    const source = stripTypeScriptTypes(readFileSync(join(import.meta.dirname, `${name}.ts`), 'utf8'))
-    writeFileSync(join(folder, `${name}.mjs`), source.replace('./sockets.ts', './sockets.mjs').replace('../../src/index.ts', join(import.meta.dirname, '../../dist/index.js')))
-  }
-  return join(folder, 'worker.mjs')
 }

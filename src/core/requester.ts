@@ -101,6 +101,8 @@ const MESSAGE_BYTES = 4_096
 /** Bids of one task, and those of one node among them: agents cost nothing to make. The rest is declined. */
 const MAX_BIDS = 256
 const MAX_BIDS_OF_PEER = 32
+/** A window without a bid closes after this many times as long, if somebody asked may still answer. */
+const HELD_OPEN = 8
 /** A promised duration is breached after this many times as long. */
 export const SLA_FACTOR = 5
 
@@ -114,7 +116,7 @@ export function openTask (spec: TaskSpec): Step {
 export function wakeAt (task: RequesterTask): number | undefined {
   const { deadlineAt } = task.spec
   switch (task.stage) {
-    case 'announced': return Math.min(task.closesAt ?? deadlineAt, deadlineAt)
+    case 'announced': return Math.min(closingAt(task), deadlineAt)
     case 'choosing': return deadlineAt
     case 'awarded':
     case 'working': return Math.min(task.leaseUntil, task.slaUntil ?? deadlineAt, deadlineAt)
@@ -122,6 +124,15 @@ export function wakeAt (task: RequesterTask): number | undefined {
     case 'settled':
     case 'failed': return undefined
   }
+}
+
+/**
+ * When the window for bids closes by itself. While those who were asked are silent, and nobody has bid, it stays open for
+ * longer: they are slow rather than unwilling, and to ask them again would give them more to do, not less.
+ */
+function closingAt ({ closesAt, bids, awaiting = [], spec }: RequesterTask & { stage: 'announced' }): number {
+  if (closesAt === undefined) return spec.deadlineAt
+  return bids.length === 0 && awaiting.length > 0 ? closesAt + (HELD_OPEN - 1) * spec.bidWindowMs : closesAt
 }
 
 /** The timer's event, as it is to be kept. */
@@ -255,7 +266,7 @@ function onCalled (task: RequesterTask, event: Extract<RequesterEvent, { type: '
     onPath: both(task.onPath, event.onPath)
   }
   const announced: RequesterEffect = { type: 'publish', event: { event: 'announced', round: task.round, capability: task.spec.capability, asked: event.asked.length } }
-  const next = event.asked.length > 0 ? closeWhenAllAnswered(called, event.at) : loops(called) && task.spec.to !== undefined ? rest(called, event.at) : same(called)
+  const next = event.asked.length > 0 ? closeWhenDue(called, event.at) : loops(called) && task.spec.to !== undefined ? rest(called, event.at) : same(called)
   return { task: next.task, effects: [announced, ...next.effects] }
 }
 
@@ -275,7 +286,7 @@ function onBid (task: RequesterTask, bid: Bid, at: number): Step {
     return { task, effects: [{ type: 'decline', bid, reason: 'there are enough bids' }] }
   }
   const { provider, cost, durationMs, confidence, load, round } = bid
-  const next = closeWhenAllAnswered({ ...task, bids: [...task.bids, bid], awaiting: task.awaiting?.filter(agent => agent !== provider) }, at)
+  const next = closeWhenDue({ ...task, bids: [...task.bids, bid], awaiting: task.awaiting?.filter(agent => agent !== provider) }, at)
   return { task: next.task, effects: [{ type: 'publish', event: { event: 'bid', provider, cost, durationMs, confidence, load, round } }, ...next.effects] }
 }
 
@@ -283,12 +294,12 @@ function onPassed (task: RequesterTask, event: Extract<RequesterEvent, { type: '
   if (task.stage !== 'announced' || event.round !== task.round) return same(task)
   const { provider, reason, code } = event
   if (task.passes.length >= MAX_BIDS || [...task.passes, ...task.bids].some(answer => answer.provider === provider)) return same(task)
-  const next = closeWhenAllAnswered({ ...task, passes: [...task.passes, { provider, reason, code }], awaiting: task.awaiting?.filter(agent => agent !== provider) }, event.at)
+  const next = closeWhenDue({ ...task, passes: [...task.passes, { provider, reason, code }], awaiting: task.awaiting?.filter(agent => agent !== provider) }, event.at)
   return { task: next.task, effects: [{ type: 'publish', event: { event: 'passed', provider, reason } }, ...next.effects] }
 }
 
-function closeWhenAllAnswered (task: RequesterTask & { stage: 'announced' }, at: number): Step {
-  return task.awaiting?.length === 0 && task.asked.length > 0 ? close(task, at) : same(task)
+function closeWhenDue (task: RequesterTask & { stage: 'announced' }, at: number): Step {
+  return at >= closingAt(task) || (task.awaiting?.length === 0 && task.asked.length > 0) ? close(task, at) : same(task)
 }
 
 /** The window is closed: choose among what there is, or announce again. */
@@ -313,7 +324,7 @@ function onTick (task: RequesterTask, at: number, lease?: number): Step {
   if (hasEnded(task)) return same(task)
   if (at >= task.spec.deadlineAt) return fail(task, overTime(task, at))
   switch (task.stage) {
-    case 'announced': return task.closesAt !== undefined && at >= task.closesAt ? close(task, at) : same(task)
+    case 'announced': return at >= closingAt(task) ? close(task, at) : same(task)
     case 'awarded':
     case 'working': {
       const { provider, durationMs = 0 } = task.winner

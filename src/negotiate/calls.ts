@@ -45,6 +45,8 @@ const LOOK_AGAIN_MS = 250
 /** The share of the window for bids that those already known have to themselves: when none of them answers, and when some do. */
 const KNOWN_FIRST = 1 / 4
 const OTHERS_KNOWN = 1 / 2
+/** Of so many, some live and will answer: if not soon, then because they have too much to do, and gossip gives everybody more. */
+const ENOUGH_KNOWN = 3
 
 export function createCalls ({ candidates: look, announce, sender, stateOf, standingOf, happen, inputBytes, clock, logger }: CallParts): Announce {
   const isOpen = (taskId: string, round: number): boolean => {
@@ -70,8 +72,9 @@ export function createCalls ({ candidates: look, announce, sender, stateOf, stan
     const candidates = callees(others, { limit: MAX_CALLED, spread, key: stickyKeyOf(policy), all: round > 1, standingOf })
     const envelope = composeCall(spec, round, { inputBytes: inputBytes(taskId), excluded, maxCost: budgetOf(called) }, sender())
     happen(taskId, { type: 'called', at: clock.now(), round, call: envelope.messageId, asked: candidates.map(({ agentId }) => agentId), ...(onPath.length > 0 && { onPath: onPath.map(({ agentId }) => agentId) }) })
+    const [afterMs, othersMs] = candidates.length < ENOUGH_KNOWN ? [bidWindowMs * KNOWN_FIRST, bidWindowMs * OTHERS_KNOWN] : [bidWindowMs, bidWindowMs]
     announce(envelope, candidates, {
-      gossip: to === undefined ? { afterMs: bidWindowMs * KNOWN_FIRST, othersMs: bidWindowMs * OTHERS_KNOWN, answered: () => isAnswered(taskId), wanted: () => isOpen(taskId, round) } : undefined,
+      gossip: to === undefined ? { afterMs, othersMs, answered: () => isAnswered(taskId), wanted: () => isOpen(taskId, round) } : undefined,
       unreachable: (provider, why) => { happen(taskId, { type: 'passed', at: clock.now(), provider, round, reason: why }) }
     })
   }

@@ -94,7 +94,7 @@ export const providerMachine: Machine<ProviderTask, ProviderEvent, ProviderEffec
   tick: at => ({ type: 'tick', at }),
   // A restart tries at once what could not be delivered, so it need not know; and a disk that refuses must not end the trying.
   passing: ({ type }, changed) => !changed || type === 'undeliverable',
-  patient: ({ type }) => type === 'declined' || type === 'delivered',
+  patient: ({ type }) => type === 'offered' || type === 'declined' || type === 'delivered',
   summarise: summariseProvider
 }
 
@@ -124,6 +124,8 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
   const doneBefore = createDone({ agentId: author.agentId, log, clock })
   let stopPruning = (): void => {}
   let closing = false
+  /** The disk refused the last bid. */
+  let refusesOffers = false
 
   const now = (): number => clock.now()
   const happen = (taskId: string, event: ProviderEvent): void => {
@@ -232,14 +234,13 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     const durationMs = offer.durationMs === undefined ? undefined : offer.durationMs + waitMs
     const plain = compose('task.bid', { round: call.round, cost, duration_ms: durationMs, confidence, load, valid_ms: BID_VALID_MS }, author, answer)
     const bid = { id: plain.messageId, round: call.round, cost, durationMs, expiresAt: now() + BID_VALID_MS }
-    const event: ProviderEvent = { type: 'offered', at: now(), taskId, capability: service.capability, requester, bid, call: { ...lineage, maxCost: call.max_cost } }
+    const event: ProviderEvent & { type: 'offered' } = { type: 'offered', at: now(), taskId, capability: service.capability, requester, bid, call: { ...lineage, maxCost: call.max_cost } }
     const past = book.get(taskId) === undefined ? replay(eventsOf(log, author.agentId, taskId)) : undefined
     // It ended before a restart, or long ago: its epoch still counts.
     if (past !== undefined) book.restore(taskId, past, [])
     // Ids are read by all who hear an announcement: nobody takes the place of who was first.
     if ((book.get(taskId)?.requester ?? requester) !== requester) throw new A2aError({ code: 'REFUSED', why: 'this task belongs to another agent' })
-    if (book.get(taskId) === undefined) await book.open(taskId, openOffer(event), event)
-    else await book.apply(taskId, event).done
+    await offered(taskId, event)
     const held = book.get(taskId)
     if (held === undefined || held.bid.round > call.round) return undefined
     // Asked twice in one round, it answers with the bid it made.
@@ -250,16 +251,29 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     return undefined
   }
 
+  /**
+   * A bid binds nobody before its award, which is on disk before it is accepted: so it does not wait for the disk, unless that
+   * refused the last one. One that is lost with the process is one that was never made.
+   */
+  async function offered (taskId: string, event: ProviderEvent & { type: 'offered' }): Promise<void> {
+    const kept = (book.get(taskId) === undefined ? book.open(taskId, openOffer(event), event) : book.apply(taskId, event).done).then(() => { refusesOffers = false })
+    if (refusesOffers) return await kept
+    kept.catch(error => {
+      refusesOffers = true
+      logger.error('a bid could not be kept', { taskId, why: messageOf(error) })
+    })
+  }
+
   async function accept (envelope: Envelope, { peer }: Origin): Promise<Envelope> {
     const { correlationId: taskId, epoch = 0, content = new Uint8Array(), remainingMs = 0 } = envelope
     const award = payloadOf(envelope, 'task.award')
     const refuse = (failure: Failure, retryable: boolean): Envelope =>
       signEnvelope(composeReply(envelope, 'task.refuse', { reason: explain(failure).slice(0, MAX_REASON), retryable }, author), signer)
     const task = book.get(taskId)
-    if (task === undefined) return refuse({ code: 'REFUSED', why: 'no bid was made for this task' }, false)
+    if (task === undefined) return refuse({ code: 'REFUSED', why: 'that bid does not stand: it was not made, or lost with its process' }, true)
     if (hashOf(content) !== award.input_hash) return refuse({ code: 'REFUSED', why: 'the input does not have the hash of the contract' }, false)
     const service = parts.service(task.capability)
-    if (service === undefined || closing) return refuse({ code: 'REFUSED', why: `${task.capability} is not offered any more` }, false)
+    if (service === undefined || closing) return refuse({ code: 'REFUSED', why: `${task.capability} is not offered now` }, true)
     const refused = capacity.holds(taskId) ? undefined : service.refusal?.(task.requester, holders(service.capability))
     if (refused !== undefined) return refuse(refused, true)
     if (!capacity.admits(service, taskId)) return refuse({ code: 'OVERLOADED', what: 'tasks at work or waiting', limit: service.maxConcurrent + (service.queue ?? 0) }, true)
@@ -267,7 +281,8 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     const budget = envelope.remainingCost === undefined ? undefined : Math.max(0, envelope.remainingCost - award.terms.cost)
     const contract: ContractFacts = { epoch, leaseMs: award.terms.lease_ms, contractHash: hashOf(statement), inputHash: award.input_hash, budget, idempotencyKey: envelope.idempotencyKey }
     const acceptance = signEnvelope(composeReply(envelope, 'task.accept', { contract_hash: contract.contractHash }, author), signer)
-    if (award.terms.cost < task.bid.cost || parseCapability(award.capability).name !== task.capability) return refuse({ code: 'REFUSED', why: 'its terms are not those of the bid' }, false)
+    const holds = award.bid_id === task.bid.id || task.stage === 'working' || task.stage === 'delivering'
+    if ((holds && award.terms.cost < task.bid.cost) || parseCapability(award.capability).name !== task.capability) return refuse({ code: 'REFUSED', why: 'its terms are not those of the bid' }, false)
     const { effects, done } = book.apply(taskId, {
       type: 'awarded', at: now(), bidId: award.bid_id, contract, deadlineAt: now() + remainingMs,
       award: toBase64(statement), acceptance: toBase64(acceptance.auth?.statement as Uint8Array)
@@ -276,7 +291,7 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     await done
     for (const effect of effects) {
       if (effect.type === 'accept') return acceptance
-      if (effect.type === 'refuse') return refuse(effect.failure, false)
+      if (effect.type === 'refuse') return refuse(effect.failure, effect.failure.code === 'REFUSED')
     }
     return refuse({ code: 'REFUSED', why: 'the award does not fit the state of the task' }, false)
   }

@@ -41,7 +41,7 @@ export function checkStory (story: Story, hold: Hold): void {
         break
       case 'moved':
         if (event.failure.code !== 'REFUSED') barred.add(event.provider)
-        hold('fair', !honest.has(event.provider) || isFair(event.failure) || hasExpired(event, story.observations), taskId, () => `${event.provider} is honest and lost epoch ${event.epoch} for ${explain(event.failure)}`)
+        hold('fair', !honest.has(event.provider) || isFair(event.failure) || mayHaveLost(event, story.observations), taskId, () => `${event.provider} is honest and lost epoch ${event.epoch} for ${explain(event.failure)}`)
         break
       case 'accepted':
       case 'progress':
@@ -102,9 +102,12 @@ function ableFrom (observations: readonly Observation[], host: string, at: numbe
   return Math.max(since ?? at, at)
 }
 
-/** A bid may end to stand for a provider whose clock was set while it was down. */
-const hasExpired = ({ provider, failure }: { provider: string, failure: Failure }, observations: readonly Observation[]): boolean =>
-  failure.code === 'REFUSED' && failure.why.includes('does not stand') && wasSet(provider.slice(agentIdOf('').length), observations)
+/** A bid does not stand any more for a provider that lost it, with its process or to its disk, or whose clock was set while it was down. */
+function mayHaveLost ({ provider, failure }: { provider: string, failure: Failure }, observations: readonly Observation[]): boolean {
+  if (failure.code !== 'REFUSED' || !failure.why.includes('does not stand')) return false
+  const host = provider.slice(agentIdOf('').length)
+  return observations.some(seen => (seen.what === 'down' || seen.what === 'disk failing') && seen.host === host)
+}
 
 /** Whether its processes went by different clocks. */
 export const wasSet = (host: string, observations: readonly Observation[]): boolean =>

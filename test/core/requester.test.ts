@@ -33,6 +33,16 @@ describe('the window for bids', () => {
     assert.ok(saying(effects).includes('choose 1'))
   })
 
+  it('stays open eight times as long for those who were asked and are silent, until the first bid', () => {
+    const held = fold([called(['a', 'b']), passed('a'), tick(500)]).task
+    assert.deepEqual([held.stage, wakeAt(held)], ['announced', 4_000])
+    assert.equal(follow(from(held), [bidding('b', {}, 700)]).task.stage, 'choosing')
+    assert.equal(follow(from(held), [bidding('c', {}, 700)]).task.stage, 'choosing', 'also by somebody who was not asked')
+    assert.equal(follow(from(held), [tick(3_999)]).task.stage, 'announced')
+    assert.equal(follow(from(held), [tick(4_000)]).task.stage, 'resting')
+    assert.equal(follow(from(held), [passed('b', undefined, 700)]).task.stage, 'resting', 'or until nobody is left to wait for')
+  })
+
   it('counts one bid of each provider, the first, and one answer', () => {
     const { task } = fold([called(['a', 'b', 'c']), bidding('a', { cost: 5 }), bidding('a', { id: 'second', cost: 1 }), passed('a'), passed('b'), passed('b')])
     assert.ok(task.stage === 'announced')
@@ -290,7 +300,7 @@ describe('the deadline ends it in each stage', () => {
     ['nobody was found to ask', openTask(specOf()).task, { code: 'NO_CAPABLE_AGENT', capability: 'data.sum', waitedMs: 10_000 }],
     ['nobody answered the announcement to all', fold([called([])]).task, { code: 'NO_CAPABLE_AGENT', capability: 'data.sum', waitedMs: 10_000 }],
     ['all who were asked have passed', fold([called(['a']), passed('a')]).task, { code: 'NO_BIDS', capability: 'data.sum', rounds: 1, asked: 1 }],
-    ['those who did not bid in one round are asked again', fold([called(['a']), tick(500), tick(700), called(['a'], 700, 2)]).task, { code: 'NO_BIDS', capability: 'data.sum', rounds: 2, asked: 1 }],
+    ['those who did not bid in one round are asked again', fold([called(['a']), tick(4_000), tick(4_400), called(['a'], 4_400, 2)]).task, { code: 'NO_BIDS', capability: 'data.sum', rounds: 2, asked: 1 }],
     ['all bids were above the budget', fold([called(['a']), bidding('a', { cost: 6 })], { maxCost: 5 }).task, { code: 'OVER_BUDGET', capability: 'data.sum', maxCost: 5, lowest: 6 }]
   ] as const) {
     it(`but the failure is ${failure.code}, as after the last round, when ${when}`, () => {

@@ -105,3 +105,43 @@ it('what it ended before a restart stays ended: an old award is refused after it
   assert.equal((await reply).type, 'task.accept')
   assert.deepEqual(seen('began').map(({ epoch }) => epoch), [3, 4])
 })
+
+it('an award of a bid that was lost with the process is refused, and the provider may be asked again', async () => {
+  const { host, actor, pass, seen } = setScene()
+  const bob = host('bob')
+  const { announce, award } = scripted(actor('req', () => undefined), bob)
+  await announce(1)
+  await pass(100)
+  // A disk that is slow enough: the bid has left, and is not on it.
+  bob.disk.begin({ kind: 'disk-slow', at: 0, forMs: 10_000, host: 'bob', ms: 5_000 })
+  await announce(2)
+  await pass(100)
+  bob.crash()
+  bob.boot()
+  await pass(100)
+  const reply = award(1)
+  await pass(100)
+  const refusal = await reply
+  assert.equal(refusal.type, 'task.refuse')
+  assert.equal(payloadOf(refusal, 'task.refuse').retryable, true)
+  assert.equal(seen('began').length, 0)
+})
+
+it('a bid does not wait for the disk, unless that refused the last one', async () => {
+  const { host, actor, pass } = setScene()
+  const bob = host('bob')
+  const requester = actor('req', () => undefined)
+  const { announce } = scripted(requester, bob)
+  const bids = () => requester.heard.filter(({ type }) => type === 'task.bid').length
+  const end = bob.disk.begin({ kind: 'disk-fails', at: 0, forMs: 10_000, host: 'bob' })
+  await announce(1)
+  await pass(200)
+  assert.equal(bids(), 1)
+  await announce(2)
+  await pass(200)
+  assert.equal(bids(), 1, 'it offers nothing that it could not accept')
+  end()
+  await announce(3)
+  await pass(200)
+  assert.equal(bids(), 2)
+})
