@@ -3,8 +3,8 @@ import { describe, it } from 'node:test'
 import { ALL_FAULTS, NO_FAULTS, PROMISES, replay, scheduleOf, simulate, type Intensities } from '../../src/testing/index.ts'
 import { runSeeds } from '../../scripts/seeds.ts'
 
-/** As many as take well under a minute. `npm run test:long` has 10,000. */
-const SEEDS = Number(process.env.A2A_SEEDS ?? 500)
+/** As many as take about a minute. `npm run test:long` has 10,000. */
+const SEEDS = Number(process.env.A2A_SEEDS ?? 1_000)
 
 it(`every promise holds in ${SEEDS} runs with all faults`, { timeout: SEEDS * 1_000 }, async () => {
   const ends: Record<string, number> = {}
