@@ -9,12 +9,13 @@ import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p } from 'libp2p'
-import type { ComponentLogger, Logger as Libp2pLogger } from '@libp2p/interface'
+import type { ComponentLogger, Logger as Libp2pLogger, PeerId } from '@libp2p/interface'
 import { A2aError, messageOf } from '../core/errors.ts'
 import { keyOfSeed, rawPublicKey } from '../identity/keys.ts'
 import { boundedDatastore } from './datastore.ts'
 import { CONNECTIONS, GOSSIP, KAD, STREAMS } from './limits.ts'
 import { fastNoise } from './noise.ts'
+import { paced } from './pace.ts'
 import { windowed } from './windows.ts'
 
 export type Host = Libp2p<{ identify: Identify, ping: Ping, dht: KadDHT, gossip: GossipSub }>
@@ -73,7 +74,7 @@ export async function createHost (seed: Uint8Array, listen: string[], { isServer
         maxInboundStreams: STREAMS.inbound,
         maxOutboundStreams: STREAMS.outbound,
         streamOptions: { maxStreamWindowSize: STREAMS.windowBytes }
-      }))],
+      }), DHT_PROTOCOL)],
       connectionMonitor: { enabled: false },
       connectionManager: {
         maxConnections: CONNECTIONS.max,
@@ -100,6 +101,7 @@ export async function createHost (seed: Uint8Array, listen: string[], { isServer
           // Else the first query waits for the first self-query, which waits for a peer.
           allowQueryWithZeroPeers: true,
           alpha: KAD.alpha,
+          maxInboundStreams: KAD.streams,
           initialQuerySelfInterval: NEVER_MS,
           querySelfInterval: NEVER_MS,
           reprovide: { validity: KAD.validMs, threshold: KAD.validMs - KAD.reprovideMs, interval: spread(KAD.tidyMs), concurrency: KAD.providing }
@@ -128,6 +130,7 @@ export async function createHost (seed: Uint8Array, listen: string[], { isServer
     await dht.routingTableRefresh.stop()
     // All that its search for providers reads there is how many of them end it.
     dht.contentRouting.routingTable = { kBucketSize: KAD.named }
+    dht.rpc.handleMessage = paced(dht.rpc.handleMessage.bind(dht.rpc), peer => peer.toString(), KAD.pace)
     return host
   } catch (error) {
     throw listenFailure(error, listen)
@@ -139,7 +142,7 @@ export async function createHost (seed: Uint8Array, listen: string[], { isServer
  * else to do alive for up to three seconds; a test shows that it ends at once. Bounds of kad-dht 16.4.5 are constants of its own.
  */
 interface Leftovers {
-  services: { gossip: { status: { heartbeatTimeout?: NodeJS.Timeout } }, dht: { routingTableRefresh: { stop: () => Promise<void> }, contentRouting: { routingTable: { kBucketSize: number } } } }
+  services: { gossip: { status: { heartbeatTimeout?: NodeJS.Timeout } }, dht: { routingTableRefresh: { stop: () => Promise<void> }, contentRouting: { routingTable: { kBucketSize: number } }, rpc: { handleMessage: (peer: PeerId, message: unknown) => Promise<unknown> } } }
   components: { addressManager: { _updatePeerStoreAddresses: { stop: () => void } } }
 }
 

@@ -113,6 +113,10 @@ export const KAD = {
   /** A search at one place ends when so many have been named, and takes so many of one answer. With libp2p's 20 one liar's answer would end it. */
   named: 256,
   namedByOne: 8,
+  /** What one peer may send: a search asks a peer once or twice, and all records of a node are put in a minute. More waits. */
+  pace: { perSecond: 50, burst: 100, peers: 1_000 },
+  /** Streams that one connection may open to us at once, each for one message, and never more than the 256 KiB that yamux takes unasked. */
+  streams: 8,
   /** A query for our own neighbours: the first, and each after it, in ms; and how long it may take. */
   firstLookMs: 30_000,
   lookMs: 300_000,

@@ -4,6 +4,7 @@
  * - A window may grow to `STREAMS.windowBytes`; of a stream that should share the connection evenly, less far (`narrow`).
  * - It is opened again by quarters. Stock yamux answers each data frame with a window update, a small message that may wake the
  *   sender: 13,000 of them for 847 MB. As the sender has most of a window left, it does not wait for one that comes later.
+ * - Of protocols that send one message a stream it is not opened again: who sends more finds that nobody takes it.
  */
 import type { StreamMuxer, StreamMuxerFactory } from '@libp2p/interface'
 import type { yamux } from '@libp2p/yamux'
@@ -16,13 +17,18 @@ interface WindowedStream {
   recvWindow: number
   recvWindowCapacity: number
   sendWindowUpdate: () => void
+  /** Empty until it is agreed on. */
+  protocol: string
 }
 
 /** StreamState.Established: before it, a window update carries the opening of the stream. */
 const ESTABLISHED = 3
 
-/** yamux with windows that grow, and that are opened again by quarters. */
-export const windowed = (create: ReturnType<typeof yamux>) => (): StreamMuxerFactory => {
+/**
+ * yamux with windows that grow, and that are opened again by quarters.
+ * @param brief a protocol with one message a stream
+ */
+export const windowed = (create: ReturnType<typeof yamux>, brief: string) => (): StreamMuxerFactory => {
   const factory = create()
   return {
     protocol: factory.protocol,
@@ -32,11 +38,11 @@ export const windowed = (create: ReturnType<typeof yamux>) => (): StreamMuxerFac
       const onRemoteStream = muxer.onRemoteStream.bind(muxer)
       muxer.createStream = async options => {
         const stream = await createStream(options)
-        tune(stream)
+        tune(stream, brief)
         return stream
       }
       muxer.onRemoteStream = stream => {
-        tune(stream)
+        tune(stream, brief)
         onRemoteStream(stream)
       }
       takeDirectly(connection, bytes => {
@@ -60,14 +66,14 @@ export function narrow (stream: object, bytes: number): void {
   if (isWindowed(stream)) stream.maxStreamWindowSize = bytes
 }
 
-function tune (stream: object): void {
+function tune (stream: object, brief: string): void {
   if (!isWindowed(stream)) return
   const update = stream.sendWindowUpdate.bind(stream)
   stream.sendWindowUpdate = () => {
     const { state, recvWindow, recvWindowCapacity: left } = stream
-    if (state !== ESTABLISHED || left <= recvWindow * 3 / 4) update()
+    if (state !== ESTABLISHED || (left <= recvWindow * 3 / 4 && stream.protocol !== brief)) update()
   }
 }
 
 const isWindowed = (stream: object): stream is WindowedStream =>
-  ['maxStreamWindowSize', 'state', 'recvWindow', 'recvWindowCapacity', 'sendWindowUpdate'].every(member => member in stream)
+  ['maxStreamWindowSize', 'state', 'recvWindow', 'recvWindowCapacity', 'sendWindowUpdate', 'protocol'].every(member => member in stream)
