@@ -132,7 +132,8 @@ export function createStream ({ clock, logger, tell, signal }: StreamParts): Tas
 
   /** Waits until no more than so many bytes wait. */
   const until = async (most: number): Promise<void> => {
-    while (bytes > most && failed === undefined) await less.promise
+    const waits = (): boolean => bytes > most && failed === undefined
+    while (waits()) await less.promise
     if (failed !== undefined) throw failed
   }
 

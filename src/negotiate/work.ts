@@ -58,6 +58,13 @@ export function createFeed ({ past, keepBytes = KEEP_BYTES }: FeedOptions = {}):
     }
   }
 
+  const dropOldest = (): void => {
+    while (bytes > keepBytes && kept.length > 1) {
+      bytes -= sizeOf(kept.shift() as TaskEvent)
+      dropped++
+    }
+  }
+
   return {
     result: end.promise,
     get count () { return count() },
@@ -65,10 +72,7 @@ export function createFeed ({ past, keepBytes = KEEP_BYTES }: FeedOptions = {}):
       if (ended) return
       kept.push(event)
       bytes += sizeOf(event)
-      while (past !== undefined && bytes > keepBytes && kept.length > 1) {
-        bytes -= sizeOf(kept.shift() as TaskEvent)
-        dropped++
-      }
+      if (past !== undefined) dropOldest()
       if (event.event === 'result') {
         const { output, receipt, provider, epoch, cost, spent = 0 } = event
         end.resolve({ output, receipt, provider, epoch, cost, spent })

@@ -41,7 +41,8 @@ async function * lifeOf (jobId: string, { read, changed, attach, signal }: Follo
   let after = first.position
   /** The attempt under way. */
   let attempt: string | undefined
-  while (signal?.aborted !== true) {
+  const isLeft = (): boolean => signal?.aborted === true
+  while (!isLeft()) {
     if (attempt !== undefined) {
       const events = attach(attempt, { signal })
       // It is written down before it begins.
