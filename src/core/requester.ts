@@ -232,10 +232,10 @@ function onProvider (task: RequesterTask, event: FromProvider): Step {
     case 'progress':
     case 'artifact':
     case 'input-required': {
-      const isKnown = event.sequence <= working.sequence
-      const received = working.received + MESSAGE_BYTES + (event.type === 'artifact' && !isKnown ? event.data.length : 0)
+      if (event.sequence <= working.sequence) return same(working)
+      const received = working.received + MESSAGE_BYTES + (event.type === 'artifact' ? event.data.length : 0)
       if (received > MAX_RECEIVED) return move(task, { code: 'OVERLOADED', what: `bytes of progress and artifacts from ${provider}`, limit: MAX_RECEIVED }, at)
-      return isKnown ? same({ ...working, received }) : publish({ ...working, sequence: event.sequence, received }, toPublished(event))
+      return publish({ ...working, sequence: event.sequence, received }, toPublished(event))
     }
   }
 }
