@@ -9,22 +9,23 @@ import { createCalls, type CallParts } from './calls.ts'
 import { rankBids } from './choice.ts'
 import { readBid, type Sender } from './offers.ts'
 import { createOrders } from './orders.ts'
-import { judgeResult, type SignedReceipt } from './verdict.ts'
 import { openingOf, policyIn } from './opening.ts'
 import { readTask, replayTask, type Past } from './replay.ts'
 import { createReputation } from './reputation.ts'
+import { createResults, type Awaiting } from './results.ts'
 import { createStrays, upTo } from './strays.ts'
 import { createFeed, isLast, type EventFeed } from './work.ts'
 import { A2aError, explain, messageOf, toFailure, type Failure } from '../core/errors.ts'
 import { summariseRequester } from '../core/history.ts'
 import { tooDeep } from '../core/lineage.ts'
 import { hasEnded, openTask, resumeTask, stepRequester, tickOf, wakeAt, winnerOf, type RequesterEffect, type RequesterEvent, type RequesterTask } from '../core/requester.ts'
-import { budgetOf, isUntold } from '../core/spending.ts'
+import { isUntold } from '../core/spending.ts'
 import { rankByValue, type RankingPolicy } from '../core/ranking.ts'
 import { reputationOf } from '../core/reputation.ts'
 import { BYTES_TYPE, encodeJson, JSON_TYPE, toBase64 } from '../wire/body.ts'
 import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
 import type { MessageName } from '../wire/messages.ts'
+import type { SignedReceipt } from './verdict.ts'
 import type { AttachOptions, DelegateOptions, Work } from '../core/agent.ts'
 import type { JsonSchema } from '../core/capability.ts'
 import type { Envelope } from '../core/envelope.ts'
@@ -97,20 +98,15 @@ export const requesterMachine: Machine<RequesterTask, RequesterEvent, RequesterE
 export function createRequesterEnd (parts: RequesterParts, machine = requesterMachine): RequesterEnd {
   const { author, signer, wire, log, clock, logger } = parts
   /** What a task under way needs beside its state. */
-  interface Live {
+  interface Live extends Awaiting {
     input: Uint8Array
     feed: EventFeed
     policy: RankingPolicy
     onInputRequired?: DelegateOptions['onInputRequired']
-    output?: JsonSchema
     /** Resolves when it is on disk. */
     opened?: Promise<void>
-    /** Hash of the newest award, which its receipt must name. */
-    contractHash?: string
     /** The epoch it was in when this process came back: its award from before, signed likewise, may be the one that was accepted. */
     recoveredEpoch?: number
-    /** The countersignature under way: the result is told when it is kept. */
-    settling?: Promise<unknown>
     /** Its last event was published. */
     ending?: boolean
   }
@@ -156,6 +152,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   }
 
   const orders = createOrders({ wire, logger, sender, happen })
+  const takeResult = createResults({ ...parts, book, recall, awaiting: taskId => live.get(taskId), refuseFenced })
   const announce = createCalls({
     ...parts, sender,
     stateOf: taskId => book.get(taskId),
@@ -310,7 +307,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
         refuseFenced(taskId, epoch, effects)
         return composeReply(envelope, 'ack', {}, author)
       }
-      case 'task.result': return await receiveResult(envelope)
+      case 'task.result': return await takeResult(envelope)
       default: throw new A2aError({ code: 'MESSAGE_UNKNOWN', type: envelope.type })
     }
   }
@@ -337,38 +334,6 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     if (!effects.some(({ type }) => type === 'fence')) return
     logger.warn('a message of an award that is over was refused', { taskId, epoch, current: book.get(taskId)?.epoch })
     throw new A2aError({ code: 'STALE_EPOCH', taskId, epoch, current: book.get(taskId)?.epoch ?? 0 })
-  }
-
-  /** Taken only from the holder of the contract, with a receipt that says what we know to be true. */
-  async function receiveResult (envelope: Envelope): Promise<Envelope> {
-    const { correlationId: taskId, from: provider, epoch = 0 } = envelope
-    const task = recall(taskId)
-    if (task === undefined) throw new A2aError({ code: 'TASK_UNKNOWN', taskId })
-    const entry = live.get(taskId)
-    const receipt = parts.openReceipt(Buffer.from(payloadOf(envelope, 'task.result').receipt, 'base64url'))
-    const { event, accepted } = await judgeResult(envelope, receipt, {
-      spec: task.spec,
-      contractHash: task.epoch === epoch ? entry?.contractHash : undefined,
-      cost: winnerOf(task)?.provider === provider ? winnerOf(task)?.cost : undefined,
-      budget: budgetOf(task),
-      check: async output => entry?.output === undefined ? undefined : await parts.checkOutput(entry.output, output),
-      at: now()
-    })
-    // From here to `settle` without a pause: what is taken is also countersigned.
-    const current = winnerOf(book.get(taskId) ?? task)?.provider === provider && book.get(taskId)?.epoch === epoch
-    const { effects, done } = book.apply(taskId, event)
-    const taken = effects.some(({ type }) => type === 'take') || (current && event.type === 'broke')
-    const countersigned = taken ? parts.settle(receipt, accepted) : undefined
-    if (entry !== undefined) entry.settling = countersigned
-    // It may fail while we still wait for the disk; who awaits it below is told.
-    countersigned?.catch(() => {})
-    await done
-    if (countersigned === undefined) {
-      refuseFenced(taskId, epoch, effects)
-      throw new A2aError({ code: 'STALE_EPOCH', taskId, epoch, current: book.get(taskId)?.epoch ?? 0 })
-    }
-    const { auth } = await countersigned
-    return composeReply(envelope, 'task.settled', { countersignature: Buffer.from(auth?.statement ?? []).toString('base64url') }, author)
   }
 
   async function giveInput (taskId: string, value: unknown): Promise<void> {
