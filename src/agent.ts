@@ -266,6 +266,12 @@ export function hostAgent (parts: AgentParts): HostedAgent {
     },
     watch: directory.watch,
     delegate: (capability, input, options = {}) => delegate(capability, input, options, { depth: 0, visited: [author.agentId], traceparent: nextTraceparent(options.traceparent) }),
+    attach: (taskId, { after = 0, signal } = {}) => {
+      if (!Number.isSafeInteger(after) || after < 0) throw new A2aError({ code: 'BAD_USAGE', why: `${after} is no number of an event`, hint: 'give the `seq` of the last one that you know' })
+      const events = queue.attach(taskId, { after, signal }) ?? requester.attach(taskId, { after, signal })
+      if (events === undefined) throw new A2aError({ code: 'TASK_UNKNOWN', taskId })
+      return events
+    },
     enqueue: queue.enqueue,
     dead: queue.dead,
     onRequest: (requestName, handler, options) => ({ [Symbol.dispose]: requests.onRequest(requestName, handler, options) }),

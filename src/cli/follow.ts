@@ -13,6 +13,8 @@ export interface FollowOptions {
   stop: Stop
   /** Leaving cancels the task. */
   owned: boolean
+  /** The events begin after this number, which may be that of the last. */
+  after?: number
   /** What to answer when the provider asks for input. `undefined`: ask the person, if there is one. */
   answer?: { value: unknown }
   saveArtifact?: (event: TaskEvent & { event: 'artifact' }) => Promise<string>
@@ -22,7 +24,7 @@ export interface FollowOptions {
 const CANCEL_MS = 3_000
 
 /** Follows the events to their end. Resolves to the command's exit code. */
-export async function follow (console: Console, api: NodeApi, events: AsyncIterable<TaskEvent>, { stop, owned, answer, saveArtifact }: FollowOptions): Promise<number> {
+export async function follow (console: Console, api: NodeApi, events: AsyncIterable<TaskEvent>, { stop, owned, after = 0, answer, saveArtifact }: FollowOptions): Promise<number> {
   using line = progressLine(console.live)
   const iterator = events[Symbol.asyncIterator]()
   const asked = new Promise<'stop'>(resolve => {
@@ -44,6 +46,10 @@ export async function follow (console: Console, api: NodeApi, events: AsyncItera
       const last = await Promise.race([lastOf(next, iterator), late])
       if (last !== undefined) report(last)
       return stop.exitCode()
+    }
+    if (step.done === true && after > 0 && taskId === undefined) {
+      console.note(`nothing came after ${after}: the task has ended`)
+      return 0
     }
     if (step.done === true) throw new A2aError({ code: 'INTERNAL', why: 'the task ended without a result' })
     const event = step.value

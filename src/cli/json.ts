@@ -21,7 +21,7 @@ export function eventLine (event: TaskEvent): object {
     const { data, ...rest } = event
     return { ...lineOf(rest), ...artifactData(data, event.mediaType) }
   }
-  if (event.event === 'failed') return { event: 'failed', task_id: event.taskId, at: event.at, ...failureFields(event.failure) }
+  if (event.event === 'failed') return { event: 'failed', task_id: event.taskId, seq: event.seq, at: event.at, ...failureFields(event.failure) }
   return lineOf(event)
 }
 

@@ -121,6 +121,7 @@ Examples:
   add(task, 'show <id>', 'Show a task with its history. The beginning of an id will do.', 'a2a-node task show 01JD4Q', async () => (await import('./commands/task.ts')).show)
   network(add(task, 'cancel <id>', 'Cancel a task that this node asked for.', 'a2a-node task cancel 01JD4Q', async () => (await import('./commands/task.ts')).cancel), true)
   network(add(task, 'resume <id>', 'Follow a task again, from its beginning to its end.', 'a2a-node task resume 01JD4Q', async () => (await import('./commands/task.ts')).resume), true)
+    .option('--after <n>', 'only the events after this `seq`', amount)
 
   const dead = program.command('dead').description('Look at jobs that were given up, and try them again.')
   add(dead, 'ls', 'List dead letters, the oldest first.', 'a2a-node dead ls', async () => (await import('./commands/dead.ts')).ls)

@@ -31,8 +31,11 @@ export interface NodeApi {
   /** Puts it into the queue again. Resolves to its whole id. */
   replayDead: (jobId: string) => Promise<string>
   dropDead: (jobId: string) => Promise<DeadLetter>
-  /** The events of a task or job that this node asked for: from the beginning, and on until it ends. Ending early leaves the task alone. */
-  resume: (taskId: string) => AsyncIterable<TaskEvent>
+  /**
+   * The events of a task or job that this node asked for: those after a number, and on until it ends; none when that was the last. Ending
+   * early leaves the task alone.
+   */
+  resume: (taskId: string, options?: { after?: number }) => AsyncIterable<TaskEvent>
   giveInput: (taskId: string, value: unknown) => Promise<void>
   /** Resolves to the task's whole id. Rejects with REFUSED when it has ended already, or is somebody else's. */
   cancel: (taskId: string) => Promise<string>

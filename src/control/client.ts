@@ -44,7 +44,7 @@ export async function connectControl (home: string): Promise<ControlClient | und
     dropContent: hash => ask('dropContent', [hash]),
     run: request => events(record.socket, home, 'run', request, fromJson),
     fanOut: request => events(record.socket, home, 'fanOut', request, fromJson),
-    resume: taskId => events(record.socket, home, 'resume', taskId, fromJson),
+    resume: (taskId, options) => events(record.socket, home, 'resume', taskId, fromJson, options),
     watch: request => events(record.socket, home, 'watch', request, json => json as AgentChange),
     sendContent: request => events(record.socket, home, 'sendContent', request, json => json as ContentEvent),
     receiveContent: request => events(record.socket, home, 'receiveContent', request, json => json as ContentEvent),
@@ -125,12 +125,12 @@ async function open (path: string): Promise<Link | undefined> {
 }
 
 /** A stream has a connection of its own: a reader that is slow holds back only its own task, and leaving is closing. */
-async function * events<T> (path: string, home: string, method: string, param: unknown, read: (json: unknown) => T): AsyncGenerator<T> {
+async function * events<T> (path: string, home: string, method: string, param: unknown, read: (json: unknown) => T, options?: unknown): AsyncGenerator<T> {
   const link = await open(path)
   if (link === undefined) throw new A2aError({ code: 'NODE_NOT_RUNNING', home })
   const queue: Array<ServerFrame | undefined> = []
   let wake: (() => void) | undefined
-  link.send(method, [param], frame => {
+  link.send(method, [param, options], frame => {
     queue.push(frame)
     link.socket.pause()
     wake?.()

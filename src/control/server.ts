@@ -113,9 +113,8 @@ interface StreamSink {
 
 /** Passes events on. Cancelling a run cancels its task; a resumed one is only left; a transfer ends. */
 async function stream (api: NodeApi, method: (typeof STREAMS)[number], params: unknown[], sink: StreamSink): Promise<void> {
-  const request = params[0]
-  const open = api[method] as (request: unknown) => AsyncIterable<FanOutEvent | AgentChange | ContentEvent>
-  const iterator = open.call(api, request)[Symbol.asyncIterator]()
+  const open = api[method] as (...params: unknown[]) => AsyncIterable<FanOutEvent | AgentChange | ContentEvent>
+  const iterator = open.apply(api, params)[Symbol.asyncIterator]()
   const owned = method === 'run'
   const left = Promise.withResolvers<undefined>()
   let taskId: string | undefined

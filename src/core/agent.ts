@@ -27,6 +27,13 @@ export interface Agent extends AsyncDisposable {
   /** Has a task done by whoever bids best. Starts at once; nothing needs to be awaited for it to go on. */
   delegate: (capability: string, input: unknown, options?: DelegateOptions) => Work
   /**
+   * The events of a task that this agent asked for, in this process or an earlier one, or of a job in its queue: those after a number,
+   * and on until the last, which is `result` or `failed`. Each `seq` comes once and in order, and is the same for every reader; a slow one
+   * holds nobody up. Ends without a word when there is nothing after that number, and when the signal aborts; leaving the loop leaves the task alone.
+   * @throws A2aError TASK_UNKNOWN, also for one that has left the log; BAD_USAGE when `after` is no count
+   */
+  attach: (taskId: string, options?: AttachOptions) => AsyncIterableIterator<TaskEvent>
+  /**
    * Puts a job into the background queue. Resolves when it is on disk: from then on it is attempted until it is done, it
    * expires, or it is a dead letter, over restarts of this process and of others.
    * @throws A2aError LOG_WRITE_FAILED, and then it is not in the queue; OVERLOADED when too many are; MESSAGE_TOO_LARGE,
@@ -72,6 +79,13 @@ export interface Agent extends AsyncDisposable {
   costs: (limit?: number) => AgentCost[]
   /** The newest first; the last 1,000 at most. */
   interactions: (limit?: number) => Interaction[]
+}
+
+export interface AttachOptions {
+  /** The `seq` of the last event that is known already. Default 0: from the first on. */
+  after?: number
+  /** Ends the reading, not the task. */
+  signal?: AbortSignal
 }
 
 export type RequestHandler<I = any> = (body: I, context: RequestContext) => unknown
@@ -229,7 +243,12 @@ export interface TaskContext {
   /** W3C Trace Context of the task. */
   readonly traceparent?: string
   progress: (fraction?: number, note?: string) => void
-  /** A partial result, sent at once. Strings are sent as text/plain, bytes as application/octet-stream, anything else as JSON, unless `mediaType` says. */
+  /**
+   * A partial result, sent at once and, until the requester has it on its disk, again: over a break of the connection or a restart of the requester,
+   * until the task is over. Resolves when it is kept here for that, so that the work goes on meanwhile; waits while more than 8 MiB
+   * have not arrived. All arrive before the task's end, in the order of the calls. Strings are sent as text/plain, bytes as application/octet-stream, anything else as JSON, unless `mediaType` says.
+   * @throws A2aError MESSAGE_TOO_LARGE above 4 MiB, OVERLOADED above 16 MiB that are not awaited, and what ended the task
+   */
   artifact: (name: string, data: unknown, options?: { mediaType?: string, append?: boolean, last?: boolean }) => Promise<void>
   /** Asks the requester for more, and waits for its answer. */
   requireInput: (prompt: string, schema?: JsonSchema) => Promise<unknown>

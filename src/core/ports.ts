@@ -148,8 +148,8 @@ export interface AgentCost {
  */
 export interface EventLog {
   append: (event: Omit<LogEvent, 'position'>, summary: TaskSummary, options?: WriteOptions) => Promise<LogEvent>
-  /** All events of one task, oldest first. */
-  eventsOf: (role: Role, taskId: string) => LogEvent[]
+  /** The events of one task, oldest first: all, or at most `limit` of those after a position. */
+  eventsOf: (role: Role, taskId: string, page?: { after?: number, limit?: number }) => LogEvent[]
   /** The newest first. */
   tasks: (query?: { agent?: string, role?: Role, ended?: boolean, parent?: string, limit?: number }) => TaskRow[]
   /** Of several local agents with this role in the task, the one that something happened to last. */

@@ -90,8 +90,8 @@ export type RequesterEffect =
   | { type: 'fence', provider: string, epoch: number, what: string }
   | { type: 'publish', event: Published }
 
-/** A TaskEvent without what the driver knows: task id and time. */
-export type Published = TaskEvent extends infer E ? E extends TaskEvent ? Omit<E, 'taskId' | 'at'> : never : never
+/** A TaskEvent without what the driver knows: task id, number and time. */
+export type Published = TaskEvent extends infer E ? E extends TaskEvent ? Omit<E, 'taskId' | 'seq' | 'at'> : never : never
 
 export interface Step { task: RequesterTask, effects: RequesterEffect[] }
 

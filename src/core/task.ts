@@ -68,8 +68,11 @@ export interface RankedBid {
   reason: string
 }
 
-/** What the owner of a task sees of its life, in this order. `a2a-node run --json` prints exactly these. */
-export type TaskEvent = { taskId: string, at: number } & (
+/**
+ * What the owner of a task sees of its life, in this order. `a2a-node run --json` prints exactly these. `seq` counts them, from 1 and
+ * without gaps, for each task; an event has the same one whoever reads it, and after a restart. It is on disk before it is told.
+ */
+export type TaskEvent = { taskId: string, seq: number, at: number } & (
   | { event: 'announced', round: number, capability: string, asked: number }
   | { event: 'bid', provider: string, cost: number, durationMs?: number, confidence: number, load: number, round: number }
   | { event: 'passed', provider: string, reason: string }

@@ -22,8 +22,8 @@ export interface BookParts<T, E, F> {
   log: EventLog
   clock: Clock
   logger: Logger
-  /** Acts on an effect, once its event is on disk. */
-  perform: (taskId: string, effect: F, task: T) => void
+  /** Acts on an effect, once its event is on disk. `at`: when that happened, in ms since the epoch. */
+  perform: (taskId: string, effect: F, task: T, at: number) => void
   /**
    * An effect that is only a decision of our own, as the event that it comes to. That event is not performed but stepped at
    * once: both are written in one commit, and what follows from them is acted on after it.
@@ -102,7 +102,7 @@ export function createBook<T, E extends { type: string, at: number }, F> (machin
     const now = tasks.get(taskId) ?? steps.at(-1)?.task
     if (now !== undefined && machine.wakeAt(now) === undefined) onEnd?.(taskId)
     if (closed) return
-    for (const { effects, task } of steps) for (const effect of effects) perform(taskId, effect, task)
+    for (const { event, effects, task } of steps) for (const effect of effects) perform(taskId, effect, task, event.at)
   }
 
   /** An event, and the decisions that it leads to. */
@@ -197,7 +197,7 @@ export function createBook<T, E extends { type: string, at: number }, F> (machin
     apply,
     restore: (taskId, task, effects) => {
       enter(taskId, task)
-      for (const effect of effects) perform(taskId, effect, task)
+      for (const effect of effects) perform(taskId, effect, task, clock.now())
     },
     active: () => [...tasks].filter(([, task]) => machine.wakeAt(task) !== undefined),
     close: () => {

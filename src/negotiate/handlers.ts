@@ -7,19 +7,11 @@ import { A2aError, messageOf, toFailure, type Failure } from '../core/errors.ts'
 import { epochOf, type ProviderTask, type Outcome } from '../core/provider.ts'
 import { BYTES_TYPE, encodeJson, JSON_TYPE, parseJson } from '../wire/body.ts'
 import { MAX_CONTENT, type MessageName, type Payload } from '../wire/messages.ts'
+import { createStream, type Extra, type TaskStream } from './stream.ts'
 import type { TaskContext } from '../core/agent.ts'
 import type { JsonSchema } from '../core/capability.ts'
 import type { Clock, Logger } from '../core/ports.ts'
 import type { Delegations } from './delegations.ts'
-
-/** What a message under a contract carries beside its payload. */
-export interface Extra {
-  sequence?: number
-  content?: Uint8Array
-  mediaType?: string
-  /** Wait until the requester has taken it. */
-  acknowledged?: boolean
-}
 
 export interface HandlersParts {
   clock: Clock
@@ -53,7 +45,7 @@ interface Running {
   capability: string
   delegations: Delegations
   answers: Array<PromiseWithResolvers<unknown>>
-  sequence: number
+  stream: TaskStream
   stopBeating: () => void
   /** Resolves to what its delegations came to. */
   ended: Promise<number>
@@ -64,6 +56,7 @@ const BEATS_PER_LEASE = 3
 /** But no more often than this, in ms, whatever lease somebody asks for. */
 const MIN_BEAT_MS = 25
 const MAX_NOTE = 512
+const MAX_NAME = 256
 /** Runs of which it is known what their delegations came to. */
 const REMEMBERED = 10_000
 
@@ -78,10 +71,12 @@ export function createHandlers ({ clock, logger, tell, delegations, deadlineOf, 
     const entry: Running = {
       abort, capability,
       delegations: delegations(task, remainingMs, abort.signal),
-      answers: [], sequence: 0, stopBeating: beat(taskId, task.contract.leaseMs), ended: Promise.resolve(0)
+      stream: createStream({ clock, logger, signal: abort.signal, tell: (type, payload, extra) => tell(taskId, type, payload, extra) }),
+      answers: [], stopBeating: beat(taskId, task.contract.leaseMs), ended: Promise.resolve(0)
     }
     running.set(taskId, entry)
-    entry.ended = outcomeOf(capability, async () => await run(parseJson(input), contextFor(taskId, task, entry, remainingMs))).then(async outcome => {
+    const work = async (): Promise<unknown> => await run(parseJson(input), contextFor(taskId, task, entry, remainingMs))
+    entry.ended = outcomeOf(capability, work, entry.stream).then(async outcome => {
       const spent = await entry.delegations.end({ code: 'CANCELLED', taskId, why: 'the work it was part of has ended' })
       entry.stopBeating()
       // One that was aborted and ends late has no say in the work that took its place.
@@ -120,12 +115,14 @@ export function createHandlers ({ clock, logger, tell, delegations, deadlineOf, 
       epoch: epochOf(task),
       progress: (fraction, note) => {
         const share = fraction === undefined ? undefined : Math.min(1, Math.max(0, fraction))
-        tell(taskId, 'task.progress', { fraction: share, note: note?.slice(0, MAX_NOTE) }, { sequence: ++entry.sequence }).catch(error => {
-          logger.debug('progress was not sent', { taskId, why: messageOf(error) })
-        })
+        entry.stream.progress({ fraction: share, note: note?.slice(0, MAX_NOTE) })
       },
       artifact: async (name, data, { mediaType, append = false, last = false } = {}) => {
-        await tell(taskId, 'task.artifact', { name, append, last }, { ...encodePart(data, mediaType), sequence: ++entry.sequence, acknowledged: true })
+        if (name.length > MAX_NAME) throw new A2aError({ code: 'BAD_USAGE', why: `the name of an artifact has at most ${MAX_NAME} characters` })
+        const part = encodePart(data, mediaType)
+        const bytes = part.content.length
+        if (bytes > MAX_CONTENT) throw new A2aError({ code: 'MESSAGE_TOO_LARGE', bytes, limit: MAX_CONTENT })
+        await entry.stream.say('task.artifact', { name, append, last }, part)
       },
       requireInput: (prompt, schema) => ask(taskId, entry, prompt, schema)
     }
@@ -140,7 +137,7 @@ export function createHandlers ({ clock, logger, tell, delegations, deadlineOf, 
     const onAbort = (): void => { answer.reject(signal.reason) }
     signal.addEventListener('abort', onAbort, { once: true })
     try {
-      await tell(taskId, 'task.input-required', { prompt, schema }, { sequence: ++entry.sequence, acknowledged: true })
+      await entry.stream.sayNow('task.input-required', { prompt, schema })
       return await answer.promise
     } finally {
       signal.removeEventListener('abort', onAbort)
@@ -168,10 +165,15 @@ export function createHandlers ({ clock, logger, tell, delegations, deadlineOf, 
   }
 }
 
-/** What a handler's run comes to. */
-async function outcomeOf (capability: string, run: () => Promise<unknown>): Promise<Outcome> {
+/** What a handler's run comes to, once its requester has all that it said. */
+async function outcomeOf (capability: string, run: () => Promise<unknown>, stream: TaskStream): Promise<Outcome> {
   try {
-    const output = await run()
+    const output = await run().catch(async error => {
+      // What it said before it failed comes first; that this could not be said is not why.
+      await stream.flushed().catch(() => {})
+      throw error
+    })
+    await stream.flushed()
     const bytes = Buffer.byteLength(JSON.stringify(output ?? null))
     if (bytes > MAX_CONTENT) throw new A2aError({ code: 'MESSAGE_TOO_LARGE', bytes, limit: MAX_CONTENT })
     return { outcome: 'completed', output }
@@ -181,7 +183,8 @@ async function outcomeOf (capability: string, run: () => Promise<unknown>): Prom
 }
 
 function encodePart (data: unknown, mediaType?: string): { content: Uint8Array, mediaType: string } {
-  if (data instanceof Uint8Array) return { content: data, mediaType: mediaType ?? BYTES_TYPE }
+  // Its owner may use these bytes for something else before they are sent.
+  if (data instanceof Uint8Array) return { content: new Uint8Array(data), mediaType: mediaType ?? BYTES_TYPE }
   if (typeof data === 'string') return { content: Buffer.from(data), mediaType: mediaType ?? 'text/plain' }
   return { content: encodeJson(data), mediaType: mediaType ?? JSON_TYPE }
 }

@@ -9,23 +9,24 @@ import { createCalls, type CallParts } from './calls.ts'
 import { rankBids } from './choice.ts'
 import { readBid, type Sender } from './offers.ts'
 import { createOrders } from './orders.ts'
-import { judgeResult, type SignedReceipt } from './verdict.ts'
 import { openingOf, policyIn } from './opening.ts'
-import { replayTask, type Past } from './replay.ts'
+import { readTask, replayTask, type Past } from './replay.ts'
 import { createReputation } from './reputation.ts'
+import { createResults, type Awaiting } from './results.ts'
 import { createStrays, upTo } from './strays.ts'
 import { createFeed, isLast, type EventFeed } from './work.ts'
 import { A2aError, explain, messageOf, toFailure, type Failure } from '../core/errors.ts'
 import { summariseRequester } from '../core/history.ts'
 import { tooDeep } from '../core/lineage.ts'
 import { hasEnded, openTask, resumeTask, stepRequester, tickOf, wakeAt, winnerOf, type RequesterEffect, type RequesterEvent, type RequesterTask } from '../core/requester.ts'
-import { budgetOf, isUntold } from '../core/spending.ts'
+import { isUntold } from '../core/spending.ts'
 import { rankByValue, type RankingPolicy } from '../core/ranking.ts'
 import { reputationOf } from '../core/reputation.ts'
 import { BYTES_TYPE, encodeJson, JSON_TYPE, toBase64 } from '../wire/body.ts'
 import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
 import type { MessageName } from '../wire/messages.ts'
-import type { DelegateOptions, Work } from '../core/agent.ts'
+import type { SignedReceipt } from './verdict.ts'
+import type { AttachOptions, DelegateOptions, Work } from '../core/agent.ts'
 import type { JsonSchema } from '../core/capability.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Clock, EventLog, Logger, Origin, Signer, Wire } from '../core/ports.ts'
@@ -61,8 +62,8 @@ export interface RequesterEnd {
   receive: (envelope: Envelope, origin: Origin) => Promise<Envelope | undefined>
   /** A peer is gone: nothing listens at its addresses. */
   peerGone: (peer: string, why: string) => void
-  /** The events of a task from the beginning, and on until it ends. `undefined`: not a task of this agent. */
-  attach: (taskId: string) => AsyncIterable<TaskEvent> | undefined
+  /** The events of a task after a number, and on until it ends or the signal aborts. `undefined`: not a task of this agent. */
+  attach: (taskId: string, options?: AttachOptions) => AsyncIterableIterator<TaskEvent> | undefined
   giveInput: (taskId: string, value: unknown) => Promise<void>
   cancel: (taskId: string, why: string) => Promise<void>
   /** How likely a provider keeps a contract, from 0 to 1, by what this agent has seen of it. `undefined`: nothing. */
@@ -97,20 +98,15 @@ export const requesterMachine: Machine<RequesterTask, RequesterEvent, RequesterE
 export function createRequesterEnd (parts: RequesterParts, machine = requesterMachine): RequesterEnd {
   const { author, signer, wire, log, clock, logger } = parts
   /** What a task under way needs beside its state. */
-  interface Live {
+  interface Live extends Awaiting {
     input: Uint8Array
     feed: EventFeed
     policy: RankingPolicy
     onInputRequired?: DelegateOptions['onInputRequired']
-    output?: JsonSchema
     /** Resolves when it is on disk. */
     opened?: Promise<void>
-    /** Hash of the newest award, which its receipt must name. */
-    contractHash?: string
     /** The epoch it was in when this process came back: its award from before, signed likewise, may be the one that was accepted. */
     recoveredEpoch?: number
-    /** The countersignature under way: the result is told when it is kept. */
-    settling?: Promise<unknown>
     /** Its last event was published. */
     ending?: boolean
   }
@@ -126,12 +122,15 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
       const entry = live.get(taskId)
       if (past === undefined || entry === undefined) return
       entry.recoveredEpoch = past.task.epoch
+      // What was written and not told, for something before it was not written.
+      for (const event of past.events.slice(entry.feed.count)) kept(taskId, publish(taskId, event))
       resume(taskId, past.task)
     },
     decide: (taskId, effect, { spec }) => effect.type === 'choose' ? choose(taskId, effect, spec) : undefined,
     entered: accounts.entered
   })
   const underWay = new Set<Promise<unknown>>()
+  let closing = false
 
   const now = (): number => clock.now()
   const sender = (): Sender => ({ author, signer, peerId: wire.peerId, addresses: parts.addresses(), now: now() })
@@ -153,6 +152,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   }
 
   const orders = createOrders({ wire, logger, sender, happen })
+  const takeResult = createResults({ ...parts, book, recall, awaiting: taskId => live.get(taskId), refuseFenced })
   const announce = createCalls({
     ...parts, sender,
     stateOf: taskId => book.get(taskId),
@@ -163,7 +163,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
 
   const delegate: Delegate = (capability, value, options, lineage, { account, refusal, attempt } = {}) => {
     const { taskId, input, policy, specOf } = openingOf({ capability, value, options, lineage, attempt }, { author, region: parts.regionOf?.(author.agentId) })
-    const feed = createFeed()
+    const feed = feedOf(taskId)
     const work: Work = {
       taskId,
       result: feed.result,
@@ -172,7 +172,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
       // One that has ended is as its owner wants it.
       cancel: async why => { if (live.has(taskId)) await cancel(taskId, why ?? 'its owner asked for it') }
     }
-    const failed = (failure: Failure): void => { feed.push({ taskId, at: now(), event: 'failed', failure }) }
+    const failed = (failure: Failure): void => { feed.push({ taskId, seq: 1, at: now(), event: 'failed', failure }) }
     const failure = refusal ?? tooDeep(lineage)
     if (failure !== undefined) {
       failed(failure)
@@ -200,7 +200,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     return work
   }
 
-  function perform (taskId: string, effect: RequesterEffect, task: RequesterTask): void {
+  function perform (taskId: string, effect: RequesterEffect, task: RequesterTask, at: number): void {
     switch (effect.type) {
       case 'announce': return kept(taskId, announce(task, effect.round))
       case 'choose': return happen(taskId, choose(taskId, effect, task.spec))
@@ -208,7 +208,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
       case 'standby': return kept(taskId, orders.tell(effect.bid, compose('task.standby', { rank: effect.rank }, author, { correlationId: taskId, to: effect.bid.provider })))
       case 'decline': return kept(taskId, orders.tell(effect.bid, compose('task.decline', { reason: effect.reason }, author, { correlationId: taskId, causationId: effect.bid.id, to: effect.bid.provider })))
       case 'revoke': return track(taskId, revoke(taskId, effect))
-      case 'publish': return kept(taskId, publish(taskId, { taskId, at: now(), ...effect.event } as TaskEvent))
+      case 'publish': return kept(taskId, publish(taskId, { taskId, seq: (live.get(taskId)?.feed.count ?? 0) + 1, at, ...effect.event } as TaskEvent))
       // The reply to the message says it; see receive.
       case 'take':
       case 'fence':
@@ -290,8 +290,10 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
       }
       case 'task.artifact': {
         const { name, append = false, last = false } = payloadOf(envelope, 'task.artifact')
-        // What is late is refused, and its bytes are nothing to keep.
-        const data = epoch === known?.epoch ? toBase64(envelope.content ?? new Uint8Array()) : ''
+        const task = heldOpen(taskId)
+        // What is late is refused, and what comes again is there: their bytes are nothing to keep. That it came is, so that it is acknowledged after what it repeats.
+        const isNew = epoch === task.epoch && !(task.stage === 'working' && sequence <= task.sequence)
+        const data = isNew ? toBase64(envelope.content ?? new Uint8Array()) : ''
         const { effects, done } = book.apply(taskId, { type: 'artifact', ...heard, sequence, name, append, last, mediaType: envelope.mediaType ?? BYTES_TYPE, data })
         await done
         refuseFenced(taskId, epoch, effects)
@@ -299,12 +301,13 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
       }
       case 'task.input-required': {
         const { prompt, schema } = payloadOf(envelope, 'task.input-required')
+        heldOpen(taskId)
         const { effects, done } = book.apply(taskId, { type: 'input-required', ...heard, sequence, prompt, schema })
         await done
         refuseFenced(taskId, epoch, effects)
         return composeReply(envelope, 'ack', {}, author)
       }
-      case 'task.result': return await receiveResult(envelope)
+      case 'task.result': return await takeResult(envelope)
       default: throw new A2aError({ code: 'MESSAGE_UNKNOWN', type: envelope.type })
     }
   }
@@ -319,42 +322,18 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     return past
   }
 
+  /** What is acknowledged is kept: by a process that goes on, for a task that there is. */
+  function heldOpen (taskId: string): RequesterTask {
+    if (closing) throw new A2aError({ code: 'PEER_UNREACHABLE', peer: wire.peerId, why: 'its node is shutting down' })
+    const task = recall(taskId)
+    if (task === undefined) throw new A2aError({ code: 'TASK_UNKNOWN', taskId })
+    return task
+  }
+
   function refuseFenced (taskId: string, epoch: number, effects: RequesterEffect[]): void {
     if (!effects.some(({ type }) => type === 'fence')) return
     logger.warn('a message of an award that is over was refused', { taskId, epoch, current: book.get(taskId)?.epoch })
     throw new A2aError({ code: 'STALE_EPOCH', taskId, epoch, current: book.get(taskId)?.epoch ?? 0 })
-  }
-
-  /** Taken only from the holder of the contract, with a receipt that says what we know to be true. */
-  async function receiveResult (envelope: Envelope): Promise<Envelope> {
-    const { correlationId: taskId, from: provider, epoch = 0 } = envelope
-    const task = recall(taskId)
-    if (task === undefined) throw new A2aError({ code: 'TASK_UNKNOWN', taskId })
-    const entry = live.get(taskId)
-    const receipt = parts.openReceipt(Buffer.from(payloadOf(envelope, 'task.result').receipt, 'base64url'))
-    const { event, accepted } = await judgeResult(envelope, receipt, {
-      spec: task.spec,
-      contractHash: task.epoch === epoch ? entry?.contractHash : undefined,
-      cost: winnerOf(task)?.provider === provider ? winnerOf(task)?.cost : undefined,
-      budget: budgetOf(task),
-      check: async output => entry?.output === undefined ? undefined : await parts.checkOutput(entry.output, output),
-      at: now()
-    })
-    // From here to `settle` without a pause: what is taken is also countersigned.
-    const current = winnerOf(book.get(taskId) ?? task)?.provider === provider && book.get(taskId)?.epoch === epoch
-    const { effects, done } = book.apply(taskId, event)
-    const taken = effects.some(({ type }) => type === 'take') || (current && event.type === 'broke')
-    const countersigned = taken ? parts.settle(receipt, accepted) : undefined
-    if (entry !== undefined) entry.settling = countersigned
-    // It may fail while we still wait for the disk; who awaits it below is told.
-    countersigned?.catch(() => {})
-    await done
-    if (countersigned === undefined) {
-      refuseFenced(taskId, epoch, effects)
-      throw new A2aError({ code: 'STALE_EPOCH', taskId, epoch, current: book.get(taskId)?.epoch ?? 0 })
-    }
-    const { auth } = await countersigned
-    return composeReply(envelope, 'task.settled', { countersignature: Buffer.from(auth?.statement ?? []).toString('base64url') }, author)
   }
 
   async function giveInput (taskId: string, value: unknown): Promise<void> {
@@ -378,6 +357,17 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   const replay = (taskId: string): Past | undefined =>
     replayTask(taskId, log.eventsOf('requester', taskId).filter(({ agent }) => agent === author.agentId), machine.step)
 
+  const pastEvents = (taskId: string): Iterable<TaskEvent> => readTask(taskId, page => log.eventsOf('requester', taskId, page), machine.step)
+  const feedOf = (taskId: string): EventFeed => createFeed({ past: () => pastEvents(taskId) })
+
+  /** What a task that has ended told after a number. */
+  async function * pastOf (taskId: string, after: number, signal?: AbortSignal): AsyncGenerator<TaskEvent> {
+    for (const event of pastEvents(taskId)) {
+      if (signal?.aborted === true) return
+      if (event.seq > after) yield event
+    }
+  }
+
   /** What is known of providers from tasks that have ended. */
   function remember (): void {
     const until = now() + REMEMBERED.forMs
@@ -393,14 +383,10 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     giveInput,
     cancel,
     reputationOf: provider => reputation.knows(provider) ? reputationOf(reputation.of(provider)) : undefined,
-    attach: taskId => {
-      const entry = live.get(taskId)
-      if (entry !== undefined) return entry.feed
-      const past = replay(taskId)
-      if (past === undefined) return undefined
-      const feed = createFeed()
-      past.events.forEach(feed.push)
-      return feed
+    attach: (taskId, { after = 0, signal } = {}) => {
+      const feed = live.get(taskId)?.feed
+      if (feed !== undefined) return feed.after(after, signal)
+      return log.eventsOf('requester', taskId, { limit: 1 })[0]?.agent === author.agentId ? pastOf(taskId, after, signal) : undefined
     },
     peerGone: (peer, why) => {
       for (const [taskId, task] of book.active()) {
@@ -412,7 +398,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
       for (const { taskId } of log.tasks({ agent: author.agentId, role: 'requester', ended: false })) {
         const past = replay(taskId)
         if (past === undefined) continue
-        const feed = createFeed()
+        const feed = feedOf(taskId)
         past.events.forEach(feed.push)
         past.events.forEach(reputation.observe)
         live.set(taskId, { input: past.input, feed, policy: policyIn(past.task.spec), output: past.output, recoveredEpoch: past.task.epoch })
@@ -431,6 +417,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
       // The second time for what the first has led to.
       const told = async (): Promise<void> => { for (let wave = 1; wave <= 2; wave++) await Promise.allSettled(underWay) }
       await Promise.race([told(), late.promise])
+      closing = true
       book.close()
     }
   }

@@ -46,12 +46,9 @@ export function nodeApi (node: HostedNode): NodeApi {
       const asked = fanOut(first(), capability, input, options)
       return { events: withOutcomes(asked), leave: () => asked.cancel('its owner left') }
     }),
-    resume: async function * (text): AsyncGenerator<TaskEvent> {
+    resume: async function * (text, options): AsyncGenerator<TaskEvent> {
       const taskId = resolveTask(log, text)
-      const { requester, queue } = ownerOf(taskId)
-      const events = queue.attach(taskId) ?? requester.attach(taskId)
-      if (events === undefined) throw new A2aError({ code: 'TASK_UNKNOWN', taskId })
-      yield * events
+      yield * ownerOf(taskId).agent.attach(taskId, options)
     },
     giveInput: async (text, value) => {
       const taskId = resolveTask(log, text)

@@ -21,7 +21,7 @@ import { encodeJson, parseJson, toBase64 } from '../wire/body.ts'
 import { hashOf } from '../wire/hash.ts'
 import { MAX_CONTENT } from '../wire/messages.ts'
 import type { Author } from '../wire/compose.ts'
-import type { Agent, DelegateOptions, Work } from '../core/agent.ts'
+import type { Agent, AttachOptions, DelegateOptions, Work } from '../core/agent.ts'
 import type { EnqueueOptions, Job as JobHandle } from '../core/queue.ts'
 import type { Clock, EventLog, Logger } from '../core/ports.ts'
 import type { TaskEvent } from '../core/task.ts'
@@ -34,15 +34,15 @@ export interface QueueParts {
   /** Delegates an attempt as the task of this id. */
   delegate: (capability: string, input: unknown, options: DelegateOptions, attempt: { taskId: string, jobId: string, idempotencyKey: string }) => Work
   /** The events of a task, from its first on. `undefined`: there is none. */
-  attach: (taskId: string) => AsyncIterable<TaskEvent> | undefined
+  attach: (taskId: string, options?: AttachOptions) => AsyncIterable<TaskEvent> | undefined
   cancel: (taskId: string, why: string) => Promise<void>
   /** Whether somebody is known, or found in this time, who offers it. */
   isOffered: (capability: string, options: { to?: string, timeoutMs: number }) => Promise<boolean>
 }
 
 export interface Queue extends Pick<Agent, 'enqueue' | 'dead'> {
-  /** The events of a job from the beginning, and on until it ends. `undefined`: not a job of this agent. */
-  attach: (jobId: string) => AsyncIterable<TaskEvent> | undefined
+  /** The events of a job after a number, and on until it ends or the signal aborts. `undefined`: not a job of this agent. */
+  attach: (jobId: string, options?: AttachOptions) => AsyncIterableIterator<TaskEvent> | undefined
   /** @throws A2aError TASK_UNKNOWN; REFUSED when it has ended */
   cancel: (jobId: string, why: string) => Promise<void>
   /** The task that it is being attempted as. */
@@ -197,14 +197,14 @@ export function createQueue (parts: QueueParts): Queue {
     }
   }
 
-  const attach = (jobId: string): AsyncIterable<TaskEvent> | undefined => {
+  const attach: Queue['attach'] = (jobId, { after = 0, signal } = {}) => {
     if (recall(jobId) === undefined) return undefined
     const changed = async (): Promise<void> => {
       const news = watched.get(jobId) ?? Promise.withResolvers<void>()
       watched.set(jobId, news)
       await news.promise
     }
-    return { [Symbol.asyncIterator]: () => followJob(jobId, { now: clock.now, stateOf: () => requireJob(readJob(log, jobId)?.job, jobId), changed, attach: parts.attach }) }
+    return followJob(jobId, { read: page => log.eventsOf('job', jobId, page), changed, attach: parts.attach, after, signal })
   }
 
   async function cancel (jobId: string, why: string): Promise<void> {
@@ -214,12 +214,12 @@ export function createQueue (parts: QueueParts): Queue {
   }
 
   function handleOf (jobId: string): JobHandle {
-    const events = attach(jobId) as AsyncIterable<TaskEvent>
+    const events = (): AsyncIterableIterator<TaskEvent> => attach(jobId) as AsyncIterableIterator<TaskEvent>
     let result: JobHandle['result'] | undefined
     return {
       id: jobId,
-      get result () { return result ??= resultOf(events) },
-      [Symbol.asyncIterator]: () => events[Symbol.asyncIterator](),
+      get result () { return result ??= resultOf(events()) },
+      [Symbol.asyncIterator]: events,
       cancel: (why = 'its owner asked for it') => cancel(jobId, why)
     }
   }

@@ -108,8 +108,8 @@ function events ({ sql, read, write }: Table): Omit<EventLog, 'chain' | 'values'
         return { ...event, position }
       }, options)
     },
-    eventsOf: (role, taskId) =>
-      read(() => sql('SELECT * FROM events WHERE task_id = ? AND role = ? ORDER BY position').all(taskId, role).map(toEvent)),
+    eventsOf: (role, taskId, { after = 0, limit = -1 } = {}) =>
+      read(() => sql('SELECT * FROM events WHERE task_id = ? AND role = ? AND position > ? ORDER BY position LIMIT ?').all(taskId, role, after, limit).map(toEvent)),
     tasks: ({ agent, role, ended, parent, limit = -1 } = {}) => {
       const wanted = Object.entries({ agent, role, parent, ended: ended === undefined ? undefined : Number(ended) }).filter(([, value]) => value !== undefined) as Array<[string, string | number]>
       // Literal, for the planner uses a partial index only for what it can prove.

@@ -81,7 +81,10 @@ export function createMemoryLog ({ clock, commitMs, transaction, disk = createMe
         return { ...event, position }
       }, options)
     },
-    eventsOf: (role, taskId) => (read().eventsOf.get(`${role} ${taskId}`) ?? []).map(event => ({ ...event, data: JSON.parse(event.data as string) })),
+    eventsOf: (role, taskId, { after = 0, limit } = {}) => {
+      const events = read().eventsOf.get(`${role} ${taskId}`) ?? []
+      return (after > 0 ? events.filter(({ position }) => position > after) : events).slice(0, limit).map(event => ({ ...event, data: JSON.parse(event.data as string) }))
+    },
     tasks: ({ agent, role, ended, parent, limit } = {}) => [...read().tasks.values()]
       .filter(({ row }) => (agent ?? row.agent) === row.agent && (role ?? row.role) === row.role && (ended ?? row.ended) === row.ended && (parent ?? row.parent) === row.parent)
       .sort((a, b) => b.first - a.first).slice(0, limit).map(({ row }) => ({ ...row })),

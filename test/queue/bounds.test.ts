@@ -37,7 +37,7 @@ function setStage (end?: Partial<TaskEvent>): Stage {
       const feed = createFeed()
       const at = clock.now()
       if (end !== undefined) {
-        feed.push({ taskId, at, event: 'awarded', provider: 'p', epoch: 1, reason: '', standby: [] })
+        feed.push({ taskId, seq: 1, at, event: 'awarded', provider: 'p', epoch: 1, reason: '', standby: [] })
         feed.push({ taskId, at, ...end } as TaskEvent)
       }
       return feed as unknown as Work

@@ -67,11 +67,11 @@ export async function cancel (console: Console, options: NetworkOptions, id: str
 }
 
 /** `a2a-node task resume ID`: follows it like `run` does; leaving leaves the task alone. */
-export async function resume (console: Console, options: NetworkOptions, id: string): Promise<number> {
+export async function resume (console: Console, { after, ...options }: NetworkOptions & { after?: number }, id: string): Promise<number> {
   using stop = onStop()
   await using session = await anyNode(console, options, stop.signal).catch(leftOr(stop))
   if (session === undefined || stop.signal.aborted) return stop.exitCode()
-  return await follow(console, session.api, session.api.resume(id), { stop, owned: false })
+  return await follow(console, session.api, session.api.resume(id, { after }), { stop, owned: false, after })
 }
 
 /** What these columns of a table leave of the terminal's width. Without a terminal: as if it were 120 wide. */
