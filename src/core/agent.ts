@@ -1,12 +1,13 @@
 /** The library's face: what `createAgent` gives. Types only; agent.ts and node.ts make them true. */
 import type { Capability, JsonSchema } from './capability.ts'
+import type { CounterOffer } from './counter.ts'
 import type { ReceiveContent, SendContent } from './content.ts'
 import type { AgentCost, AgentMetrics, Interaction } from './ports.ts'
 import type { PolicyName } from './policy.ts'
 import type { DeadLetters, EnqueueOptions, Job } from './queue.ts'
 import type { RankingPolicy } from './ranking.ts'
 import type { BreakerRow, SlotsRow } from './status.ts'
-import type { TaskEvent, ReceiptFacts } from './task.ts'
+import type { Bid, ReceiptFacts, TaskEvent, TaskSpec } from './task.ts'
 
 export interface Agent extends AsyncDisposable {
   /** `did:key:z6Mk…`: who it is, for as long as its key file lasts. */
@@ -120,6 +121,11 @@ export interface Provision<I = unknown, O = unknown> {
   dependsOn?: string[]
   /** What it offers for a call. `undefined`: no bid. Default: cost = priceHint or 0, confidence 0.5, no promise of time. */
   bid?: (call: Call, load: number) => Offer | undefined | Promise<Offer | undefined>
+  /**
+   * What it says to a requester that asks for other terms than it has bid, twice at most for one call. `undefined`: its bid stands.
+   * Default: it takes terms that are no worse for it, and keeps its bid otherwise. The time that was bid has the expected wait in it.
+   */
+  onCounter?: (call: Call, counter: CounterCall) => Offer | undefined | Promise<Offer | undefined>
   run: (input: I, context: HandlerContext) => O | Promise<O>
 }
 
@@ -196,6 +202,16 @@ export interface Offer {
   confidence: number
 }
 
+/** A counter-offer, as the bidder hears of it. */
+export interface CounterCall {
+  /** What it has bid. */
+  offered: Offer
+  /** What is asked instead; what is left out is as it was bid. */
+  asked: CounterOffer
+  /** 1, or 2 for the last one. */
+  turn: number
+}
+
 /** What a handler gets. */
 export interface HandlerContext extends TaskContext {
   /** Like `agent.send` and `agent.receive`, until the task is over. What was sent can still be fetched afterwards. */
@@ -266,6 +282,17 @@ export interface DelegateOptions {
    * stands), or a function. A task that goes on after a restart is ranked by name, or by value when a function was given.
    */
   policy?: PolicyName | RankingPolicy
+  /**
+   * Other terms for a bid, once the window for bids has closed: its bidder makes a new bid or keeps the one it made. Whoever made a
+   * new one may be answered once more. All of it takes as long as the window at most, and a quarter of the time that is left. `undefined`:
+   * the bid is fine. In a task that goes on after a restart bids are ranked as they are.
+   */
+  counter?: (bid: Bid, bids: readonly Bid[], spec: TaskSpec) => CounterOffer | undefined
+  /**
+   * Whether to take a bid that costs more than `maxCostTokens`, or takes longer than is left; then its cost is what may be spent, and the
+   * deadline is moved by what it needs. Default: no. What a handler delegates has no more than it was given, and is never asked.
+   */
+  acceptCounter?: (bid: Bid, spec: TaskSpec) => boolean
   /**
    * For what does no harm when it is done twice: when there is no result after so many ms, a second attempt is made, with another
    * agent if there is one. The first result counts, and the other attempt is cancelled, which may be too late for its effects. Both have

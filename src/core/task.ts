@@ -3,7 +3,7 @@ import type { Failure } from './errors.ts'
 import type { Standing } from './reputation.ts'
 import type { Lineage } from './lineage.ts'
 
-/** What was asked for. Never changes. */
+/** What was asked for. Never changes, but for the deadline when its owner takes a bid that needs longer. */
 export interface TaskSpec extends Lineage {
   taskId: string
   requester: string
@@ -21,6 +21,8 @@ export interface TaskSpec extends Lineage {
   maxRounds: number
   /** Only this agent may do it. */
   to?: string
+  /** Its owner sees the bids before they are ranked, and may answer them with other terms; see core/counter.ts. */
+  counters?: true
   /** How its bids are ranked, when its owner chose one of our policies by name; see core/policy.ts. */
   policy?: string
   /** Where its requester is, when it says so. */
@@ -55,6 +57,10 @@ export interface Bid {
   region?: string
   /** How the provider stood with the requester when it chose. */
   standing?: Standing
+  /** Its bidder says that its terms are beyond what was asked for, */
+  counter?: true
+  /** and the owner of the task takes it all the same. */
+  taken?: true
   /** When it ends to stand, by the requester's clock. */
   expiresAt: number
 }
@@ -71,7 +77,11 @@ export interface RankedBid {
 /** What the owner of a task sees of its life, in this order. `a2a-node run --json` prints exactly these. */
 export type TaskEvent = { taskId: string, at: number } & (
   | { event: 'announced', round: number, capability: string, asked: number }
-  | { event: 'bid', provider: string, cost: number, durationMs?: number, confidence: number, load: number, round: number }
+  | { event: 'bid', provider: string, cost: number, durationMs?: number, confidence: number, load: number, round: number, counter?: true }
+  /** Its owner has answered a bid with other terms, the first time or the second, */
+  | { event: 'countered', provider: string, turn: number, cost?: number, durationMs?: number }
+  /** and this is the bid that stands now: `revised`, or as it was. */
+  | { event: 'answered', provider: string, turn: number, revised: boolean, cost: number, durationMs?: number, confidence: number }
   | { event: 'passed', provider: string, reason: string }
   | { event: 'awarded', provider: string, epoch: number, reason: string, standby: string[] }
   | { event: 'accepted', provider: string, epoch: number }

@@ -1,12 +1,14 @@
 /** The provider's side of the bargain, before there is a contract: hears what is asked, and bids for it or says why not. */
 import { eventsOf, foldProvider } from './recall.ts'
 import { parseCapability } from '../core/capability.ts'
+import { MAX_TURNS } from '../core/counter.ts'
 import { A2aError, explain, messageOf, type Failure } from '../core/errors.ts'
 import { heardLineage, loopThrough, tooDeep } from '../core/lineage.ts'
 import { openOffer, type ProviderEffect, type ProviderEvent, type ProviderTask } from '../core/provider.ts'
-import { compose, payloadOf } from '../wire/compose.ts'
+import { compose, composeReply, payloadOf } from '../wire/compose.ts'
 import { signEnvelope } from '../wire/envelope.ts'
-import type { Call } from '../core/agent.ts'
+import { exceeds } from '../core/purse.ts'
+import type { Call, Offer } from '../core/agent.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Origin } from '../core/ports.ts'
 import type { Book } from './book.ts'
@@ -24,6 +26,8 @@ export interface BiddingParts extends Pick<ProviderParts, 'author' | 'signer' | 
 export interface Bidding {
   /** An announcement: bid for it, or say why not. What is not for us at all is passed over in silence. */
   consider: (envelope: Envelope, origin: Origin) => Promise<undefined>
+  /** A counter-offer: bid anew, or say again what was bid. */
+  answer: (envelope: Envelope) => Promise<Envelope>
 }
 
 /** How long a bid stands, in ms. A standby may be called up within it. */
@@ -67,9 +71,9 @@ export function createBidding ({ author, signer, wire, log, clock, logger, servi
     }
     const { cost, confidence } = offer
     const durationMs = offer.durationMs === undefined ? undefined : offer.durationMs + waitMs
-    const plain = compose('task.bid', { round: call.round, cost, duration_ms: durationMs, confidence, load, valid_ms: BID_VALID_MS }, author, answer)
-    const bid = { id: plain.messageId, round: call.round, cost, durationMs, expiresAt: now() + BID_VALID_MS }
-    const event: ProviderEvent & { type: 'offered' } = { type: 'offered', at: now(), taskId, capability: service.capability, requester, bid, call: { ...lineage, maxCost: call.max_cost } }
+    const plain = compose('task.bid', { round: call.round, cost, duration_ms: durationMs, confidence, load, valid_ms: BID_VALID_MS, ...beyond(facts, { cost, durationMs }) }, author, answer)
+    const bid = { id: plain.messageId, round: call.round, cost, durationMs, confidence, expiresAt: now() + BID_VALID_MS }
+    const event: ProviderEvent & { type: 'offered' } = { type: 'offered', at: now(), taskId, capability: service.capability, requester, bid, call: { ...lineage, maxCost: call.max_cost, inputBytes: call.input_bytes, maxDurationMs: call.max_duration_ms } }
     const past = book.get(taskId) === undefined ? foldProvider(eventsOf(log, author.agentId, taskId)) : undefined
     // It ended before a restart, or long ago: its epoch still counts.
     if (past !== undefined) book.restore(taskId, past, [])
@@ -93,11 +97,54 @@ export function createBidding ({ author, signer, wire, log, clock, logger, servi
   async function offered (taskId: string, event: ProviderEvent & { type: 'offered' }): Promise<void> {
     const kept = (book.get(taskId) === undefined ? book.open(taskId, openOffer(event), event) : book.apply(taskId, event).done).then(() => { refusesOffers = false })
     if (refusesOffers) return await kept
+    keptLater(taskId, kept)
+  }
+
+  const keptLater = (taskId: string, kept: Promise<void>): void => {
     kept.catch(error => {
       refusesOffers = true
       logger.error('a bid could not be kept', { taskId, why: messageOf(error) })
     })
   }
 
-  return { consider }
+  /** Counter-offers of which the answer is not known yet, by task: one at a time. */
+  const answering = new Set<string>()
+
+  const answer: Bidding['answer'] = async envelope => {
+    const { correlationId: taskId, messageId: counter } = envelope
+    const { bid_id: bidId, cost, duration_ms: durationMs } = payloadOf(envelope, 'task.counter')
+    const task = book.get(taskId)
+    const service = task === undefined ? undefined : serviceOf(task.capability)
+    const open = task?.stage === 'offered' && task.bid.id === bidId && task.bid.counter !== counter && (task.bid.turns ?? 0) < MAX_TURNS && now() < task.bid.expiresAt
+    if (task !== undefined && service !== undefined && open && !isClosing() && !answering.has(taskId)) {
+      answering.add(taskId)
+      try {
+        const offer = await service.counter(callOf(task), { offered: offeredBy(task), asked: { cost, durationMs }, turn: (task.bid.turns ?? 0) + 1 })
+        const bid = offer && { id: author.newId(), cost: offer.cost, durationMs: offer.durationMs, confidence: offer.confidence }
+        keptLater(taskId, book.apply(taskId, { type: 'countered', at: now(), counter, bidId, bid }).done)
+      } finally {
+        answering.delete(taskId)
+      }
+    }
+    const held = book.get(taskId)
+    // Its award has overtaken the counter-offer, or it is over.
+    if (held?.stage !== 'offered') throw new A2aError({ code: 'REFUSED', why: 'that bid does not stand any more' })
+    return signEnvelope({ ...composeReply(envelope, 'task.bid', { round: held.bid.round, ...termsOf(held), load: loadNow(), valid_ms: Math.max(0, held.bid.expiresAt - now()) }, author), messageId: held.bid.id }, signer)
+  }
+
+  return { consider, answer }
+}
+
+const callOf = ({ taskId, capability, requester, call: { inputBytes = 0, maxCost, maxDurationMs } }: ProviderTask): Call =>
+  ({ taskId, capability, requester, inputBytes, maxCost, maxDurationMs })
+
+const offeredBy = ({ bid: { cost, durationMs, confidence = 0.5 } }: ProviderTask): Offer => ({ cost, durationMs, confidence })
+
+/** What is said of a bid that costs more than was asked for, or takes longer. */
+const beyond = ({ maxCost = Infinity, maxDurationMs = Infinity }: Call, { cost, durationMs = 0 }: Pick<Offer, 'cost' | 'durationMs'>): { counter?: true } =>
+  exceeds(cost, maxCost) || durationMs > maxDurationMs ? { counter: true } : {}
+
+function termsOf (task: ProviderTask): { cost: number, duration_ms?: number, confidence: number, counter?: true } {
+  const { cost, durationMs, confidence } = offeredBy(task)
+  return { cost, duration_ms: durationMs, confidence, ...beyond(callOf(task), { cost, durationMs }) }
 }

@@ -68,7 +68,7 @@ export function composeAward (spec: TaskSpec, bid: Bid, { epoch, maxCost }: { ep
  * one that was held back on its way is not good for longer than its maker said.
  */
 export function readBid (envelope: Envelope, peer: string, { at, task, rttMs }: { at: number, task?: RequesterTask, rttMs?: number }): Bid {
-  const { round, cost, duration_ms: durationMs, confidence, load, valid_ms: validMs } = payloadOf(envelope, 'task.bid')
+  const { round, cost, duration_ms: durationMs, confidence, load, valid_ms: validMs, counter } = payloadOf(envelope, 'task.bid')
   const calledAt = task?.stage === 'announced' && task.closesAt !== undefined ? task.closesAt - task.spec.bidWindowMs : at
-  return { id: envelope.messageId, call: envelope.causationId, provider: envelope.from, peer, round, cost, durationMs, confidence, load, rttMs, expiresAt: calledAt + validMs }
+  return { id: envelope.messageId, call: envelope.causationId, provider: envelope.from, peer, round, cost, durationMs, confidence, load, rttMs, ...(counter === true && { counter }), expiresAt: calledAt + validMs }
 }

@@ -7,6 +7,8 @@ import { rankByValue, type RankingPolicy } from '../core/ranking.ts'
 import { encodeJson } from '../wire/body.ts'
 import { hashOf } from '../wire/hash.ts'
 import { MAX_CONTENT } from '../wire/messages.ts'
+import type { Account } from './accounts.ts'
+import type { Haggler } from './bargain.ts'
 import type { DelegateOptions } from '../core/agent.ts'
 import type { TaskSpec } from '../core/task.ts'
 import type { Author } from '../wire/compose.ts'
@@ -36,10 +38,18 @@ export interface Wanted {
   options: DelegateOptions
   lineage: Lineage
   attempt?: Attempt
+  /** The budget of the handler that it is for. */
+  account?: Account
+}
+
+/** What its owner has to say to bids. A handler has set aside what a delegation may cost, and has no more time: it takes nothing beyond that. */
+export const hagglerOf = ({ counter, acceptCounter }: DelegateOptions, account?: Account): Haggler | undefined => {
+  const haggler = account === undefined ? { counter, acceptCounter } : { counter }
+  return Object.values(haggler).some(say => say !== undefined) ? haggler : undefined
 }
 
 /** @throws A2aError MESSAGE_TOO_LARGE, BAD_USAGE when there is no policy of that name */
-export function openingOf ({ capability, value, options, lineage, attempt }: Wanted, { author, region }: { author: Author, region?: string }): Opening {
+export function openingOf ({ capability, value, options, lineage, attempt, account }: Wanted, { author, region }: { author: Author, region?: string }): Opening {
   const input = encodeJson(value)
   if (input.length > MAX_CONTENT) throw new A2aError({ code: 'MESSAGE_TOO_LARGE', bytes: input.length, limit: MAX_CONTENT })
   const { maxDurationMs, leaseMs, bidWindowMs, patient } = { ...DEFAULTS, ...definedOf(options) }
@@ -52,7 +62,7 @@ export function openingOf ({ capability, value, options, lineage, attempt }: Wan
     specOf: (maxCost, at) => ({
       taskId, requester: author.agentId, capability, createdAt: at,
       deadlineAt: at + maxDurationMs, maxCost, leaseMs, bidWindowMs, maxRounds: patient ? ROUNDS.many : ROUNDS.few,
-      to, policy: typeof policy === 'string' ? policy : undefined, region,
+      to, ...(hagglerOf(options, account) && { counters: true as const }), policy: typeof policy === 'string' ? policy : undefined, region,
       ...lineage, deepest: Math.min(deepest, depth + Math.max(0, Math.trunc(maxDepth))), ...attempt, inputHash: hashOf(input)
     })
   }

@@ -14,12 +14,12 @@ import { eventsOf, foldProvider, requesterOf } from './recall.ts'
 import { parseCapability } from '../core/capability.ts'
 import { A2aError, explain, messageOf, toFailure, type Failure } from '../core/errors.ts'
 import { summariseProvider } from '../core/history.ts'
-import { epochOf, providerWakeAt, stepProvider, type ContractFacts, type Outcome, type ProviderEffect, type ProviderEvent, type ProviderTask } from '../core/provider.ts'
+import { epochOf, namedBid, providerWakeAt, stepProvider, type ContractFacts, type Outcome, type ProviderEffect, type ProviderEvent, type ProviderTask } from '../core/provider.ts'
 import { encodeJson, JSON_TYPE, parseJson, toBase64 } from '../wire/body.ts'
 import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
 import { decodeEnvelope, signEnvelope } from '../wire/envelope.ts'
 import { hashOf } from '../wire/hash.ts'
-import type { Call, TaskContext, Offer } from '../core/agent.ts'
+import type { Call, CounterCall, TaskContext, Offer } from '../core/agent.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Clock, EventLog, Logger, Origin, Signer, Wire } from '../core/ports.ts'
 import type { Settlement } from '../core/task.ts'
@@ -31,6 +31,8 @@ export interface Service extends Room {
   version: number
   public: boolean
   bid: (call: Call, load: number) => Promise<Offer | undefined>
+  /** What is said to a counter-offer. `undefined`: the bid stands. */
+  counter: (call: Call, counter: CounterCall) => Promise<Offer | undefined>
   /** Why no run may begin now for a caller, seeing for whom those at work are: a breaker is open, or others wait. */
   refusal?: (caller: string, holders: string[]) => Failure | undefined
   /** Checks the input, runs the handler, checks the output. Rejects with an A2aError. */
@@ -89,7 +91,7 @@ export const providerMachine: Machine<ProviderTask, ProviderEvent, ProviderEffec
   tick: at => ({ type: 'tick', at }),
   // A restart tries at once what could not be delivered, so it need not know; and a disk that refuses must not end the trying.
   passing: ({ type }, changed) => !changed || type === 'undeliverable',
-  patient: ({ type }) => type === 'offered' || type === 'declined' || type === 'delivered',
+  patient: ({ type }) => type === 'offered' || type === 'countered' || type === 'declined' || type === 'delivered',
   summarise: summariseProvider
 }
 
@@ -177,6 +179,7 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     const task = book.get(taskId)
     if (task !== undefined && task.requester !== envelope.from) throw new A2aError({ code: 'REFUSED', why: 'this task belongs to another agent' })
     switch (envelope.type) {
+      case 'task.counter': return await bidding.answer(envelope)
       case 'task.award': return await accept(envelope, origin)
       case 'task.standby':
         capacity.release(taskId)
@@ -213,8 +216,8 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     const budget = envelope.remainingCost === undefined ? undefined : Math.max(0, envelope.remainingCost - award.terms.cost)
     const contract: ContractFacts = { epoch, leaseMs: award.terms.lease_ms, contractHash: hashOf(statement), inputHash: award.input_hash, budget, idempotencyKey: envelope.idempotencyKey }
     const acceptance = signEnvelope(composeReply(envelope, 'task.accept', { contract_hash: contract.contractHash }, author), signer)
-    const holds = award.bid_id === task.bid.id || task.stage === 'working' || task.stage === 'delivering'
-    if ((holds && award.terms.cost < task.bid.cost) || parseCapability(award.capability).name !== task.capability) return refuse({ code: 'REFUSED', why: 'its terms are not those of the bid' }, false)
+    const named = namedBid(task, award.bid_id) ?? (task.stage === 'working' || task.stage === 'delivering' ? task.bid : undefined)
+    if ((named !== undefined && award.terms.cost < named.cost) || parseCapability(award.capability).name !== task.capability) return refuse({ code: 'REFUSED', why: 'its terms are not those of the bid' }, false)
     const { effects, done } = book.apply(taskId, {
       type: 'awarded', at: now(), bidId: award.bid_id, contract, deadlineAt: now() + remainingMs,
       award: toBase64(statement), acceptance: toBase64(acceptance.auth?.statement as Uint8Array)

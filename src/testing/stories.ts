@@ -31,6 +31,7 @@ export function checkStory (story: Story, hold: Hold): void {
   for (const [place, event] of events.entries()) {
     switch (event.event) {
       case 'bid':
+      case 'answered':
         costs.set(event.provider, event.cost)
         break
       case 'awarded':

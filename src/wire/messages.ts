@@ -198,7 +198,23 @@ export const messages = {
       confidence: share,
       load: share,
       /** How long the bid stands. */
-      valid_ms: amount
+      valid_ms: amount,
+      /** It is beyond what was asked for: it costs more, or takes longer. */
+      counter: z.optional(z.boolean())
+    })
+  },
+  /** Other terms for the bid that is its cause. */
+  'task.counter': {
+    signed: true, maxPayload: 4 * KiB, maxContent: 0,
+    payload: z.object({
+      round: z.int(),
+      /** The first counter-offer to this bidder, or the second. */
+      turn: z.int().check(z.gte(1), z.lte(16)),
+      bid_id: id,
+      cost: z.optional(amount),
+      duration_ms: z.optional(amount),
+      /** How long an answer is waited for, from now. */
+      closes_in_ms: amount
     })
   },
   'task.pass': { ...small, payload: z.object({ round: z.int(), reason: text(512), code: z.optional(text(64)) }) },

@@ -9,7 +9,7 @@ import { signEnvelope } from '../../src/wire/envelope.ts'
 import { compose, composeReply, payloadOf, type Author } from '../../src/wire/compose.ts'
 import { hashOf } from '../../src/wire/hash.ts'
 import type { Surroundings } from '../../src/testing/agents.ts'
-import type { TaskContext } from '../../src/core/agent.ts'
+import type { Provision, TaskContext } from '../../src/core/agent.ts'
 import type { Envelope } from '../../src/core/envelope.ts'
 import type { Signer, Wire } from '../../src/core/ports.ts'
 
@@ -18,7 +18,8 @@ await compileSchema({})
 
 export interface Scene {
   history: History
-  host: (name: string) => Host
+  /** @param provision what it offers otherwise than the others */
+  host: (name: string, provision?: Partial<Provision>) => Host
   actor: (name: string, play: (envelope: Envelope, actor: Actor) => Envelope | undefined) => Actor
   /** Lets virtual time pass, in ms. */
   pass: (ms: number) => Promise<void>
@@ -96,9 +97,9 @@ export function setScene (work: Work = async (by, _input, { taskId, epoch }) => 
 
   return {
     history, actor,
-    host: name => {
+    host: (name, provision) => {
       const host = createHost(name, async (agent, surroundings) => {
-        await agent.provide('sim.work', { maxConcurrent: 4, queue: 0, bid: () => ({ cost: 1 + Math.floor(surroundings.random() * 12), confidence: 0.5 }), run: (input, context) => work(name, input, context, surroundings) })
+        await agent.provide('sim.work', { maxConcurrent: 4, queue: 0, bid: () => ({ cost: 1 + Math.floor(surroundings.random() * 12), confidence: 0.5 }), run: (input, context) => work(name, input, context, surroundings), ...provision })
       }, world)
       known.push(host)
       host.boot()
