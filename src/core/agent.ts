@@ -6,6 +6,7 @@ import type { AgentCost, AgentMetrics, Interaction } from './ports.ts'
 import type { PolicyName } from './policy.ts'
 import type { DeadLetters, EnqueueOptions, Job } from './queue.ts'
 import type { RankingPolicy } from './ranking.ts'
+import type { ContractTerms, SlaTerms } from './sla.ts'
 import type { BreakerRow, SlotsRow } from './status.ts'
 import type { Bid, ReceiptFacts, TaskEvent, TaskSpec } from './task.ts'
 
@@ -192,6 +193,8 @@ export interface Call {
   inputBytes: number
   maxCost?: number
   maxDurationMs?: number
+  /** Terms of service that a bid agrees to. */
+  sla?: SlaTerms
 }
 
 export interface Offer {
@@ -234,6 +237,8 @@ export interface TaskContext {
   readonly epoch: number
   /** Aborts at the deadline, when the contract is revoked, and at shutdown. */
   readonly signal: AbortSignal
+  /** What was agreed on: the cost, the promised time, how often progress is to be shown, and what a late result costs. */
+  readonly terms: ContractTerms
   /** Milliseconds left, now. */
   remainingMs: () => number
   /** What may be spent on delegations, now: what is left of the requester's budget, if it set one, beside our own cost. */
@@ -283,6 +288,11 @@ export interface DelegateOptions {
    */
   policy?: PolicyName | RankingPolicy
   /**
+   * Terms of service beside deadline and promised time. Who breaks one loses the work to the next bidder; bidders that do not know such
+   * terms, because they run an older version, are passed over.
+   */
+  sla?: SlaOptions
+  /**
    * Other terms for a bid, once the window for bids has closed: its bidder makes a new bid or keeps the one it made. Whoever made a
    * new one may be answered once more. All of it takes as long as the window at most, and a quarter of the time that is left. `undefined`:
    * the bid is fine. In a task that goes on after a restart bids are ranked as they are.
@@ -302,6 +312,15 @@ export interface DelegateOptions {
   /** Answers what a handler asks for with `requireInput`. */
   onInputRequired?: (prompt: string, schema?: JsonSchema) => unknown | Promise<unknown>
   signal?: AbortSignal
+}
+
+export interface SlaOptions extends SlaTerms {
+  /**
+   * What is wrong with an output, checked after its schema and before it is countersigned; `undefined`: nothing. An output that fails, and
+   * one whose check throws or takes longer than 8 s, counts as a failure of its provider. It goes with its process: in a task that goes on
+   * after a restart only the schema is checked.
+   */
+  check?: (output: any) => string | undefined | Promise<string | undefined>
 }
 
 /** A task under way: its events as they come, and its end. Iterating is optional; each iteration begins at the beginning. */

@@ -4,14 +4,15 @@
  */
 import { MAX_TURNS } from './counter.ts'
 import type { Failure } from './errors.ts'
+import { costAfter, type ContractTerms, type SlaTerms } from './sla.ts'
 import type { Lineage } from './lineage.ts'
 
 export type ProviderTask = Called & (
   /** `epoch`: of the last award of this task that was here; 0 when there was none. */
   | { stage: 'offered', epoch: number }
   | { stage: 'working', contract: ContractFacts, startedAt: number, deadlineAt: number }
-  | { stage: 'delivering', contract: ContractFacts, startedAt: number, outcome: Outcome, spent?: number, attempt: number, retryAt: number, giveUpAt: number }
-  | { stage: 'closed', reason: Closed, failure?: Failure, epoch: number, spent?: number }
+  | { stage: 'delivering', contract: ContractFacts, startedAt: number, outcome: Outcome, cost: number, tookMs: number, spent?: number, attempt: number, retryAt: number, giveUpAt: number }
+  | { stage: 'closed', reason: Closed, failure?: Failure, epoch: number, cost?: number, spent?: number }
 )
 
 export type Closed = 'settled' | 'lost' | 'revoked' | 'fenced' | 'expired' | 'undelivered'
@@ -42,6 +43,8 @@ interface Terms { id: string, cost: number, durationMs?: number }
 /** What the announcement said that the work needs later. */
 export interface CallFacts extends Lineage {
   maxCost?: number
+  /** Terms of service that the bid agreed to. */
+  sla?: SlaTerms
   inputBytes?: number
   maxDurationMs?: number
 }
@@ -117,8 +120,8 @@ export function stepProvider (task: ProviderTask, event: ProviderEvent): Provide
     case 'countered': return onCountered(task, event)
     case 'awarded': return onAwarded(task, event)
     case 'declined': return task.stage === 'offered' && (event.bidId ?? task.bid.id) === task.bid.id ? still(closed(task, 'lost')) : still(task)
-    case 'handled': return task.stage === 'working' ? deliver(task, event.outcome, event.spent) : still(task)
-    case 'delivered': return task.stage === 'delivering' && task.contract.epoch === event.epoch ? still({ ...closed(task, 'settled', failureOf(task.outcome)), spent: task.spent }) : still(task)
+    case 'handled': return task.stage === 'working' ? deliver(task, event.outcome, event.at, event.spent) : still(task)
+    case 'delivered': return task.stage === 'delivering' && task.contract.epoch === event.epoch ? still({ ...closed(task, 'settled', failureOf(task.outcome)), cost: task.cost, spent: task.spent }) : still(task)
     case 'undeliverable': return task.stage === 'delivering' && task.contract.epoch === event.epoch ? retryLater(task, event.at) : still(task)
     case 'fenced': return end(task, 'fenced', event.epoch, { code: 'STALE_EPOCH', taskId: task.taskId, epoch: event.epoch, current: event.epoch + 1 })
     case 'revoked': return end(task, 'revoked', event.epoch, { code: 'CANCELLED', taskId: task.taskId, why: event.reason })
@@ -126,6 +129,10 @@ export function stepProvider (task: ProviderTask, event: ProviderEvent): Provide
     case 'recovered': return onRecovered(task, event.at)
   }
 }
+
+/** What was agreed on. */
+export const termsOf = ({ bid: { cost, durationMs }, call: { sla } }: Pick<ProviderTask, 'bid' | 'call'>): ContractTerms =>
+  ({ cost, ...(durationMs !== undefined && { durationMs }), ...sla })
 
 export const epochOf = (task: ProviderTask): number =>
   task.stage === 'closed' || task.stage === 'offered' ? task.epoch : task.contract.epoch
@@ -199,17 +206,19 @@ function onTick (task: ProviderTask, at: number): ProviderStep {
 
 function onRecovered (task: ProviderTask, at: number): ProviderStep {
   if (task.stage === 'working') {
-    return deliver(task, { outcome: 'failed', failure: { code: 'HANDLER_LOST', capability: task.capability, why: 'its process was restarted' } })
+    return deliver(task, { outcome: 'failed', failure: { code: 'HANDLER_LOST', capability: task.capability, why: 'its process was restarted' } }, at)
   }
   return task.stage === 'delivering' ? still({ ...task, retryAt: at }) : still(task)
 }
 
-function deliver (task: ProviderTask & { stage: 'working' }, outcome: Outcome, spent?: number): ProviderStep {
+function deliver (task: ProviderTask & { stage: 'working' }, outcome: Outcome, at: number, spent?: number): ProviderStep {
   const giveUpAt = task.deadlineAt + DELIVERY_GRACE_MS
   const { deadlineAt: _, ...rest } = task
+  const tookMs = at - task.startedAt
+  const cost = outcome.outcome === 'completed' ? costAfter(termsOf(task), tookMs) : task.bid.cost
   return {
     // The delivery under way reports its own end; the timer only comes into it after a failure.
-    task: { ...rest, stage: 'delivering', outcome, spent, attempt: 1, retryAt: giveUpAt, giveUpAt },
+    task: { ...rest, stage: 'delivering', outcome, cost, tookMs, spent, attempt: 1, retryAt: giveUpAt, giveUpAt },
     effects: [{ type: 'deliver', contract: task.contract, outcome }]
   }
 }

@@ -6,6 +6,7 @@
 import { restMs } from './backoff.ts'
 import { isOver, onAnswered, onCountered, openCountering, withTimeFor, type Ask, type CounterOffer } from './counter.ts'
 import { giveUpReason, isHopeless, loops, overTime } from './giving-up.ts'
+import { progressDueAt, slaMs } from './sla.ts'
 import { budgetOf, withSpent } from './spending.ts'
 import type { Failure } from './errors.ts'
 import type { Bid, RankedBid, ReceiptFacts, TaskEvent, TaskSpec } from './task.ts'
@@ -18,7 +19,8 @@ export type RequesterTask = Asked & (
   | { stage: 'choosing', bids: Bid[] }
   /** `again`: it was awarded before a restart, so a refusal now does not say that no handler was started. */
   | { stage: 'awarded', winner: Bid, standby: RankedBid[], awardedAt: number, leaseUntil: number, slaUntil?: number, again?: boolean }
-  | { stage: 'working', winner: Bid, standby: RankedBid[], awardedAt: number, leaseUntil: number, slaUntil?: number, sequence: number, accepted: boolean, received: number }
+  /** `progressUntil`: when progress must have been shown; not while an answer of ours is waited for. */
+  | { stage: 'working', winner: Bid, standby: RankedBid[], awardedAt: number, leaseUntil: number, slaUntil?: number, sequence: number, accepted: boolean, received: number, progressUntil?: number }
   | { stage: 'resting', resumesAt: number }
   /** `cost` is the provider's own. */
   | { stage: 'settled', provider: string, cost: number, accepted: boolean }
@@ -112,8 +114,6 @@ const MAX_BIDS = 256
 const MAX_BIDS_OF_PEER = 32
 /** A window without a bid closes after this many times as long, if somebody asked may still answer. */
 const HELD_OPEN = 8
-/** A promised duration is breached after this many times as long. */
-export const SLA_FACTOR = 5
 
 /** A task that was just asked for. */
 export function openTask (spec: TaskSpec): Step {
@@ -128,8 +128,8 @@ export function wakeAt (task: RequesterTask): number | undefined {
     case 'announced': return Math.min(closingAt(task), deadlineAt)
     case 'countering': return Math.min(task.closesAt, deadlineAt)
     case 'choosing': return deadlineAt
-    case 'awarded':
-    case 'working': return Math.min(task.leaseUntil, task.slaUntil ?? deadlineAt, deadlineAt)
+    case 'awarded': return Math.min(task.leaseUntil, task.slaUntil ?? deadlineAt, deadlineAt)
+    case 'working': return Math.min(task.leaseUntil, task.slaUntil ?? deadlineAt, task.progressUntil ?? deadlineAt, deadlineAt)
     case 'resting': return Math.min(task.resumesAt, deadlineAt)
     case 'settled':
     case 'failed': return undefined
@@ -188,7 +188,7 @@ function onRecovered (task: RequesterTask, at: number): Step {
   // Who was asked, and what its owner would say to the answers, went with the process.
   if (task.stage === 'countering') return choose(task, at)
   if (task.stage === 'awarded') return same({ ...task, leaseUntil, again: true })
-  return same(task.stage === 'working' ? { ...task, leaseUntil } : task)
+  return same(task.stage === 'working' ? { ...task, leaseUntil, ...(task.progressUntil !== undefined && { progressUntil: progressDueAt(task.spec, at) }) } : task)
 }
 
 /** What was spent on a contract that is over counts all the same, whoever has it now. */
@@ -222,7 +222,7 @@ function onProvider (task: RequesterTask, event: FromProvider): Step {
   }
   switch (event.type) {
     // Progress may overtake it: the contract is kept all the same.
-    case 'accepted': return working.accepted ? same(task) : publish({ ...working, accepted: true }, { event: 'accepted', provider, epoch })
+    case 'accepted': return working.accepted ? same(task) : publish({ ...working, accepted: true, progressUntil: progressDueAt(task.spec, at) }, { event: 'accepted', provider, epoch })
     // Not in the log, so it changes nothing but the lease.
     case 'heard': return same({ ...task, leaseUntil: working.leaseUntil })
     case 'refused': return move(task, { code: 'REFUSED', why: event.reason }, at, { onlyLost: event.retryable, told: true })
@@ -249,7 +249,8 @@ function onProvider (task: RequesterTask, event: FromProvider): Step {
       if (event.sequence <= working.sequence) return same(working)
       const received = working.received + MESSAGE_BYTES + (event.type === 'artifact' ? event.data.length : 0)
       if (received > MAX_RECEIVED) return move(task, { code: 'OVERLOADED', what: `bytes of progress and artifacts from ${provider}`, limit: MAX_RECEIVED }, at)
-      return publish({ ...working, sequence: event.sequence, received }, toPublished(event))
+      const progressUntil = event.type === 'input-required' ? undefined : progressDueAt(task.spec, at)
+      return publish({ ...working, sequence: event.sequence, received, progressUntil }, toPublished(event))
     }
   }
 }
@@ -301,6 +302,11 @@ function onBid (task: RequesterTask, bid: Bid, at: number): Step {
     return { task, effects: [{ type: 'decline', bid, reason: 'there are enough bids' }] }
   }
   const { provider, cost, durationMs, confidence, load, round, counter } = bid
+  // A contract is what both agree on; an older node has not read these terms.
+  if (task.spec.sla !== undefined && bid.agrees !== true) {
+    const step = onPassed(task, { type: 'passed', at, provider, round, reason: 'it does not know the terms of service that are asked for' })
+    return { task: step.task, effects: [{ type: 'decline', bid, reason: 'it does not agree to the terms of service' }, ...step.effects] }
+  }
   const next = closeWhenDue({ ...task, bids: [...task.bids, bid], awaiting: task.awaiting?.filter(agent => agent !== provider) }, at)
   return { task: next.task, effects: [{ type: 'publish', event: { event: 'bid', provider, cost, durationMs, confidence, load, round, ...(counter && { counter }) } }, ...next.effects] }
 }
@@ -351,6 +357,10 @@ function onTick (task: RequesterTask, at: number, lease?: number): Step {
       const leaseUntil = lease ?? task.leaseUntil
       if (at >= leaseUntil) return move(task, { code: 'LEASE_EXPIRED', provider, silentMs: at - leaseUntil + task.spec.leaseMs }, at)
       if (task.slaUntil !== undefined && at >= task.slaUntil) return move(task, { code: 'SLA_BREACHED', provider, promisedMs: durationMs, afterMs: at - task.awardedAt }, at)
+      if (task.stage === 'working' && task.progressUntil !== undefined && at >= task.progressUntil) {
+        const { progressEveryMs: promisedMs = 0 } = task.spec.sla ?? {}
+        return move(task, { code: 'SLA_BREACHED', provider, term: 'progress', promisedMs, afterMs: at - task.progressUntil + promisedMs }, at)
+      }
       return same(task)
     }
     case 'resting': {
@@ -438,9 +448,6 @@ function fenceOff (task: RequesterTask, { type, provider, epoch }: FromProvider)
 function slaUntil (spec: TaskSpec, { durationMs }: Bid, awardedAt: number): number | undefined {
   return durationMs === undefined ? undefined : awardedAt + slaMs(spec, durationMs)
 }
-
-/** How long a provider that promised `durationMs` may take before the work is taken away. */
-export const slaMs = (spec: Pick<TaskSpec, 'leaseMs'>, durationMs: number): number => Math.max(spec.leaseMs, SLA_FACTOR * durationMs)
 
 const same = (task: RequesterTask): Step => ({ task, effects: [] })
 const publish = (task: RequesterTask, event: Published): Step => ({ task, effects: [{ type: 'publish', event }] })

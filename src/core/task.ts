@@ -1,6 +1,7 @@
 /** The nouns of a task: what was asked, what was offered, what its owner sees. */
 import type { Failure } from './errors.ts'
 import type { Standing } from './reputation.ts'
+import type { SlaTerms } from './sla.ts'
 import type { Lineage } from './lineage.ts'
 
 /** What was asked for. Never changes, but for the deadline when its owner takes a bid that needs longer. */
@@ -21,6 +22,8 @@ export interface TaskSpec extends Lineage {
   maxRounds: number
   /** Only this agent may do it. */
   to?: string
+  /** Terms of service that its provider has to agree to. */
+  sla?: SlaTerms
   /** Its owner sees the bids before they are ranked, and may answer them with other terms; see core/counter.ts. */
   counters?: true
   /** How its bids are ranked, when its owner chose one of our policies by name; see core/policy.ts. */
@@ -57,6 +60,8 @@ export interface Bid {
   region?: string
   /** How the provider stood with the requester when it chose. */
   standing?: Standing
+  /** Its bidder has read the terms of service that are asked for, and agrees. */
+  agrees?: true
   /** Its bidder says that its terms are beyond what was asked for, */
   counter?: true
   /** and the owner of the task takes it all the same. */
@@ -104,6 +109,8 @@ export interface ReceiptFacts {
   requester: string
   inputHash: string
   outputHash?: string
+  /** What was taken off the cost because it was late. */
+  penalty?: number
   /** What the requester answered. Absent: nothing, or nothing that holds. */
   accepted?: boolean
   /** Both signatures were checked and hold. */
@@ -125,6 +132,8 @@ export interface Settlement {
   outputHash?: string
   /** In the requester's cost units. */
   cost: number
+  /** What was taken off the cost because it was late, likewise. */
+  penalty?: number
   /** What the delegations of the work came to, likewise. */
   spent?: number
   durationMs: number

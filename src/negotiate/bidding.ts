@@ -1,4 +1,5 @@
 /** The provider's side of the bargain, before there is a contract: hears what is asked, and bids for it or says why not. */
+import { readSla } from './offers.ts'
 import { eventsOf, foldProvider } from './recall.ts'
 import { parseCapability } from '../core/capability.ts'
 import { MAX_TURNS } from '../core/counter.ts'
@@ -62,8 +63,13 @@ export function createBidding ({ author, signer, wire, log, clock, logger, servi
     if (refused !== undefined) return await pass(explain(refused).slice(0, MAX_REASON), refused.code)
     const waitMs = capacity.reserve(service, { taskId, requester, forMs: Math.min(CHOOSING_MS.most, call.closes_in_ms + CHOOSING_MS.beyond) })
     if (waitMs === undefined) return await pass(`busy: ${service.maxConcurrent} tasks may run and ${service.queue ?? 0} wait`, 'OVERLOADED')
+    const sla = readSla(call.sla)
+    if (waitMs > (sla?.progressEveryMs ?? Infinity)) {
+      capacity.release(taskId)
+      return await pass(`it would wait about ${Math.round(waitMs)} ms for its turn, and progress is asked for every ${sla?.progressEveryMs} ms`, 'OVERLOADED')
+    }
     const load = loadNow()
-    const facts: Call = { taskId, capability: service.capability, requester, inputBytes: call.input_bytes, maxCost: call.max_cost, maxDurationMs: call.max_duration_ms }
+    const facts: Call = { taskId, capability: service.capability, requester, inputBytes: call.input_bytes, maxCost: call.max_cost, maxDurationMs: call.max_duration_ms, ...(sla && { sla }) }
     const offer = await service.bid(facts, load)
     if (offer === undefined) {
       capacity.release(taskId)
@@ -71,9 +77,9 @@ export function createBidding ({ author, signer, wire, log, clock, logger, servi
     }
     const { cost, confidence } = offer
     const durationMs = offer.durationMs === undefined ? undefined : offer.durationMs + waitMs
-    const plain = compose('task.bid', { round: call.round, cost, duration_ms: durationMs, confidence, load, valid_ms: BID_VALID_MS, ...beyond(facts, { cost, durationMs }) }, author, answer)
+    const plain = compose('task.bid', { round: call.round, cost, duration_ms: durationMs, confidence, load, valid_ms: BID_VALID_MS, ...beyond(facts, { cost, durationMs }), ...(sla && { agrees: true }) }, author, answer)
     const bid = { id: plain.messageId, round: call.round, cost, durationMs, confidence, expiresAt: now() + BID_VALID_MS }
-    const event: ProviderEvent & { type: 'offered' } = { type: 'offered', at: now(), taskId, capability: service.capability, requester, bid, call: { ...lineage, maxCost: call.max_cost, inputBytes: call.input_bytes, maxDurationMs: call.max_duration_ms } }
+    const event: ProviderEvent & { type: 'offered' } = { type: 'offered', at: now(), taskId, capability: service.capability, requester, bid, call: { ...lineage, maxCost: call.max_cost, inputBytes: call.input_bytes, maxDurationMs: call.max_duration_ms, ...(sla && { sla }) } }
     const past = book.get(taskId) === undefined ? foldProvider(eventsOf(log, author.agentId, taskId)) : undefined
     // It ended before a restart, or long ago: its epoch still counts.
     if (past !== undefined) book.restore(taskId, past, [])
@@ -135,8 +141,8 @@ export function createBidding ({ author, signer, wire, log, clock, logger, servi
   return { consider, answer }
 }
 
-const callOf = ({ taskId, capability, requester, call: { inputBytes = 0, maxCost, maxDurationMs } }: ProviderTask): Call =>
-  ({ taskId, capability, requester, inputBytes, maxCost, maxDurationMs })
+const callOf = ({ taskId, capability, requester, call: { inputBytes = 0, maxCost, maxDurationMs, sla } }: ProviderTask): Call =>
+  ({ taskId, capability, requester, inputBytes, maxCost, maxDurationMs, ...(sla && { sla }) })
 
 const offeredBy = ({ bid: { cost, durationMs, confidence = 0.5 } }: ProviderTask): Offer => ({ cost, durationMs, confidence })
 
@@ -144,7 +150,7 @@ const offeredBy = ({ bid: { cost, durationMs, confidence = 0.5 } }: ProviderTask
 const beyond = ({ maxCost = Infinity, maxDurationMs = Infinity }: Call, { cost, durationMs = 0 }: Pick<Offer, 'cost' | 'durationMs'>): { counter?: true } =>
   exceeds(cost, maxCost) || durationMs > maxDurationMs ? { counter: true } : {}
 
-function termsOf (task: ProviderTask): { cost: number, duration_ms?: number, confidence: number, counter?: true } {
+function termsOf (task: ProviderTask): { cost: number, duration_ms?: number, confidence: number, counter?: true, agrees?: true } {
   const { cost, durationMs, confidence } = offeredBy(task)
-  return { cost, duration_ms: durationMs, confidence, ...beyond(callOf(task), { cost, durationMs }) }
+  return { cost, duration_ms: durationMs, confidence, ...beyond(callOf(task), { cost, durationMs }), ...(task.call.sla && { agrees: true }) }
 }

@@ -10,11 +10,13 @@ import { createCapacity, type Room } from './capacity.ts'
 import { createDelegations } from './delegations.ts'
 import { createDone } from './done.ts'
 import { createHandlers, type Extra } from './handlers.ts'
+import { readSla } from './offers.ts'
 import { eventsOf, foldProvider, requesterOf } from './recall.ts'
 import { parseCapability } from '../core/capability.ts'
 import { A2aError, explain, messageOf, toFailure, type Failure } from '../core/errors.ts'
 import { summariseProvider } from '../core/history.ts'
-import { epochOf, namedBid, providerWakeAt, stepProvider, type ContractFacts, type Outcome, type ProviderEffect, type ProviderEvent, type ProviderTask } from '../core/provider.ts'
+import { epochOf, namedBid, providerWakeAt, stepProvider, termsOf, type ContractFacts, type Outcome, type ProviderEffect, type ProviderEvent, type ProviderTask } from '../core/provider.ts'
+import { penaltyOf, sameSla } from '../core/sla.ts'
 import { encodeJson, JSON_TYPE, parseJson, toBase64 } from '../wire/body.ts'
 import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
 import { decodeEnvelope, signEnvelope } from '../wire/envelope.ts'
@@ -160,14 +162,14 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
   }
 
   async function pack (task: ProviderTask, { epoch, contractHash, inputHash }: ContractFacts, outcome: Outcome): Promise<Parcel> {
-    const { taskId, capability, requester, bid: { cost } } = task
+    const { taskId, capability, requester } = task
     const content = outcome.outcome === 'completed' ? encodeJson(outcome.output) : undefined
     const outputHash = content === undefined ? undefined : hashOf(content)
     const { auth } = await parts.settle({
-      taskId, capability, epoch, requester, contractHash, inputHash, outputHash, cost,
+      taskId, capability, epoch, requester, contractHash, inputHash, outputHash,
       outcome: outcome.outcome,
       failure: outcome.outcome === 'failed' ? outcome.failure.code : undefined,
-      ...(task.stage === 'delivering' ? { spent: task.spent, durationMs: now() - task.startedAt } : { durationMs: 0 }),
+      ...(task.stage === 'delivering' ? { cost: task.cost, ...(task.cost < task.bid.cost && { penalty: penaltyOf(termsOf(task), task.tookMs) }), spent: task.spent, durationMs: task.tookMs } : { cost: task.bid.cost, durationMs: 0 }),
       endedAt: now()
     })
     return { content, outputHash, receipt: auth?.statement as Uint8Array }
@@ -217,7 +219,9 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     const contract: ContractFacts = { epoch, leaseMs: award.terms.lease_ms, contractHash: hashOf(statement), inputHash: award.input_hash, budget, idempotencyKey: envelope.idempotencyKey }
     const acceptance = signEnvelope(composeReply(envelope, 'task.accept', { contract_hash: contract.contractHash }, author), signer)
     const named = namedBid(task, award.bid_id) ?? (task.stage === 'working' || task.stage === 'delivering' ? task.bid : undefined)
-    if ((named !== undefined && award.terms.cost < named.cost) || parseCapability(award.capability).name !== task.capability) return refuse({ code: 'REFUSED', why: 'its terms are not those of the bid' }, false)
+    const { cost, duration_ms: durationMs = Infinity } = award.terms
+    const isWorse = named !== undefined && (cost < named.cost || durationMs < (named.durationMs ?? Infinity) || !sameSla(readSla(award.terms), task.call.sla))
+    if (isWorse || parseCapability(award.capability).name !== task.capability) return refuse({ code: 'REFUSED', why: 'its terms are not those of the bid' }, false)
     const { effects, done } = book.apply(taskId, {
       type: 'awarded', at: now(), bidId: award.bid_id, contract, deadlineAt: now() + remainingMs,
       award: toBase64(statement), acceptance: toBase64(acceptance.auth?.statement as Uint8Array)

@@ -10,6 +10,7 @@ import { createCalls, type CallParts } from './calls.ts'
 import { rankBids } from './choice.ts'
 import { readBid, type Sender } from './offers.ts'
 import { createOrders } from './orders.ts'
+import { checkQuality } from './quality.ts'
 import { judgeResult, type SignedReceipt } from './verdict.ts'
 import { hagglerOf, openingOf, policyIn } from './opening.ts'
 import { replayTask, type Past } from './replay.ts'
@@ -26,7 +27,7 @@ import { reputationOf } from '../core/reputation.ts'
 import { BYTES_TYPE, encodeJson, JSON_TYPE, toBase64 } from '../wire/body.ts'
 import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
 import type { MessageName } from '../wire/messages.ts'
-import type { DelegateOptions, Work } from '../core/agent.ts'
+import type { DelegateOptions, SlaOptions, Work } from '../core/agent.ts'
 import type { JsonSchema } from '../core/capability.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Clock, EventLog, Logger, Origin, Signer, Wire } from '../core/ports.ts'
@@ -103,6 +104,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     feed: EventFeed
     policy: RankingPolicy
     haggler?: Haggler
+    check?: SlaOptions['check']
     onInputRequired?: DelegateOptions['onInputRequired']
     output?: JsonSchema
     /** Resolves when it is on disk. */
@@ -195,7 +197,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
       }
     }
     if (account !== undefined) accounts.open(taskId, account)
-    const entry: Live = { input, feed, output, policy, haggler: hagglerOf(options, account), onInputRequired: options.onInputRequired }
+    const entry: Live = { input, feed, output, policy, haggler: hagglerOf(options, account), check: options.sla?.check, onInputRequired: options.onInputRequired }
     live.set(taskId, entry)
     entry.opened = account === undefined ? open(options.maxCostTokens) : account.reserve(taskId, options.maxCostTokens).then(open)
     void feed.result.catch(() => {}).then(() => { signal?.removeEventListener('abort', onAbort) })
@@ -339,13 +341,14 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     const task = recall(taskId)
     if (task === undefined) throw new A2aError({ code: 'TASK_UNKNOWN', taskId })
     const entry = live.get(taskId)
+    const holder = winnerOf(task)?.provider === provider ? winnerOf(task) : undefined
     const receipt = parts.openReceipt(Buffer.from(payloadOf(envelope, 'task.result').receipt, 'base64url'))
     const { event, accepted } = await judgeResult(envelope, receipt, {
       spec: task.spec,
       contractHash: task.epoch === epoch ? entry?.contractHash : undefined,
-      cost: winnerOf(task)?.provider === provider ? winnerOf(task)?.cost : undefined,
+      terms: holder === undefined ? undefined : { cost: holder.cost, durationMs: holder.durationMs, latePenalty: task.spec.sla?.latePenalty },
       budget: awardBudgetOf(task, winnerOf(task)),
-      check: async output => entry?.output === undefined ? undefined : await parts.checkOutput(entry.output, output),
+      check: async output => await unfit(taskId, task, entry, output, { provider, epoch }),
       at: now()
     })
     // From here to `settle` without a pause: what is taken is also countersigned.
@@ -363,6 +366,13 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     }
     const { auth } = await countersigned
     return composeReply(envelope, 'task.settled', { countersignature: Buffer.from(auth?.statement ?? []).toString('base64url') }, author)
+  }
+
+  /** What is wrong with an output: by the schema that was asked for, and by the check of the task's owner. */
+  async function unfit (taskId: string, task: RequesterTask, entry: Live | undefined, output: unknown, holder: { provider: string, epoch: number }): Promise<string | undefined> {
+    const why = entry?.output === undefined ? undefined : await parts.checkOutput(entry.output, output)
+    if (why !== undefined || entry?.check === undefined || winnerOf(task)?.provider !== holder.provider || task.epoch !== holder.epoch) return why
+    return await checkQuality(entry.check, output, { clock, leaseMs: task.spec.leaseMs, renew: () => { happen(taskId, { type: 'heard', at: now(), ...holder }) } })
   }
 
   async function giveInput (taskId: string, value: unknown): Promise<void> {

@@ -49,6 +49,7 @@ export function issueReceipt (facts: Settlement & { previous: Uint8Array }, sign
     input_hash: facts.inputHash,
     output_hash: facts.outputHash,
     cost: facts.cost,
+    penalty: facts.penalty,
     spent: facts.spent,
     duration_ms: facts.durationMs,
     ended_at: facts.endedAt,
