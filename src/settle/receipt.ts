@@ -94,6 +94,7 @@ export function checkReceipt ({ statement, countersignature }: { statement: Uint
     requester: receipt.requester,
     inputHash: receipt.input_hash,
     ...(receipt.output_hash !== undefined && { outputHash: receipt.output_hash }),
+    ...(receipt.penalty !== undefined && { penalty: receipt.penalty }),
     ...(answer !== undefined && { accepted: answer.answer.accepted }),
     verified: answer !== undefined
   }
