@@ -50,9 +50,10 @@ export async function haggle (taskId: string, { bid, round, turn, ask, closesAt 
   const { author, signer, now: at } = sender()
   const closesInMs = Math.max(1, closesAt - at)
   const stands = (): Answered => ({ type: 'answered', at: sender().now, round, turn, bidId: bid.id })
+  // Without a cause: an older node answers what it does not know only when it is no reply, and we hear at once.
   const counter = compose('task.counter', {
     round, turn, bid_id: bid.id, cost: ask.cost, duration_ms: ask.durationMs, closes_in_ms: closesInMs
-  }, author, { correlationId: taskId, causationId: bid.id, to: bid.provider })
+  }, author, { correlationId: taskId, to: bid.provider })
   try {
     const reply = await wire.request(bid.peer, signEnvelope(counter, signer), { timeoutMs: closesInMs })
     if (reply.type !== 'task.bid' || reply.from !== bid.provider || reply.to !== author.agentId || reply.correlationId !== taskId) return stands()

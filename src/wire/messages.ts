@@ -215,7 +215,7 @@ export const messages = {
       agrees: z.optional(z.boolean())
     })
   },
-  /** Other terms for the bid that is its cause. */
+  /** Other terms for a bid. */
   'task.counter': {
     signed: true, maxPayload: 4 * KiB, maxContent: 0,
     payload: z.object({

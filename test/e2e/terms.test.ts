@@ -19,7 +19,7 @@ describe('a bargain over real connections', { timeout: 120_000 }, () => {
   const start = async (name: string): Promise<HostedNode> =>
     await createNode({ name, home: mesh.home(name), rendezvous: join(mesh.folder, 'run/a2a-node/rendezvous'), listen: ['/ip4/127.0.0.1/tcp/0'], mdns: false })
   const run = async (capability: string, options: DelegateOptions): Promise<{ taskId: string, events: TaskEvent[] }> => {
-    const work = asker.delegate(capability, {}, { maxDurationMs: 20_000, ...options })
+    const work = asker.delegate(capability, {}, { maxDurationMs: 30_000, bidWindowMs: 5_000, ...options })
     work.result.catch(() => {})
     const events: TaskEvent[] = []
     for await (const event of work) events.push(event)
@@ -79,7 +79,7 @@ describe('a bargain over real connections', { timeout: 120_000 }, () => {
         return 'late'
       }
     })
-    const { taskId, events } = await run('bargain.term.break', { policy: 'cheapest', sla: { latePenalty: 0.25, progressEveryMs: 400 } })
+    const { taskId, events } = await run('bargain.term.break', { policy: 'cheapest', sla: { latePenalty: 0.25, progressEveryMs: 2_000 } })
     release()
     const [moved] = of(events, 'moved')
     assert.deepEqual([moved?.provider, moved?.failure.code === 'SLA_BREACHED' && moved.failure.term], [cheap.id, 'progress'])
@@ -91,10 +91,9 @@ describe('a bargain over real connections', { timeout: 120_000 }, () => {
   it('a node of the version before keeps its bid, and is not held to terms that it cannot read', async () => {
     const old = await mesh.start('old', WORKER, { bin: unpackPrevious(mesh.folder), env: { WORKER_COST: '7' } })
     const bargained = await run('work.steps.do', { counter: () => ({ cost: 1 }) })
-    console.log(JSON.stringify(bargained.events))
     assert.deepEqual(of(bargained.events, 'answered').map(({ provider, revised, cost }) => [provider, revised, cost]), [[old.agentId, false, 7]])
     assert.equal(of(bargained.events, 'result')[0]?.cost, 7)
-    const strict = await run('work.steps.do', { maxDurationMs: 3_000, sla: { progressEveryMs: 5_000 } })
+    const strict = await run('work.steps.do', { sla: { progressEveryMs: 5_000 } })
     assert.deepEqual(of(strict.events, 'awarded'), [])
     assert.match(of(strict.events, 'passed')[0]?.reason ?? '', /terms of service/)
     const [last] = of((await run('work.steps.do', {})).events, 'result')
