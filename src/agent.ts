@@ -1,6 +1,7 @@
 /** Wires one agent together: its key, what it offers, and the two ends of its tasks. */
 import type { KeyObject } from 'node:crypto'
 import { createRequests, type Requests } from './converse/requests.ts'
+import { answerOf } from './core/counter.ts'
 import { domainOf, MANY_CAPABILITIES, parseCapability, TOO_MANY_CAPABILITIES } from './core/capability.ts'
 import { createSteadyClock } from './core/clock.ts'
 import { A2aError, explain, messageOf } from './core/errors.ts'
@@ -102,6 +103,7 @@ export function hostAgent (parts: AgentParts): HostedAgent {
       public: provision.public ?? false,
       maxConcurrent: provision.maxConcurrent ?? MAX_CONCURRENT,
       queue: provision.queue ?? QUEUE,
+      counter: async (call, counter) => provision.onCounter === undefined ? answerOf(counter) : await provision.onCounter(call, counter),
       bid: async (call, load) => provision.bid === undefined ? defaultOffer(provision) : await provision.bid(call, load),
       refusal: (caller, holders) => guard.refusal(capability, provision.dependsOn) ?? bulkhead.refusal(caller, holders),
       run: async (input, context) => {

@@ -65,7 +65,7 @@ export interface HostedNode extends Node {
 
 /** Handlers get this long to end at shutdown, in ms. */
 const SHUTDOWN_MS = 2_000
-const TO_PROVIDER: MessageName[] = ['task.award', 'task.standby', 'task.decline', 'task.revoke', 'task.input']
+const TO_PROVIDER: MessageName[] = ['task.counter', 'task.award', 'task.standby', 'task.decline', 'task.revoke', 'task.input']
 const TO_REQUESTER: MessageName[] = ['task.bid', 'task.pass', 'task.heartbeat', 'task.progress', 'task.artifact', 'task.input-required', 'task.result']
 const TO_REQUESTS: MessageName[] = ['request', 'tell', 'cancel']
 

@@ -51,6 +51,24 @@ await Promise.all([worker, asker].map(agent => agent[Symbol.asyncDispose]()))
   assert.deepEqual(lines, ['{ price: 42 } { counter: 42 } 4000000 true'])
 })
 
+it("README's bargain and terms of service lead to a contract", test => {
+  const lines = run(test, `
+import { createAgent } from 'a2a-node'
+const [worker, asker] = await Promise.all([createAgent({ name: 'worker' }), createAgent({ name: 'asker' })])
+await asker.node.joined()
+await worker.provide('data.sum', {
+  bid: () => ({ cost: 3, durationMs: 60_000, confidence: 1 }),
+  onCounter: (_call, { offered, asked }) => ({ ...offered, ...asked }),
+  run: amounts => amounts.reduce((sum, amount) => sum + amount, 0)
+})
+${programs[2] ?? ''}
+console.log(sum, cost)
+await Promise.all([worker, asker].map(agent => agent[Symbol.asyncDispose]()))
+`)
+  if (lines === undefined) return
+  assert.deepEqual(lines, ['42 2'])
+})
+
 it("README's watch tells who comes and leaves", test => {
   const lines = run(test, `
 import { createAgent } from 'a2a-node'
@@ -58,7 +76,7 @@ const [worker, asker] = await Promise.all([createAgent({ name: 'worker' }), crea
 await asker.node.joined()
 await worker.provide('data.sum', { run: () => 1 })
 setTimeout(() => worker[Symbol.asyncDispose](), 200)
-${programs[2] ?? ''}
+${programs[3] ?? ''}
 await asker[Symbol.asyncDispose]()
 `)
   if (lines === undefined) return
@@ -70,7 +88,7 @@ it("README's job is done once, and is no dead letter", test => {
 import { createAgent } from 'a2a-node'
 const asker = await createAgent({ name: 'asker' })
 await asker.provide('data.sum', { run: amounts => amounts.reduce((sum, amount) => sum + amount, 0) })
-${programs[3] ?? ''}
+${programs[4] ?? ''}
 await asker[Symbol.asyncDispose]()
 `)
   if (lines === undefined) return
@@ -83,7 +101,7 @@ import { createAgent, fanOut } from 'a2a-node'
 const [worker, asker] = await Promise.all([createAgent({ name: 'worker' }), createAgent({ name: 'asker' })])
 for (const agent of [worker, await worker.node.createAgent(), await worker.node.createAgent()]) await agent.provide('text.tone.judge', { run: () => 'warm' })
 await asker.node.joined()
-${programs[4] ?? ''}
+${programs[5] ?? ''}
 console.log(votes.filter(({ state }) => state === 'completed').length, tone)
 await Promise.all([worker, asker].map(agent => agent[Symbol.asyncDispose]()))
 `)

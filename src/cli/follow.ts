@@ -124,11 +124,16 @@ async function lastOf (pending: Promise<IteratorResult<TaskEvent>>, iterator: As
   return undefined
 }
 
+const termsOf = ({ cost, durationMs }: { cost?: number, durationMs?: number }): string =>
+  [...(cost === undefined ? [] : [`cost ${cost}`]), ...(durationMs === undefined ? [] : [`${durationMs} ms`])].join(', ')
+
 /** An event in a few words. */
 export function describe (event: TaskEvent): string {
   switch (event.event) {
     case 'announced': return `announced, round ${event.round}: ${event.asked} asked`
-    case 'bid': return `bid from ${shortId(event.provider)}: cost ${event.cost}${event.durationMs === undefined ? '' : `, ${event.durationMs} ms`}`
+    case 'bid': return `bid from ${shortId(event.provider)}: ${termsOf(event)}`
+    case 'countered': return `asked ${shortId(event.provider)} for other terms: ${termsOf(event)}`
+    case 'answered': return `${shortId(event.provider)} ${event.revised ? 'bids anew' : 'keeps its bid'}: ${termsOf(event)}`
     case 'passed': return `${shortId(event.provider)} passed: ${printable(event.reason)}`
     case 'awarded': return `awarded to ${shortId(event.provider)}, epoch ${event.epoch}: ${printable(event.reason)}`
     case 'accepted': return `accepted by ${shortId(event.provider)}`

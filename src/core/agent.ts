@@ -1,12 +1,14 @@
 /** The library's face: what `createAgent` gives. Types only; agent.ts and node.ts make them true. */
 import type { Capability, JsonSchema } from './capability.ts'
+import type { CounterOffer } from './counter.ts'
 import type { ReceiveContent, SendContent } from './content.ts'
 import type { AgentCost, AgentMetrics, Interaction } from './ports.ts'
 import type { PolicyName } from './policy.ts'
 import type { DeadLetters, EnqueueOptions, Job } from './queue.ts'
 import type { RankingPolicy } from './ranking.ts'
+import type { ContractTerms, SlaTerms } from './sla.ts'
 import type { BreakerRow, SlotsRow } from './status.ts'
-import type { TaskEvent, ReceiptFacts } from './task.ts'
+import type { Bid, ReceiptFacts, TaskEvent, TaskSpec } from './task.ts'
 
 export interface Agent extends AsyncDisposable {
   /** `did:key:z6Mk…`: who it is, for as long as its key file lasts. */
@@ -134,6 +136,11 @@ export interface Provision<I = unknown, O = unknown> {
   dependsOn?: string[]
   /** What it offers for a call. `undefined`: no bid. Default: cost = priceHint or 0, confidence 0.5, no promise of time. */
   bid?: (call: Call, load: number) => Offer | undefined | Promise<Offer | undefined>
+  /**
+   * What it says to a requester that asks for other terms than it has bid, twice at most for one call. `undefined`: its bid stands.
+   * Default: it takes terms that are no worse for it, and keeps its bid otherwise. The time that was bid has the expected wait in it.
+   */
+  onCounter?: (call: Call, counter: CounterCall) => Offer | undefined | Promise<Offer | undefined>
   run: (input: I, context: HandlerContext) => O | Promise<O>
 }
 
@@ -200,6 +207,8 @@ export interface Call {
   inputBytes: number
   maxCost?: number
   maxDurationMs?: number
+  /** Terms of service that a bid agrees to. */
+  sla?: SlaTerms
 }
 
 export interface Offer {
@@ -208,6 +217,16 @@ export interface Offer {
   durationMs?: number
   /** 0 to 1. */
   confidence: number
+}
+
+/** A counter-offer, as the bidder hears of it. */
+export interface CounterCall {
+  /** What it has bid. */
+  offered: Offer
+  /** What is asked instead; what is left out is as it was bid. */
+  asked: CounterOffer
+  /** 1, or 2 for the last one. */
+  turn: number
 }
 
 /** What a handler gets. */
@@ -232,6 +251,8 @@ export interface TaskContext {
   readonly epoch: number
   /** Aborts at the deadline, when the contract is revoked, and at shutdown. */
   readonly signal: AbortSignal
+  /** What was agreed on: the cost, the promised time, how often progress is to be shown, and what a late result costs. */
+  readonly terms: ContractTerms
   /** Milliseconds left, now. */
   remainingMs: () => number
   /** What may be spent on delegations, now: what is left of the requester's budget, if it set one, beside our own cost. */
@@ -286,6 +307,22 @@ export interface DelegateOptions {
    */
   policy?: PolicyName | RankingPolicy
   /**
+   * Terms of service beside deadline and promised time. Who breaks one loses the work to the next bidder; bidders that do not know such
+   * terms, because they run an older version, are passed over.
+   */
+  sla?: SlaOptions
+  /**
+   * Other terms for a bid, once the window for bids has closed: its bidder makes a new bid or keeps the one it made. Whoever made a
+   * new one may be answered once more. All of it takes as long as the window at most, and a quarter of the time that is left. `undefined`:
+   * the bid is fine. In a task that goes on after a restart bids are ranked as they are.
+   */
+  counter?: (bid: Bid, bids: readonly Bid[], spec: TaskSpec) => CounterOffer | undefined
+  /**
+   * Whether to take a bid that costs more than `maxCostTokens`, or takes longer than is left; then its cost is what may be spent, and the
+   * deadline is moved by what it needs. Default: no. What a handler delegates has no more than it was given, and is never asked.
+   */
+  acceptCounter?: (bid: Bid, spec: TaskSpec) => boolean
+  /**
    * For what does no harm when it is done twice: when there is no result after so many ms, a second attempt is made, with another
    * agent if there is one. The first result counts, and the other attempt is cancelled, which may be too late for its effects. Both have
    * one deadline; the second may cost what the first one's bid leaves of the budget. `work` has the events of both, each with its own task id.
@@ -294,6 +331,15 @@ export interface DelegateOptions {
   /** Answers what a handler asks for with `requireInput`. */
   onInputRequired?: (prompt: string, schema?: JsonSchema) => unknown | Promise<unknown>
   signal?: AbortSignal
+}
+
+export interface SlaOptions extends SlaTerms {
+  /**
+   * What is wrong with an output, checked after its schema and before it is countersigned; `undefined`: nothing. An output that fails, and
+   * one whose check throws or takes longer than 8 s, counts as a failure of its provider. It goes with its process: in a task that goes on
+   * after a restart only the schema is checked.
+   */
+  check?: (output: any) => string | undefined | Promise<string | undefined>
 }
 
 /** A task under way: its events as they come, and its end. Iterating is optional; each iteration begins at the beginning. */

@@ -20,7 +20,7 @@ export type Failure =
   | { code: 'HANDLER_FAILED', capability: string, why: string, retryable: boolean }
   | { code: 'HANDLER_LOST', capability: string, why: string }
   | { code: 'LEASE_EXPIRED', provider: string, silentMs: number }
-  | { code: 'SLA_BREACHED', provider: string, promisedMs: number, afterMs: number }
+  | { code: 'SLA_BREACHED', provider: string, promisedMs: number, afterMs: number, term?: 'progress' }
   | { code: 'STALE_EPOCH', taskId: string, epoch: number, current: number }
   | { code: 'REFUSED', why: string }
   | { code: 'NOT_ALLOWED', capability: string, why: string }
@@ -75,7 +75,7 @@ export function explain (failure: Failure): string {
     case 'HANDLER_FAILED': return `the handler of ${failure.capability} failed: ${failure.why}`
     case 'HANDLER_LOST': return `the work on ${failure.capability} was lost: ${failure.why}; the requester awards it again`
     case 'LEASE_EXPIRED': return `${failure.provider} was silent for ${failure.silentMs} ms; its lease has ended and the work moves on`
-    case 'SLA_BREACHED': return `${failure.provider} promised ${failure.promisedMs} ms and had not finished after ${failure.afterMs} ms; the work moves on`
+    case 'SLA_BREACHED': return failure.term === 'progress' ? `${failure.provider} agreed to show progress every ${failure.promisedMs} ms and has shown none for ${failure.afterMs} ms; the work moves on` : `${failure.provider} promised ${failure.promisedMs} ms and had not finished after ${failure.afterMs} ms; the work moves on`
     case 'STALE_EPOCH': return `task ${failure.taskId} is at epoch ${failure.current}, this carries epoch ${failure.epoch}; it was awarded anew and this is refused`
     case 'REFUSED': return `refused: ${failure.why}`
     case 'NOT_ALLOWED': return `not allowed to call ${failure.capability}: ${failure.why}; ask its owner to mark it public`

@@ -33,7 +33,7 @@ export const summariseProvider = (task: ProviderTask): TaskSummary => ({
   epoch: epochOf(task),
   ...(task.stage === 'closed' && task.failure !== undefined ? { failure: task.failure.code } : {}),
   ...(task.stage === 'closed' ? { spent: task.spent } : {}),
-  ...(task.stage === 'closed' && task.reason === 'settled' && task.failure === undefined ? { cost: task.bid.cost } : {})
+  ...(task.stage === 'closed' && task.reason === 'settled' && task.failure === undefined ? { cost: task.cost ?? task.bid.cost } : {})
 })
 
 export const summariseJob = (job: Job): TaskSummary => ({

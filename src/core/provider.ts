@@ -2,15 +2,17 @@
  * The provider's side of a task, as a pure state machine. A contract is run at most once at a time, whatever the network
  * repeats; a newer epoch of the same contract takes over the work that is under way; an older one is refused.
  */
+import { MAX_TURNS } from './counter.ts'
 import type { Failure } from './errors.ts'
+import { costAfter, type ContractTerms, type SlaTerms } from './sla.ts'
 import type { Lineage } from './lineage.ts'
 
 export type ProviderTask = Called & (
   /** `epoch`: of the last award of this task that was here; 0 when there was none. */
   | { stage: 'offered', epoch: number }
   | { stage: 'working', contract: ContractFacts, startedAt: number, deadlineAt: number }
-  | { stage: 'delivering', contract: ContractFacts, startedAt: number, outcome: Outcome, spent?: number, attempt: number, retryAt: number, giveUpAt: number }
-  | { stage: 'closed', reason: Closed, failure?: Failure, epoch: number, spent?: number }
+  | { stage: 'delivering', contract: ContractFacts, startedAt: number, outcome: Outcome, cost: number, tookMs: number, spent?: number, attempt: number, retryAt: number, giveUpAt: number }
+  | { stage: 'closed', reason: Closed, failure?: Failure, epoch: number, cost?: number, spent?: number }
 )
 
 export type Closed = 'settled' | 'lost' | 'revoked' | 'fenced' | 'expired' | 'undelivered'
@@ -19,13 +21,32 @@ interface Called {
   taskId: string
   capability: string
   requester: string
-  bid: { id: string, round: number, cost: number, durationMs?: number, expiresAt: number }
+  bid: HeldBid
   call: CallFacts
 }
+
+/** The bid that stands. */
+export interface HeldBid extends Terms {
+  round: number
+  confidence?: number
+  expiresAt: number
+  /** Counter-offers that it was answered with, the newest by its message id; */
+  turns?: number
+  counter?: string
+  /** and the bids that it has taken the place of. */
+  earlier?: Terms[]
+}
+
+/** What a bid offers, by its message id. */
+interface Terms { id: string, cost: number, durationMs?: number }
 
 /** What the announcement said that the work needs later. */
 export interface CallFacts extends Lineage {
   maxCost?: number
+  /** Terms of service that the bid agreed to. */
+  sla?: SlaTerms
+  inputBytes?: number
+  maxDurationMs?: number
 }
 
 export interface ContractFacts {
@@ -45,7 +66,9 @@ export type Outcome =
   | { outcome: 'failed', failure: Failure }
 
 export type ProviderEvent = { at: number } & (
-  | { type: 'offered', taskId: string, capability: string, requester: string, bid: Called['bid'], call: CallFacts }
+  | { type: 'offered', taskId: string, capability: string, requester: string, bid: HeldBid, call: CallFacts }
+  /** The bid was answered with other terms; `bid`: what is offered now. Absent: what was offered stands. */
+  | { type: 'countered', counter: string, bidId: string, bid?: Terms & { confidence: number } }
   /** `bidId`: which bid; a decline may be late, and meant for one of an earlier round. */
   | { type: 'declined', reason: string, bidId?: string }
   /** With both signed statements, base64: the contract is complete once it is accepted. */
@@ -94,10 +117,11 @@ export function providerWakeAt (task: ProviderTask): number | undefined {
 export function stepProvider (task: ProviderTask, event: ProviderEvent): ProviderStep {
   switch (event.type) {
     case 'offered': return onOffered(task, event)
+    case 'countered': return onCountered(task, event)
     case 'awarded': return onAwarded(task, event)
     case 'declined': return task.stage === 'offered' && (event.bidId ?? task.bid.id) === task.bid.id ? still(closed(task, 'lost')) : still(task)
-    case 'handled': return task.stage === 'working' ? deliver(task, event.outcome, event.spent) : still(task)
-    case 'delivered': return task.stage === 'delivering' && task.contract.epoch === event.epoch ? still({ ...closed(task, 'settled', failureOf(task.outcome)), spent: task.spent }) : still(task)
+    case 'handled': return task.stage === 'working' ? deliver(task, event.outcome, event.at, event.spent) : still(task)
+    case 'delivered': return task.stage === 'delivering' && task.contract.epoch === event.epoch ? still({ ...closed(task, 'settled', failureOf(task.outcome)), cost: task.cost, spent: task.spent }) : still(task)
     case 'undeliverable': return task.stage === 'delivering' && task.contract.epoch === event.epoch ? retryLater(task, event.at) : still(task)
     case 'fenced': return end(task, 'fenced', event.epoch, { code: 'STALE_EPOCH', taskId: task.taskId, epoch: event.epoch, current: event.epoch + 1 })
     case 'revoked': return end(task, 'revoked', event.epoch, { code: 'CANCELLED', taskId: task.taskId, why: event.reason })
@@ -105,6 +129,10 @@ export function stepProvider (task: ProviderTask, event: ProviderEvent): Provide
     case 'recovered': return onRecovered(task, event.at)
   }
 }
+
+/** What was agreed on. */
+export const termsOf = ({ bid: { cost, durationMs }, call: { sla } }: Pick<ProviderTask, 'bid' | 'call'>): ContractTerms =>
+  ({ cost, ...(durationMs !== undefined && { durationMs }), ...sla })
 
 export const epochOf = (task: ProviderTask): number =>
   task.stage === 'closed' || task.stage === 'offered' ? task.epoch : task.contract.epoch
@@ -121,6 +149,23 @@ function onOffered (task: ProviderTask, event: Extract<ProviderEvent, { type: 'o
   return still({ taskId, capability, requester, bid: event.bid, call, stage: 'offered', epoch })
 }
 
+function onCountered (task: ProviderTask, { at, counter, bidId, bid }: Extract<ProviderEvent, { type: 'countered' }>): ProviderStep {
+  const { id, cost, durationMs, turns = 0, earlier = [] } = task.bid
+  if (task.stage !== 'offered' || bidId !== id || turns >= MAX_TURNS || at >= task.bid.expiresAt) return still(task)
+  const superseded = bid === undefined ? {} : { ...bid, earlier: [...earlier, { id, cost, durationMs }] }
+  return still({ ...task, bid: { ...task.bid, ...superseded, turns: turns + 1, counter } })
+}
+
+/**
+ * The bid that an award names, if it is honoured: the one that stands, or one before it, for the answer to a counter-offer may have been
+ * lost. But nobody gets the terms of before where they are better than those that stand.
+ */
+export function namedBid ({ bid }: Pick<ProviderTask, 'bid'>, bidId: string): Terms | undefined {
+  if (bid.id === bidId) return bid
+  const { cost, durationMs = Infinity } = bid
+  return bid.earlier?.find(before => before.id === bidId && before.cost >= cost && (before.durationMs ?? Infinity) >= durationMs)
+}
+
 function onAwarded (task: ProviderTask, event: Extract<ProviderEvent, { type: 'awarded' }>): ProviderStep {
   const { contract, deadlineAt, at } = event
   const current = epochOf(task)
@@ -134,12 +179,14 @@ function onAwarded (task: ProviderTask, event: Extract<ProviderEvent, { type: 'a
     case 'offered':
       if (contract.epoch === current || (task.stage === 'closed' && task.reason === 'settled')) return { task, effects: [{ type: 'refuse', epoch: contract.epoch, failure: stale }] }
   }
-  if (event.bidId !== task.bid.id || at >= task.bid.expiresAt) {
+  const named = namedBid(task, event.bidId)
+  if (named === undefined || at >= task.bid.expiresAt) {
     return { task, effects: [{ type: 'refuse', epoch: contract.epoch, failure: { code: 'REFUSED', why: 'that bid does not stand any more' } }] }
   }
-  const { taskId, capability, requester, bid, call } = task
+  const { taskId, capability, requester, call } = task
+  const { id, cost, durationMs } = named
   return {
-    task: { taskId, capability, requester, bid, call, stage: 'working', contract, startedAt: at, deadlineAt },
+    task: { taskId, capability, requester, bid: { ...task.bid, id, cost, durationMs }, call, stage: 'working', contract, startedAt: at, deadlineAt },
     effects: [{ type: 'accept', contract }, { type: 'run', contract, deadlineAt }]
   }
 }
@@ -159,17 +206,19 @@ function onTick (task: ProviderTask, at: number): ProviderStep {
 
 function onRecovered (task: ProviderTask, at: number): ProviderStep {
   if (task.stage === 'working') {
-    return deliver(task, { outcome: 'failed', failure: { code: 'HANDLER_LOST', capability: task.capability, why: 'its process was restarted' } })
+    return deliver(task, { outcome: 'failed', failure: { code: 'HANDLER_LOST', capability: task.capability, why: 'its process was restarted' } }, at)
   }
   return task.stage === 'delivering' ? still({ ...task, retryAt: at }) : still(task)
 }
 
-function deliver (task: ProviderTask & { stage: 'working' }, outcome: Outcome, spent?: number): ProviderStep {
+function deliver (task: ProviderTask & { stage: 'working' }, outcome: Outcome, at: number, spent?: number): ProviderStep {
   const giveUpAt = task.deadlineAt + DELIVERY_GRACE_MS
   const { deadlineAt: _, ...rest } = task
+  const tookMs = at - task.startedAt
+  const cost = outcome.outcome === 'completed' ? costAfter(termsOf(task), tookMs) : task.bid.cost
   return {
     // The delivery under way reports its own end; the timer only comes into it after a failure.
-    task: { ...rest, stage: 'delivering', outcome, spent, attempt: 1, retryAt: giveUpAt, giveUpAt },
+    task: { ...rest, stage: 'delivering', outcome, cost, tookMs, spent, attempt: 1, retryAt: giveUpAt, giveUpAt },
     effects: [{ type: 'deliver', contract: task.contract, outcome }]
   }
 }

@@ -4,8 +4,9 @@
  * is fenced off, so a task has one result, whoever wakes up late.
  */
 import { restMs } from './backoff.ts'
+import { isOver, onAnswered, onCountered, openCountering, withTimeFor, type Ask, type CounterOffer } from './counter.ts'
 import { giveUpReason, isHopeless, loops, overTime } from './giving-up.ts'
-import { exceeds } from './purse.ts'
+import { progressDueAt, slaMs } from './sla.ts'
 import { budgetOf, withSpent } from './spending.ts'
 import type { Failure } from './errors.ts'
 import type { Bid, RankedBid, ReceiptFacts, TaskEvent, TaskSpec } from './task.ts'
@@ -13,10 +14,13 @@ import type { Bid, RankedBid, ReceiptFacts, TaskEvent, TaskSpec } from './task.t
 export type RequesterTask = Asked & (
   /** `call`: the message id of the announcement. Only what answers it is a bid for this round. */
   | { stage: 'announced', call?: string, awaiting?: string[], closesAt?: number, bids: Bid[], passes: Pass[] }
+  /** Bids that were answered with other terms: `waiting` for whom, `revised` who made a new one in this turn, both by the id of the bid. */
+  | { stage: 'countering', bids: Bid[], passes: Pass[], turn: number, waiting: string[], revised: string[], closesAt: number }
   | { stage: 'choosing', bids: Bid[] }
   /** `again`: it was awarded before a restart, so a refusal now does not say that no handler was started. */
   | { stage: 'awarded', winner: Bid, standby: RankedBid[], awardedAt: number, leaseUntil: number, slaUntil?: number, again?: boolean }
-  | { stage: 'working', winner: Bid, standby: RankedBid[], awardedAt: number, leaseUntil: number, slaUntil?: number, sequence: number, accepted: boolean, received: number }
+  /** `progressUntil`: when progress must have been shown; not while an answer of ours is waited for. */
+  | { stage: 'working', winner: Bid, standby: RankedBid[], awardedAt: number, leaseUntil: number, slaUntil?: number, sequence: number, accepted: boolean, received: number, progressUntil?: number }
   | { stage: 'resting', resumesAt: number }
   /** `cost` is the provider's own. */
   | { stage: 'settled', provider: string, cost: number, accepted: boolean }
@@ -54,6 +58,10 @@ export type RequesterEvent = { at: number } & (
   | { type: 'bid', bid: Bid }
   /** An agent that was asked makes no bid, or cannot be reached. */
   | { type: 'passed', provider: string, round: number, reason: string, code?: string }
+  /** What the owner of the task says to these bids: other terms, or that it takes them beyond what it asked for. */
+  | { type: 'countered', round: number, turn: number, asks: Ask[], taken: string[] }
+  /** What a bidder says to a counter-offer: a new bid, or that the one it made stands. */
+  | { type: 'answered', round: number, turn: number, bidId: string, bid?: Bid }
   | { type: 'chosen', round: number, order: RankedBid[] }
   /** The contract is complete: both signed statements, base64, are kept with it. */
   | { type: 'accepted', provider: string, epoch: number, award: string, acceptance: string }
@@ -78,6 +86,9 @@ export type RequesterEvent = { at: number } & (
 
 export type RequesterEffect =
   | { type: 'announce', round: number }
+  /** What does its owner say to these bids? */
+  | { type: 'counter', round: number, turn: number, bids: Bid[] }
+  | { type: 'ask', bid: Bid, round: number, turn: number, ask: CounterOffer, closesAt: number }
   | { type: 'choose', round: number, bids: Bid[] }
   | { type: 'award', bid: Bid, epoch: number }
   | { type: 'standby', bid: Bid, rank: number }
@@ -103,8 +114,6 @@ const MAX_BIDS = 256
 const MAX_BIDS_OF_PEER = 32
 /** A window without a bid closes after this many times as long, if somebody asked may still answer. */
 const HELD_OPEN = 8
-/** A promised duration is breached after this many times as long. */
-export const SLA_FACTOR = 5
 
 /** A task that was just asked for. */
 export function openTask (spec: TaskSpec): Step {
@@ -117,9 +126,10 @@ export function wakeAt (task: RequesterTask): number | undefined {
   const { deadlineAt } = task.spec
   switch (task.stage) {
     case 'announced': return Math.min(closingAt(task), deadlineAt)
+    case 'countering': return Math.min(task.closesAt, deadlineAt)
     case 'choosing': return deadlineAt
-    case 'awarded':
-    case 'working': return Math.min(task.leaseUntil, task.slaUntil ?? deadlineAt, deadlineAt)
+    case 'awarded': return Math.min(task.leaseUntil, task.slaUntil ?? deadlineAt, deadlineAt)
+    case 'working': return Math.min(task.leaseUntil, task.slaUntil ?? deadlineAt, task.progressUntil ?? deadlineAt, deadlineAt)
     case 'resting': return Math.min(task.resumesAt, deadlineAt)
     case 'settled':
     case 'failed': return undefined
@@ -161,6 +171,8 @@ export function stepRequester (task: RequesterTask, event: RequesterEvent): Step
     case 'called': return onCalled(task, event)
     case 'bid': return onBid(task, event.bid, event.at)
     case 'passed': return onPassed(task, event)
+    case 'countered': return task.stage === 'countering' && event.round === task.round ? onCountered(task, event, choose) : same(task)
+    case 'answered': return task.stage === 'countering' && event.round === task.round ? onAnswered(task, event, choose) : same(task)
     case 'chosen': return task.stage === 'choosing' && event.round === task.round ? award(task, event.order, event.at, []) : same(task)
     case 'tick': return onTick(task, event.at, event.leaseUntil)
     case 'recovered': return onRecovered(task, event.at)
@@ -173,8 +185,10 @@ export function stepRequester (task: RequesterTask, event: RequesterEvent): Step
 
 function onRecovered (task: RequesterTask, at: number): Step {
   const leaseUntil = at + task.spec.leaseMs
+  // Who was asked, and what its owner would say to the answers, went with the process.
+  if (task.stage === 'countering') return choose(task, at)
   if (task.stage === 'awarded') return same({ ...task, leaseUntil, again: true })
-  return same(task.stage === 'working' ? { ...task, leaseUntil } : task)
+  return same(task.stage === 'working' ? { ...task, leaseUntil, ...(task.progressUntil !== undefined && { progressUntil: progressDueAt(task.spec, at) }) } : task)
 }
 
 /** What was spent on a contract that is over counts all the same, whoever has it now. */
@@ -208,7 +222,7 @@ function onProvider (task: RequesterTask, event: FromProvider): Step {
   }
   switch (event.type) {
     // Progress may overtake it: the contract is kept all the same.
-    case 'accepted': return working.accepted ? same(task) : publish({ ...working, accepted: true }, { event: 'accepted', provider, epoch })
+    case 'accepted': return working.accepted ? same(task) : publish({ ...working, accepted: true, progressUntil: progressDueAt(task.spec, at) }, { event: 'accepted', provider, epoch })
     // Not in the log, so it changes nothing but the lease.
     case 'heard': return same({ ...task, leaseUntil: working.leaseUntil })
     case 'refused': return move(task, { code: 'REFUSED', why: event.reason }, at, { onlyLost: event.retryable, told: true })
@@ -235,7 +249,8 @@ function onProvider (task: RequesterTask, event: FromProvider): Step {
       if (event.sequence <= working.sequence) return same(working)
       const received = working.received + MESSAGE_BYTES + (event.type === 'artifact' ? event.data.length : 0)
       if (received > MAX_RECEIVED) return move(task, { code: 'OVERLOADED', what: `bytes of progress and artifacts from ${provider}`, limit: MAX_RECEIVED }, at)
-      return publish({ ...working, sequence: event.sequence, received }, toPublished(event))
+      const progressUntil = event.type === 'input-required' ? undefined : progressDueAt(task.spec, at)
+      return publish({ ...working, sequence: event.sequence, received, progressUntil }, toPublished(event))
     }
   }
 }
@@ -272,8 +287,9 @@ function onCalled (task: RequesterTask, event: Extract<RequesterEvent, { type: '
 
 function onBid (task: RequesterTask, bid: Bid, at: number): Step {
   if (task.stage !== 'announced' || bid.round !== task.round) {
-    const known = task.stage === 'choosing' ? task.bids : task.stage === 'awarded' || task.stage === 'working' ? [task.winner, ...task.standby.map(entry => entry.bid)] : []
-    return known.some(other => other.id === bid.id) ? same(task) : { task, effects: [{ type: 'decline', bid, reason: 'the window for bids has closed' }] }
+    const known = task.stage === 'choosing' || task.stage === 'countering' ? task.bids : task.stage === 'awarded' || task.stage === 'working' ? [task.winner, ...task.standby.map(entry => entry.bid)] : []
+    // Its answer to a counter-offer may come late: the bid it made before stands.
+    return known.some(other => other.provider === bid.provider && other.round === bid.round) ? same(task) : { task, effects: [{ type: 'decline', bid, reason: 'the window for bids has closed' }] }
   }
   // A bid is sealed to one announcement: made for another task, requester or round, or before this one, it is none.
   if (bid.call !== task.call) return { task, effects: [{ type: 'decline', bid, reason: 'it answers another announcement' }] }
@@ -285,9 +301,14 @@ function onBid (task: RequesterTask, bid: Bid, at: number): Step {
   if (task.bids.length >= MAX_BIDS || task.bids.filter(({ peer }) => peer === bid.peer).length >= MAX_BIDS_OF_PEER) {
     return { task, effects: [{ type: 'decline', bid, reason: 'there are enough bids' }] }
   }
-  const { provider, cost, durationMs, confidence, load, round } = bid
+  const { provider, cost, durationMs, confidence, load, round, counter } = bid
+  // A contract is what both agree on; an older node has not read these terms.
+  if (task.spec.sla !== undefined && bid.agrees !== true) {
+    const step = onPassed(task, { type: 'passed', at, provider, round, reason: 'it does not know the terms of service that are asked for' })
+    return { task: step.task, effects: [{ type: 'decline', bid, reason: 'it does not agree to the terms of service' }, ...step.effects] }
+  }
   const next = closeWhenDue({ ...task, bids: [...task.bids, bid], awaiting: task.awaiting?.filter(agent => agent !== provider) }, at)
-  return { task: next.task, effects: [{ type: 'publish', event: { event: 'bid', provider, cost, durationMs, confidence, load, round } }, ...next.effects] }
+  return { task: next.task, effects: [{ type: 'publish', event: { event: 'bid', provider, cost, durationMs, confidence, load, round, ...(counter && { counter }) } }, ...next.effects] }
 }
 
 function onPassed (task: RequesterTask, event: Extract<RequesterEvent, { type: 'passed' }>): Step {
@@ -302,11 +323,15 @@ function closeWhenDue (task: RequesterTask & { stage: 'announced' }, at: number)
   return at >= closingAt(task) || (task.awaiting?.length === 0 && task.asked.length > 0) ? close(task, at) : same(task)
 }
 
-/** The window is closed: choose among what there is, or announce again. */
-function close (task: RequesterTask & { stage: 'announced' }, at: number): Step {
+/** The window is closed. */
+const close = (task: RequesterTask & { stage: 'announced' }, at: number): Step =>
+  task.spec.counters === true && task.bids.length > 0 ? openCountering(task, at) : choose(task, at)
+
+/** Choose among what there is, or announce again. */
+function choose (task: RequesterTask & { stage: 'announced' | 'countering' }, at: number): Step {
   const { spec, round, epoch, excluded, asked, lastFailure, passes, spent } = task
   const limit = budgetOf(task) ?? Infinity
-  const [over, bids] = [task.bids.filter(bid => exceeds(bid.cost, limit)), task.bids.filter(bid => !exceeds(bid.cost, limit))]
+  const [over, bids] = [task.bids.filter(bid => isOver(bid, limit)), task.bids.filter(bid => !isOver(bid, limit))]
   const lowestOver = over.length === 0 ? task.lowestOver : Math.min(...over.map(bid => bid.cost), task.lowestOver ?? Infinity)
   const onPath = both(task.onPath, passes.filter(({ code, provider }) => code === 'LOOP' && spec.visited.includes(provider)).map(({ provider }) => provider))
   const common = { spec, round, epoch, excluded, asked, lastFailure, lowestOver, onPath, spent }
@@ -325,12 +350,17 @@ function onTick (task: RequesterTask, at: number, lease?: number): Step {
   if (at >= task.spec.deadlineAt) return fail(task, overTime(task, at))
   switch (task.stage) {
     case 'announced': return at >= closingAt(task) ? close(task, at) : same(task)
+    case 'countering': return at >= task.closesAt ? choose(task, at) : same(task)
     case 'awarded':
     case 'working': {
       const { provider, durationMs = 0 } = task.winner
       const leaseUntil = lease ?? task.leaseUntil
       if (at >= leaseUntil) return move(task, { code: 'LEASE_EXPIRED', provider, silentMs: at - leaseUntil + task.spec.leaseMs }, at)
       if (task.slaUntil !== undefined && at >= task.slaUntil) return move(task, { code: 'SLA_BREACHED', provider, promisedMs: durationMs, afterMs: at - task.awardedAt }, at)
+      if (task.stage === 'working' && task.progressUntil !== undefined && at >= task.progressUntil) {
+        const { progressEveryMs: promisedMs = 0 } = task.spec.sla ?? {}
+        return move(task, { code: 'SLA_BREACHED', provider, term: 'progress', promisedMs, afterMs: at - task.progressUntil + promisedMs }, at)
+      }
       return same(task)
     }
     case 'resting': {
@@ -346,14 +376,15 @@ function onTick (task: RequesterTask, at: number, lease?: number): Step {
 /** Awards to the first of the order that still stands; the others stand by. */
 function award (task: RequesterTask, order: RankedBid[], at: number, before: RequesterEffect[]): Step {
   const limit = budgetOf(task) ?? Infinity
-  const [first, ...standby] = order.filter(({ bid }) => bid.expiresAt > at && !task.excluded.includes(bid.provider) && !exceeds(bid.cost, limit))
+  const [first, ...standby] = order.filter(({ bid }) => bid.expiresAt > at && !task.excluded.includes(bid.provider) && !isOver(bid, limit))
   if (first === undefined) {
     const step = rest(task, at)
     return { task: step.task, effects: [...before, ...step.effects] }
   }
-  const { spec, round, excluded, asked, lastFailure, lowestOver, onPath, spent } = task
+  const { round, excluded, asked, lastFailure, lowestOver, onPath, spent } = task
   const epoch = task.epoch + 1
   const { bid, reason } = first
+  const spec = withTimeFor(task.spec, bid, at)
   return {
     task: { spec, round, epoch, excluded, asked, lastFailure, lowestOver, onPath, spent, stage: 'awarded', winner: bid, standby, awardedAt: at, leaseUntil: at + spec.leaseMs, slaUntil: slaUntil(spec, bid, at) },
     effects: [
@@ -392,7 +423,7 @@ function rest (task: RequesterTask, at: number): Step {
 /** @param told whether it is known what delegations of its provider came to */
 function fail (task: RequesterTask, failure: Failure, told = false): Step {
   const { spec, round, epoch, excluded, asked, spent } = task
-  const released = task.stage === 'announced' || task.stage === 'choosing' ? task.bids : task.stage === 'awarded' || task.stage === 'working' ? task.standby.map(entry => entry.bid) : []
+  const released = task.stage === 'announced' || task.stage === 'countering' || task.stage === 'choosing' ? task.bids : task.stage === 'awarded' || task.stage === 'working' ? task.standby.map(entry => entry.bid) : []
   const winner = winnerOf(task)
   const untold = winner === undefined || told ? undefined : Math.max(0, (budgetOf(task) ?? 0) - winner.cost)
   return {
@@ -417,9 +448,6 @@ function fenceOff (task: RequesterTask, { type, provider, epoch }: FromProvider)
 function slaUntil (spec: TaskSpec, { durationMs }: Bid, awardedAt: number): number | undefined {
   return durationMs === undefined ? undefined : awardedAt + slaMs(spec, durationMs)
 }
-
-/** How long a provider that promised `durationMs` may take before the work is taken away. */
-export const slaMs = (spec: Pick<TaskSpec, 'leaseMs'>, durationMs: number): number => Math.max(spec.leaseMs, SLA_FACTOR * durationMs)
 
 const same = (task: RequesterTask): Step => ({ task, effects: [] })
 const publish = (task: RequesterTask, event: Published): Step => ({ task, effects: [{ type: 'publish', event }] })

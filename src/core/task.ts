@@ -1,9 +1,10 @@
 /** The nouns of a task: what was asked, what was offered, what its owner sees. */
 import type { Failure } from './errors.ts'
 import type { Standing } from './reputation.ts'
+import type { SlaTerms } from './sla.ts'
 import type { Lineage } from './lineage.ts'
 
-/** What was asked for. Never changes. */
+/** What was asked for. Never changes, but for the deadline when its owner takes a bid that needs longer. */
 export interface TaskSpec extends Lineage {
   taskId: string
   requester: string
@@ -21,6 +22,10 @@ export interface TaskSpec extends Lineage {
   maxRounds: number
   /** Only this agent may do it. */
   to?: string
+  /** Terms of service that its provider has to agree to. */
+  sla?: SlaTerms
+  /** Its owner sees the bids before they are ranked, and may answer them with other terms; see core/counter.ts. */
+  counters?: true
   /** How its bids are ranked, when its owner chose one of our policies by name; see core/policy.ts. */
   policy?: string
   /** Where its requester is, when it says so. */
@@ -55,6 +60,12 @@ export interface Bid {
   region?: string
   /** How the provider stood with the requester when it chose. */
   standing?: Standing
+  /** Its bidder has read the terms of service that are asked for, and agrees. */
+  agrees?: true
+  /** Its bidder says that its terms are beyond what was asked for, */
+  counter?: true
+  /** and the owner of the task takes it all the same. */
+  taken?: true
   /** When it ends to stand, by the requester's clock. */
   expiresAt: number
 }
@@ -74,7 +85,11 @@ export interface RankedBid {
  */
 export type TaskEvent = { taskId: string, seq: number, at: number } & (
   | { event: 'announced', round: number, capability: string, asked: number }
-  | { event: 'bid', provider: string, cost: number, durationMs?: number, confidence: number, load: number, round: number }
+  | { event: 'bid', provider: string, cost: number, durationMs?: number, confidence: number, load: number, round: number, counter?: true }
+  /** Its owner has answered a bid with other terms, the first time or the second, */
+  | { event: 'countered', provider: string, turn: number, cost?: number, durationMs?: number }
+  /** and this is the bid that stands now: `revised`, or as it was. */
+  | { event: 'answered', provider: string, turn: number, revised: boolean, cost: number, durationMs?: number, confidence: number }
   | { event: 'passed', provider: string, reason: string }
   | { event: 'awarded', provider: string, epoch: number, reason: string, standby: string[] }
   | { event: 'accepted', provider: string, epoch: number }
@@ -97,6 +112,8 @@ export interface ReceiptFacts {
   requester: string
   inputHash: string
   outputHash?: string
+  /** What was taken off the cost because it was late. */
+  penalty?: number
   /** What the requester answered. Absent: nothing, or nothing that holds. */
   accepted?: boolean
   /** Both signatures were checked and hold. */
@@ -118,6 +135,8 @@ export interface Settlement {
   outputHash?: string
   /** In the requester's cost units. */
   cost: number
+  /** What was taken off the cost because it was late, likewise. */
+  penalty?: number
   /** What the delegations of the work came to, likewise. */
   spent?: number
   durationMs: number

@@ -32,7 +32,8 @@ const BAD_INPUT = 65
  * 4. At abort the group gets SIGTERM, and SIGKILL `killAfterMs` later.
  * 5. It runs under the circuit breaker of its command: `dependsOn: [command]` beside it makes no bids while that is open.
  *
- * The environment has A2A_TASK_ID, A2A_CAPABILITY, A2A_REQUESTER, A2A_EPOCH and A2A_REMAINING_MS.
+ * The environment has A2A_TASK_ID, A2A_CAPABILITY, A2A_REQUESTER, A2A_EPOCH and A2A_REMAINING_MS; where there are any, A2A_IDEMPOTENCY_KEY
+ * and A2A_PROGRESS_EVERY_MS.
  *
  * @throws A2aError CIRCUIT_OPEN; HANDLER_FAILED, from the handler: another exit status, no JSON, too much output, cannot be started
  */
@@ -80,12 +81,13 @@ export function execHandler (command: string, options: ExecOptions = {}): Provis
   return (input, context) => context.guard(command, () => run(input, context))
 }
 
-const contextEnv = ({ taskId, capability, requester, epoch, idempotencyKey, remainingMs }: HandlerContext): Record<string, string> => ({
+const contextEnv = ({ taskId, capability, requester, epoch, idempotencyKey, terms: { progressEveryMs }, remainingMs }: HandlerContext): Record<string, string> => ({
   A2A_TASK_ID: taskId,
   A2A_CAPABILITY: capability,
   A2A_REQUESTER: requester,
   A2A_EPOCH: String(epoch),
   ...(idempotencyKey === undefined ? {} : { A2A_IDEMPOTENCY_KEY: idempotencyKey }),
+  ...(progressEveryMs === undefined ? {} : { A2A_PROGRESS_EVERY_MS: String(progressEveryMs) }),
   A2A_REMAINING_MS: String(Math.max(0, Math.floor(remainingMs())))
 })
 

@@ -4,7 +4,7 @@
  */
 import { LRUCache } from 'lru-cache'
 import { A2aError, messageOf, toFailure, type Failure } from '../core/errors.ts'
-import { epochOf, type ProviderTask, type Outcome } from '../core/provider.ts'
+import { epochOf, termsOf, type ProviderTask, type Outcome } from '../core/provider.ts'
 import { BYTES_TYPE, encodeJson, JSON_TYPE, parseJson } from '../wire/body.ts'
 import { MAX_CONTENT, type MessageName, type Payload } from '../wire/messages.ts'
 import { createStream, type Extra, type TaskStream } from './stream.ts'
@@ -108,6 +108,7 @@ export function createHandlers ({ clock, logger, tell, delegations, deadlineOf, 
       taskId, signal, remainingMs, delegate,
       get budget () { return left() },
       capability: task.capability,
+      terms: termsOf(task),
       requester: task.requester,
       idempotencyKey: task.contract.idempotencyKey,
       visited: task.call.visited,

@@ -1,8 +1,10 @@
 /** What a requester puts its name to: the call for proposals, and the award; and the bids between them. */
 import { hopsLeft } from '../core/lineage.ts'
-import { slaMs, type RequesterTask } from '../core/requester.ts'
+import { slaMs } from '../core/sla.ts'
+import type { RequesterTask } from '../core/requester.ts'
 import { compose, payloadOf, type Author } from '../wire/compose.ts'
 import { signEnvelope } from '../wire/envelope.ts'
+import type { SlaTerms } from '../core/sla.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Signer } from '../core/ports.ts'
 import type { Bid, TaskSpec } from '../core/task.ts'
@@ -25,6 +27,14 @@ const MAX_EXCLUDED = 32
 const lineageFields = (spec: TaskSpec): Pick<Envelope, 'depth' | 'visited' | 'hopsLeft' | 'traceparent'> =>
   ({ depth: spec.depth, visited: spec.visited, hopsLeft: hopsLeft(spec), traceparent: spec.traceparent })
 
+/** Terms of service, as messages have them. */
+const slaFields = ({ progressEveryMs, latePenalty }: SlaTerms = {}): { progress_ms?: number, late_penalty?: number } =>
+  ({ ...(progressEveryMs !== undefined && { progress_ms: progressEveryMs }), ...(latePenalty !== undefined && { late_penalty: latePenalty }) })
+
+/** The same, read again. `undefined`: there are none. */
+export const readSla = ({ progress_ms: progressEveryMs, late_penalty: latePenalty }: { progress_ms?: number, late_penalty?: number } = {}): SlaTerms | undefined =>
+  progressEveryMs === undefined && latePenalty === undefined ? undefined : { ...(progressEveryMs !== undefined && { progressEveryMs }), ...(latePenalty !== undefined && { latePenalty }) }
+
 /** A signed `task.announce`: what is needed, not the payload. */
 export function composeCall (spec: TaskSpec, round: number, { inputBytes, excluded, maxCost }: { inputBytes: number, excluded: string[], maxCost?: number }, { author, signer, peerId, addresses, now }: Sender): Envelope {
   const remainingMs = Math.max(0, spec.deadlineAt - now)
@@ -35,6 +45,7 @@ export function composeCall (spec: TaskSpec, round: number, { inputBytes, exclud
     max_cost: maxCost,
     max_duration_ms: remainingMs,
     input_bytes: inputBytes,
+    sla: spec.sla && slaFields(spec.sla),
     peer_id: peerId,
     endpoints: addresses.slice(0, MAX_ADDRESSES),
     exclude: excluded.slice(-MAX_EXCLUDED)
@@ -58,6 +69,7 @@ export function composeAward (spec: TaskSpec, bid: Bid, { epoch, maxCost }: { ep
       duration_ms: bid.durationMs,
       sla_ms: bid.durationMs === undefined ? undefined : slaMs(spec, bid.durationMs),
       lease_ms: leaseMs,
+      ...slaFields(spec.sla),
       fallback: 'next-bidder'
     }
   }, author, { correlationId: taskId, to: bid.provider, task: capability, epoch, remainingMs: Math.max(0, deadlineAt - now), remainingCost: maxCost, idempotencyKey, ...lineageFields(spec) }), signer)
@@ -68,7 +80,7 @@ export function composeAward (spec: TaskSpec, bid: Bid, { epoch, maxCost }: { ep
  * one that was held back on its way is not good for longer than its maker said.
  */
 export function readBid (envelope: Envelope, peer: string, { at, task, rttMs }: { at: number, task?: RequesterTask, rttMs?: number }): Bid {
-  const { round, cost, duration_ms: durationMs, confidence, load, valid_ms: validMs } = payloadOf(envelope, 'task.bid')
+  const { round, cost, duration_ms: durationMs, confidence, load, valid_ms: validMs, counter, agrees } = payloadOf(envelope, 'task.bid')
   const calledAt = task?.stage === 'announced' && task.closesAt !== undefined ? task.closesAt - task.spec.bidWindowMs : at
-  return { id: envelope.messageId, call: envelope.causationId, provider: envelope.from, peer, round, cost, durationMs, confidence, load, rttMs, expiresAt: calledAt + validMs }
+  return { id: envelope.messageId, call: envelope.causationId, provider: envelope.from, peer, round, cost, durationMs, confidence, load, rttMs, ...(counter === true && { counter }), ...(agrees === true && { agrees }), expiresAt: calledAt + validMs }
 }

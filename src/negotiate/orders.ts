@@ -1,7 +1,7 @@
 /** What a requester tells those who bid: their award, and its end. */
 import { composeAward, type Sender } from './offers.ts'
 import { messageOf, toFailure } from '../core/errors.ts'
-import { budgetOf } from '../core/spending.ts'
+import { awardBudgetOf } from '../core/spending.ts'
 import { JSON_TYPE, toBase64 } from '../wire/body.ts'
 import { compose, payloadOf } from '../wire/compose.ts'
 import { signEnvelope } from '../wire/envelope.ts'
@@ -52,7 +52,7 @@ export function createOrders ({ wire, logger, sender, happen }: OrdersParts): Or
     award: async (task, bid, epoch, input, onMade) => {
       const { taskId, leaseMs } = task.spec
       const { provider } = bid
-      const envelope = composeAward(task.spec, bid, { epoch, maxCost: budgetOf(task) }, sender())
+      const envelope = composeAward(task.spec, bid, { epoch, maxCost: awardBudgetOf(task, bid) }, sender())
       const statement = envelope.auth?.statement as Uint8Array
       onMade(hashOf(statement))
       try {

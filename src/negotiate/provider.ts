@@ -4,23 +4,26 @@
  *
  *   announced → bid → award ⇄ accept → run (heartbeats, progress, artifacts) → result ⇄ countersignature
  */
+import { createBidding, MAX_REASON } from './bidding.ts'
 import { createBook, type Machine } from './book.ts'
 import { createCapacity, type Room } from './capacity.ts'
 import { createDelegations } from './delegations.ts'
 import { createDone } from './done.ts'
 import { createHandlers } from './handlers.ts'
+import { readSla } from './offers.ts'
+import { eventsOf, foldProvider, requesterOf } from './recall.ts'
 import { parseCapability } from '../core/capability.ts'
 import { A2aError, explain, messageOf, toFailure, type Failure } from '../core/errors.ts'
 import { summariseProvider } from '../core/history.ts'
-import { heardLineage, loopThrough, tooDeep } from '../core/lineage.ts'
-import { epochOf, openOffer, providerWakeAt, stepProvider, type ContractFacts, type Outcome, type ProviderEffect, type ProviderEvent, type ProviderTask } from '../core/provider.ts'
+import { epochOf, namedBid, providerWakeAt, stepProvider, termsOf, type ContractFacts, type Outcome, type ProviderEffect, type ProviderEvent, type ProviderTask } from '../core/provider.ts'
+import { penaltyOf, sameSla } from '../core/sla.ts'
 import { encodeJson, JSON_TYPE, parseJson, toBase64 } from '../wire/body.ts'
 import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
 import { decodeEnvelope, signEnvelope } from '../wire/envelope.ts'
 import { hashOf } from '../wire/hash.ts'
-import type { Call, TaskContext, Offer } from '../core/agent.ts'
+import type { Call, CounterCall, TaskContext, Offer } from '../core/agent.ts'
 import type { Envelope } from '../core/envelope.ts'
-import type { Clock, EventLog, LogEvent, Logger, Origin, Signer, Wire } from '../core/ports.ts'
+import type { Clock, EventLog, Logger, Origin, Signer, Wire } from '../core/ports.ts'
 import type { Settlement } from '../core/task.ts'
 import type { Delegate } from './accounts.ts'
 import type { Extra } from './stream.ts'
@@ -31,6 +34,8 @@ export interface Service extends Room {
   version: number
   public: boolean
   bid: (call: Call, load: number) => Promise<Offer | undefined>
+  /** What is said to a counter-offer. `undefined`: the bid stands. */
+  counter: (call: Call, counter: CounterCall) => Promise<Offer | undefined>
   /** Why no run may begin now for a caller, seeing for whom those at work are: a breaker is open, or others wait. */
   refusal?: (caller: string, holders: string[]) => Failure | undefined
   /** Checks the input, runs the handler, checks the output. Rejects with an A2aError. */
@@ -77,12 +82,6 @@ export interface ProviderEnd {
   close: (signal: AbortSignal) => Promise<void>
 }
 
-/** How long a bid stands, in ms. A standby may be called up within it. */
-const BID_VALID_MS = 60_000
-/** A bid takes room while its requester chooses, and so long beyond the window it named, in ms; no longer than the second, whatever it named. */
-const CHOOSING_MS = { beyond: 250, most: 2_000 }
-/** Characters that a message gives a reason. */
-const MAX_REASON = 512
 /** How long a requester may take to countersign before the result is sent again, in ms. */
 const COUNTERSIGN_MS = 10_000
 /** How often keys of work that was done long ago are forgotten, in ms. */
@@ -95,7 +94,7 @@ export const providerMachine: Machine<ProviderTask, ProviderEvent, ProviderEffec
   tick: at => ({ type: 'tick', at }),
   // A restart tries at once what could not be delivered, so it need not know; and a disk that refuses must not end the trying.
   passing: ({ type }, changed) => !changed || type === 'undeliverable',
-  patient: ({ type }) => type === 'offered' || type === 'declined' || type === 'delivered',
+  patient: ({ type }) => type === 'offered' || type === 'countered' || type === 'declined' || type === 'delivered',
   summarise: summariseProvider
 }
 
@@ -114,7 +113,7 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
       if (stage !== 'offered') capacity.release(taskId)
     },
     takeUp: taskId => {
-      const task = replay(eventsOf(log, author.agentId, taskId))
+      const task = foldProvider(eventsOf(log, author.agentId, taskId))
       if (task === undefined) return
       book.restore(taskId, task, [])
       // A handler that still runs goes on under what the log says.
@@ -125,14 +124,13 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
   const doneBefore = createDone({ agentId: author.agentId, log, clock })
   let stopPruning = (): void => {}
   let closing = false
-  /** The disk refused the last bid. */
-  let refusesOffers = false
 
   const now = (): number => clock.now()
   const happen = (taskId: string, event: ProviderEvent): void => {
     book.apply(taskId, event).done.catch(error => { logger.error('an event could not be kept', { taskId, event: event.type, why: messageOf(error) }) })
   }
   const holders = (capability: string): string[] => capacity.contractsOf(capability).map(taskId => book.get(taskId)?.requester ?? '')
+  const bidding = createBidding({ ...parts, book, capacity, holders, isClosing: () => closing })
   const handlers = createHandlers({
     clock, logger, tell,
     delegations: (task, remainingMs, signal) => createDelegations({ agentId: author.agentId, task, remainingMs, signal, clock, delegate: parts.delegate }),
@@ -165,14 +163,14 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
   }
 
   async function pack (task: ProviderTask, { epoch, contractHash, inputHash }: ContractFacts, outcome: Outcome): Promise<Parcel> {
-    const { taskId, capability, requester, bid: { cost } } = task
+    const { taskId, capability, requester } = task
     const content = outcome.outcome === 'completed' ? encodeJson(outcome.output) : undefined
     const outputHash = content === undefined ? undefined : hashOf(content)
     const { auth } = await parts.settle({
-      taskId, capability, epoch, requester, contractHash, inputHash, outputHash, cost,
+      taskId, capability, epoch, requester, contractHash, inputHash, outputHash,
       outcome: outcome.outcome,
       failure: outcome.outcome === 'failed' ? outcome.failure.code : undefined,
-      ...(task.stage === 'delivering' ? { spent: task.spent, durationMs: now() - task.startedAt } : { durationMs: 0 }),
+      ...(task.stage === 'delivering' ? { cost: task.cost, ...(task.cost < task.bid.cost && { penalty: penaltyOf(termsOf(task), task.tookMs) }), spent: task.spent, durationMs: task.tookMs } : { cost: task.bid.cost, durationMs: 0 }),
       endedAt: now()
     })
     return { content, outputHash, receipt: auth?.statement as Uint8Array }
@@ -180,10 +178,11 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
 
   async function receive (envelope: Envelope, origin: Origin): Promise<Envelope | undefined> {
     const { correlationId: taskId, epoch = 0 } = envelope
-    if (envelope.type === 'task.announce') return await consider(envelope, origin)
+    if (envelope.type === 'task.announce') return await bidding.consider(envelope, origin)
     const task = book.get(taskId)
     if (task !== undefined && task.requester !== envelope.from) throw new A2aError({ code: 'REFUSED', why: 'this task belongs to another agent' })
     switch (envelope.type) {
+      case 'task.counter': return await bidding.answer(envelope)
       case 'task.award': return await accept(envelope, origin)
       case 'task.standby':
         capacity.release(taskId)
@@ -203,68 +202,6 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     }
   }
 
-  /** An announcement: bid for it, or say why not. What is not for us at all is passed over in silence. */
-  async function consider (envelope: Envelope, { peer }: Origin): Promise<undefined> {
-    const { correlationId: taskId, from: requester } = envelope
-    const lineage = heardLineage(envelope)
-    const call = payloadOf(envelope, 'task.announce')
-    const { name, version } = parseCapability(call.capability)
-    const service = parts.service(name, version)
-    if (service === undefined || call.exclude.includes(author.agentId)) return undefined
-    const answer = { correlationId: taskId, causationId: envelope.messageId, to: requester }
-    const pass = async (reason: string, code?: string): Promise<undefined> => {
-      await wire.send(peer, compose('task.pass', { round: call.round, reason, code }, author, answer), { addresses: call.endpoints })
-    }
-    if (closing) return await pass('its node is shutting down')
-    const path = loopThrough(lineage, author.agentId)
-    const refusal: Failure | undefined = path === undefined ? tooDeep(lineage) : { code: 'LOOP', path }
-    if (refusal !== undefined) return await pass(explain(refusal).slice(0, MAX_REASON), refusal.code)
-    if (!service.public && !await parts.trusts(peer, call.endpoints)) return await pass('it is not public', 'NOT_ALLOWED')
-    const refused = service.refusal?.(requester, holders(service.capability))
-    if (refused !== undefined) return await pass(explain(refused).slice(0, MAX_REASON), refused.code)
-    const waitMs = capacity.reserve(service, { taskId, requester, forMs: Math.min(CHOOSING_MS.most, call.closes_in_ms + CHOOSING_MS.beyond) })
-    if (waitMs === undefined) return await pass(`busy: ${service.maxConcurrent} tasks may run and ${service.queue ?? 0} wait`, 'OVERLOADED')
-    const load = parts.load()
-    const facts: Call = { taskId, capability: service.capability, requester, inputBytes: call.input_bytes, maxCost: call.max_cost, maxDurationMs: call.max_duration_ms }
-    const offer = await service.bid(facts, load)
-    if (offer === undefined) {
-      capacity.release(taskId)
-      return await pass('it does not want this task')
-    }
-    const { cost, confidence } = offer
-    const durationMs = offer.durationMs === undefined ? undefined : offer.durationMs + waitMs
-    const plain = compose('task.bid', { round: call.round, cost, duration_ms: durationMs, confidence, load, valid_ms: BID_VALID_MS }, author, answer)
-    const bid = { id: plain.messageId, round: call.round, cost, durationMs, expiresAt: now() + BID_VALID_MS }
-    const event: ProviderEvent & { type: 'offered' } = { type: 'offered', at: now(), taskId, capability: service.capability, requester, bid, call: { ...lineage, maxCost: call.max_cost } }
-    const past = book.get(taskId) === undefined ? replay(eventsOf(log, author.agentId, taskId)) : undefined
-    // It ended before a restart, or long ago: its epoch still counts.
-    if (past !== undefined) book.restore(taskId, past, [])
-    // Ids are read by all who hear an announcement: nobody takes the place of who was first.
-    if ((book.get(taskId)?.requester ?? requester) !== requester) throw new A2aError({ code: 'REFUSED', why: 'this task belongs to another agent' })
-    await offered(taskId, event)
-    const held = book.get(taskId)
-    if (held === undefined || held.bid.round > call.round) return undefined
-    // Asked twice in one round, it answers with the bid it made.
-    const again = held.bid.round === call.round
-      ? { ...plain, messageId: held.bid.id, payload: { ...payloadOf(plain, 'task.bid'), cost: held.bid.cost, duration_ms: held.bid.durationMs, valid_ms: Math.max(0, held.bid.expiresAt - now()) } }
-      : plain
-    await wire.send(peer, signEnvelope(again, signer), { addresses: call.endpoints })
-    return undefined
-  }
-
-  /**
-   * A bid binds nobody before its award, which is on disk before it is accepted: so it does not wait for the disk, unless that
-   * refused the last one. One that is lost with the process is one that was never made.
-   */
-  async function offered (taskId: string, event: ProviderEvent & { type: 'offered' }): Promise<void> {
-    const kept = (book.get(taskId) === undefined ? book.open(taskId, openOffer(event), event) : book.apply(taskId, event).done).then(() => { refusesOffers = false })
-    if (refusesOffers) return await kept
-    kept.catch(error => {
-      refusesOffers = true
-      logger.error('a bid could not be kept', { taskId, why: messageOf(error) })
-    })
-  }
-
   async function accept (envelope: Envelope, { peer }: Origin): Promise<Envelope> {
     const { correlationId: taskId, epoch = 0, content = new Uint8Array(), remainingMs = 0 } = envelope
     const award = payloadOf(envelope, 'task.award')
@@ -282,8 +219,10 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     const budget = envelope.remainingCost === undefined ? undefined : Math.max(0, envelope.remainingCost - award.terms.cost)
     const contract: ContractFacts = { epoch, leaseMs: award.terms.lease_ms, contractHash: hashOf(statement), inputHash: award.input_hash, budget, idempotencyKey: envelope.idempotencyKey }
     const acceptance = signEnvelope(composeReply(envelope, 'task.accept', { contract_hash: contract.contractHash }, author), signer)
-    const holds = award.bid_id === task.bid.id || task.stage === 'working' || task.stage === 'delivering'
-    if ((holds && award.terms.cost < task.bid.cost) || parseCapability(award.capability).name !== task.capability) return refuse({ code: 'REFUSED', why: 'its terms are not those of the bid' }, false)
+    const named = namedBid(task, award.bid_id) ?? (task.stage === 'working' || task.stage === 'delivering' ? task.bid : undefined)
+    const { cost, duration_ms: durationMs = Infinity } = award.terms
+    const isWorse = named !== undefined && (cost < named.cost || durationMs < (named.durationMs ?? Infinity) || !sameSla(readSla(award.terms), task.call.sla))
+    if (isWorse || parseCapability(award.capability).name !== task.capability) return refuse({ code: 'REFUSED', why: 'its terms are not those of the bid' }, false)
     const { effects, done } = book.apply(taskId, {
       type: 'awarded', at: now(), bidId: award.bid_id, contract, deadlineAt: now() + remainingMs,
       award: toBase64(statement), acceptance: toBase64(acceptance.auth?.statement as Uint8Array)
@@ -396,7 +335,7 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     recover: () => {
       for (const { taskId } of log.tasks({ agent: author.agentId, role: 'provider', ended: false })) {
         const events = eventsOf(log, author.agentId, taskId)
-        const task = replay(events)
+        const task = foldProvider(events)
         if (task === undefined) continue
         const requester = requesterOf(events)
         if (requester !== undefined) requesters.set(taskId, requester)
@@ -422,23 +361,4 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
       book.close()
     }
   }
-}
-
-/** Agents of one node share its log, and may all have bid for one task. */
-const eventsOf = (log: EventLog, agentId: string, taskId: string): LogEvent[] =>
-  log.eventsOf('provider', taskId).filter(({ agent }) => agent === agentId)
-
-/** The state that the log's events lead to. */
-function replay (events: LogEvent[]): ProviderTask | undefined {
-  const [first, ...rest] = events.map(({ type, at, data }) => ({ type, at, ...data as object }) as ProviderEvent)
-  if (first?.type !== 'offered') return undefined
-  return rest.reduce((task, event) => stepProvider(task, event).task, openOffer(first).task)
-}
-
-/** Where the requester was when it made the award. */
-function requesterOf (events: LogEvent[]): { peer: string, addresses: string[] } | undefined {
-  const awarded = events.findLast(({ type }) => type === 'awarded')
-  if (awarded === undefined) return undefined
-  const { requester_peer: peer, endpoints: addresses } = payloadOf(decodeEnvelope(Buffer.from((awarded.data as { award: string }).award, 'base64')), 'task.award')
-  return { peer, addresses }
 }

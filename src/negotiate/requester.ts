@@ -4,12 +4,13 @@
  *   announce → bids → choose → award ⇄ accept → progress … → result ⇄ countersign
  */
 import { createAccounts, type Delegate } from './accounts.ts'
+import { haggle, weigh, type Haggler } from './bargain.ts'
 import { createBook, type Book, type Machine } from './book.ts'
 import { createCalls, type CallParts } from './calls.ts'
 import { rankBids } from './choice.ts'
 import { readBid, type Sender } from './offers.ts'
 import { createOrders } from './orders.ts'
-import { openingOf, policyIn } from './opening.ts'
+import { hagglerOf, openingOf, policyIn } from './opening.ts'
 import { readTask, replayTask, type Past } from './replay.ts'
 import { createReputation } from './reputation.ts'
 import { createResults, type Awaiting } from './results.ts'
@@ -19,7 +20,7 @@ import { A2aError, explain, messageOf, toFailure, type Failure } from '../core/e
 import { summariseRequester } from '../core/history.ts'
 import { tooDeep } from '../core/lineage.ts'
 import { hasEnded, openTask, resumeTask, stepRequester, tickOf, wakeAt, winnerOf, type RequesterEffect, type RequesterEvent, type RequesterTask } from '../core/requester.ts'
-import { isUntold } from '../core/spending.ts'
+import { budgetOf, isUntold } from '../core/spending.ts'
 import { rankByValue, type RankingPolicy } from '../core/ranking.ts'
 import { reputationOf } from '../core/reputation.ts'
 import { BYTES_TYPE, encodeJson, JSON_TYPE, toBase64 } from '../wire/body.ts'
@@ -90,7 +91,7 @@ export const requesterMachine: Machine<RequesterTask, RequesterEvent, RequesterE
   wakeAt,
   tick: (at, task) => tickOf(task, at),
   passing: (event, changed, effects) => event.type === 'heard' || (!changed && !effects.some(({ type }) => type === 'publish')),
-  patient: ({ type }) => type === 'told' || type === 'called' || type === 'bid' || type === 'passed' || type === 'accepted',
+  patient: ({ type }) => type === 'told' || type === 'called' || type === 'bid' || type === 'passed' || type === 'answered' || type === 'accepted',
   summarise: summariseRequester
 }
 
@@ -102,6 +103,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     input: Uint8Array
     feed: EventFeed
     policy: RankingPolicy
+    haggler?: Haggler
     onInputRequired?: DelegateOptions['onInputRequired']
     /** Resolves when it is on disk. */
     opened?: Promise<void>
@@ -126,7 +128,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
       for (const event of past.events.slice(entry.feed.count)) kept(taskId, publish(taskId, event))
       resume(taskId, past.task)
     },
-    decide: (taskId, effect, { spec }) => effect.type === 'choose' ? choose(taskId, effect, spec) : undefined,
+    decide: (taskId, effect, task) => effect.type === 'choose' ? choose(taskId, effect, task.spec) : effect.type === 'counter' ? counter(taskId, effect, task) : undefined,
     entered: accounts.entered
   })
   const underWay = new Set<Promise<unknown>>()
@@ -152,7 +154,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   }
 
   const orders = createOrders({ wire, logger, sender, happen })
-  const takeResult = createResults({ ...parts, book, recall, awaiting: taskId => live.get(taskId), refuseFenced })
+  const takeResult = createResults({ ...parts, book, recall, awaiting: taskId => live.get(taskId), refuseFenced, heard: (taskId, holder) => { happen(taskId, { type: 'heard', at: now(), ...holder }) } })
   const announce = createCalls({
     ...parts, sender,
     stateOf: taskId => book.get(taskId),
@@ -162,7 +164,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   })
 
   const delegate: Delegate = (capability, value, options, lineage, { account, refusal, attempt } = {}) => {
-    const { taskId, input, policy, specOf } = openingOf({ capability, value, options, lineage, attempt }, { author, region: parts.regionOf?.(author.agentId) })
+    const { taskId, input, policy, specOf } = openingOf({ capability, value, options, lineage, attempt, account }, { author, region: parts.regionOf?.(author.agentId) })
     const feed = feedOf(taskId)
     const work: Work = {
       taskId,
@@ -193,7 +195,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
       }
     }
     if (account !== undefined) accounts.open(taskId, account)
-    const entry: Live = { input, feed, output, policy, onInputRequired: options.onInputRequired }
+    const entry: Live = { input, feed, output, policy, haggler: hagglerOf(options, account), check: options.sla?.check, onInputRequired: options.onInputRequired }
     live.set(taskId, entry)
     entry.opened = account === undefined ? open(options.maxCostTokens) : account.reserve(taskId, options.maxCostTokens).then(open)
     void feed.result.catch(() => {}).then(() => { signal?.removeEventListener('abort', onAbort) })
@@ -204,6 +206,8 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     switch (effect.type) {
       case 'announce': return kept(taskId, announce(task, effect.round))
       case 'choose': return happen(taskId, choose(taskId, effect, task.spec))
+      case 'counter': return happen(taskId, counter(taskId, effect, task))
+      case 'ask': return kept(taskId, haggle(taskId, effect, { ...parts, sender }).then(answered => { happen(taskId, answered) }))
       case 'award': return kept(taskId, award(task, effect.bid, effect.epoch))
       case 'standby': return kept(taskId, orders.tell(effect.bid, compose('task.standby', { rank: effect.rank }, author, { correlationId: taskId, to: effect.bid.provider })))
       case 'decline': return kept(taskId, orders.tell(effect.bid, compose('task.decline', { reason: effect.reason }, author, { correlationId: taskId, causationId: effect.bid.id, to: effect.bid.provider })))
@@ -216,9 +220,13 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   }
 
   function choose (taskId: string, { round, bids }: Extract<RequesterEffect, { type: 'choose' }>, spec: TaskSpec): RequesterEvent {
-    const known = bids.map(bid => ({ ...bid, region: parts.regionOf?.(bid.provider), standing: reputation.of(bid.provider) }))
-    return { type: 'chosen', at: now(), round, order: rankBids(live.get(taskId)?.policy ?? rankByValue, known, spec, logger) }
+    return { type: 'chosen', at: now(), round, order: rankBids(live.get(taskId)?.policy ?? rankByValue, bids.map(withStanding), spec, logger) }
   }
+
+  const counter = (taskId: string, effect: Extract<RequesterEffect, { type: 'counter' }>, task: RequesterTask): RequesterEvent =>
+    weigh(live.get(taskId)?.haggler ?? {}, { ...effect, bids: effect.bids.map(withStanding) }, { spec: task.spec, limit: budgetOf(task), at: now(), logger })
+
+  const withStanding = (bid: Bid): Bid => ({ ...bid, region: parts.regionOf?.(bid.provider), standing: reputation.of(bid.provider) })
 
   async function publish (taskId: string, event: TaskEvent): Promise<void> {
     const entry = live.get(taskId)

@@ -1,10 +1,12 @@
 /** The intake of results: each is taken only from the holder of its contract, and what is taken is countersigned. */
+import { checkQuality } from './quality.ts'
 import { judgeResult, type SignedReceipt } from './verdict.ts'
 import { A2aError } from '../core/errors.ts'
 import { winnerOf, type RequesterEffect, type RequesterEvent, type RequesterTask } from '../core/requester.ts'
-import { budgetOf } from '../core/spending.ts'
+import { awardBudgetOf } from '../core/spending.ts'
 import { composeReply, payloadOf, type Author } from '../wire/compose.ts'
 import type { Book } from './book.ts'
+import type { SlaOptions } from '../core/agent.ts'
 import type { JsonSchema } from '../core/capability.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Clock } from '../core/ports.ts'
@@ -13,6 +15,8 @@ import type { Clock } from '../core/ports.ts'
 export interface Awaiting {
   /** What its owner asked of the output. */
   output?: JsonSchema
+  /** The owner's own check of it. */
+  check?: SlaOptions['check']
   /** Hash of the newest award, which its receipt must name. */
   contractHash?: string
   /** The countersignature under way: the result is told when it is kept. */
@@ -31,22 +35,35 @@ export interface ResultsParts {
   settle: (receipt: SignedReceipt, accepted: boolean) => Promise<Envelope>
   /** Throws when what followed from a message is that it is fenced off. */
   refuseFenced: (taskId: string, epoch: number, effects: RequesterEffect[]) => void
+  /** Renews the lease of who holds the contract. */
+  heard: (taskId: string, holder: Holder) => void
 }
 
+interface Holder { provider: string, epoch: number }
+
 /** Gives what takes a `task.result`, and answers it. */
-export function createResults ({ author, clock, book, recall, awaiting, checkOutput, openReceipt, settle, refuseFenced }: ResultsParts): (envelope: Envelope) => Promise<Envelope> {
+export function createResults ({ author, clock, book, recall, awaiting, checkOutput, openReceipt, settle, refuseFenced, heard }: ResultsParts): (envelope: Envelope) => Promise<Envelope> {
+  /** What is wrong with an output: by the schema that was asked for, and by the check of the task's owner. */
+  async function unfit (task: RequesterTask, { output: schema, check }: Awaiting, output: unknown, holder: Holder): Promise<string | undefined> {
+    const why = schema === undefined ? undefined : await checkOutput(schema, output)
+    if (why !== undefined || check === undefined || winnerOf(task)?.provider !== holder.provider || task.epoch !== holder.epoch) return why
+    const { taskId, leaseMs } = task.spec
+    return await checkQuality(check, output, { clock, leaseMs, renew: () => { heard(taskId, holder) } })
+  }
+
   return async envelope => {
     const { correlationId: taskId, from: provider, epoch = 0 } = envelope
     const task = recall(taskId)
     if (task === undefined) throw new A2aError({ code: 'TASK_UNKNOWN', taskId })
     const entry = awaiting(taskId)
+    const holder = winnerOf(task)?.provider === provider ? winnerOf(task) : undefined
     const receipt = openReceipt(Buffer.from(payloadOf(envelope, 'task.result').receipt, 'base64url'))
     const { event, accepted } = await judgeResult(envelope, receipt, {
       spec: task.spec,
       contractHash: task.epoch === epoch ? entry?.contractHash : undefined,
-      cost: winnerOf(task)?.provider === provider ? winnerOf(task)?.cost : undefined,
-      budget: budgetOf(task),
-      check: async output => entry?.output === undefined ? undefined : await checkOutput(entry.output, output),
+      terms: holder === undefined ? undefined : { cost: holder.cost, durationMs: holder.durationMs, latePenalty: task.spec.sla?.latePenalty },
+      budget: awardBudgetOf(task, winnerOf(task)),
+      check: async output => await unfit(task, entry ?? {}, output, { provider, epoch }),
       at: clock.now()
     })
     // From here to `settle` without a pause: what is taken is also countersigned.

@@ -6,6 +6,7 @@ import type { Envelope } from '../core/envelope.ts'
 import { readFailure, type Failure } from '../core/errors.ts'
 import { MAX_DEPTH } from '../core/lineage.ts'
 import { exceeds } from '../core/purse.ts'
+import { penaltyOf, type ContractTerms } from '../core/sla.ts'
 import type { RequesterEvent } from '../core/requester.ts'
 import type { ReceiptFacts, TaskSpec } from '../core/task.ts'
 import type { Payload } from '../wire/messages.ts'
@@ -17,8 +18,8 @@ export interface Expected {
   spec: TaskSpec
   /** Of the award it must settle. Absent: that of an award from before a restart is not known. */
   contractHash?: string
-  /** What the provider bid: it gets no more. */
-  cost?: number
+  /** What was agreed: it gets no more, and less when it was late. */
+  terms?: ContractTerms
   /** And no more with its delegations. */
   budget?: number
   /** What is wrong with the output, by the schema that was asked for. */
@@ -37,7 +38,7 @@ const MAX_WHY = 1_024
 const MAX_AGENT = 128
 
 /** Judges a `task.result` by its receipt, whose provider's signature has been checked. */
-export async function judgeResult (envelope: Envelope, { hash, receipt }: Pick<SignedReceipt, 'hash' | 'receipt'>, { spec, contractHash, cost = Infinity, budget = Infinity, check, at }: Expected): Promise<Verdict> {
+export async function judgeResult (envelope: Envelope, { hash, receipt }: Pick<SignedReceipt, 'hash' | 'receipt'>, { spec, contractHash, terms, budget = Infinity, check, at }: Expected): Promise<Verdict> {
   const { from: provider, epoch = 0, content = new Uint8Array() } = envelope
   const { outcome, failure } = payloadOf(envelope, 'task.result')
   const { taskId, capability, requester, inputHash } = spec
@@ -49,7 +50,8 @@ export async function judgeResult (envelope: Envelope, { hash, receipt }: Pick<S
   const isAboutIt = receipt.task_id === taskId && receipt.epoch === epoch && receipt.provider === provider && receipt.requester === requester &&
     receipt.input_hash === inputHash && receipt.outcome === outcome && (contractHash === undefined || receipt.contract_hash === contractHash)
   if (!isAboutIt) return bad('its receipt is about something else')
-  if (receipt.cost > cost) return bad('its receipt asks for more than its bid')
+  const penalty = terms === undefined || outcome === 'failed' ? 0 : penaltyOf(terms, receipt.duration_ms)
+  if (terms !== undefined && exceeds(receipt.cost, terms.cost - penalty)) return bad(`its receipt asks for more than ${penalty > 0 ? 'a late result is worth' : 'its bid'}`)
   if (outcome === 'failed') return { event: { type: 'broke', ...common, ...reported(failure, capability), ...spent }, accepted: true }
   if (exceeds(receipt.cost + (receipt.spent ?? 0), budget)) return bad('its receipt asks for more than the budget')
   if (receipt.output_hash !== hashOf(content)) return bad('its hash is not that of the receipt')
@@ -57,7 +59,7 @@ export async function judgeResult (envelope: Envelope, { hash, receipt }: Pick<S
   if (output === undefined) return bad('it is no JSON')
   const why = await check(output.value)
   if (why !== undefined) return bad(why)
-  const facts: ReceiptFacts = { hash, provider, requester, inputHash, outputHash: receipt.output_hash, verified: true }
+  const facts: ReceiptFacts = { hash, provider, requester, inputHash, outputHash: receipt.output_hash, ...(penalty > 0 && { penalty }), verified: true }
   return { event: { type: 'result', ...common, output: output.value, cost: receipt.cost, ...spent, durationMs: receipt.duration_ms, receipt: facts }, accepted: true }
 }
 

@@ -32,7 +32,7 @@ export function hedge ({ clock, start, feed }: HedgeParts, { afterMs }: NonNulla
   const follow = async (work: Work): Promise<void> => {
     for await (const event of work) {
       if (event.event === 'input-required') asking = work
-      if (work === first && event.event === 'bid') costs.set(event.provider, event.cost)
+      if (work === first && (event.event === 'bid' || event.event === 'answered')) costs.set(event.provider, event.cost)
       if (work === first && event.event === 'awarded') {
         winner = event.provider
         second()

@@ -49,6 +49,7 @@ export function issueReceipt (facts: Settlement & { previous: Uint8Array }, sign
     input_hash: facts.inputHash,
     output_hash: facts.outputHash,
     cost: facts.cost,
+    penalty: facts.penalty,
     spent: facts.spent,
     duration_ms: facts.durationMs,
     ended_at: facts.endedAt,
@@ -93,6 +94,7 @@ export function checkReceipt ({ statement, countersignature }: { statement: Uint
     requester: receipt.requester,
     inputHash: receipt.input_hash,
     ...(receipt.output_hash !== undefined && { outputHash: receipt.output_hash }),
+    ...(receipt.penalty !== undefined && { penalty: receipt.penalty }),
     ...(answer !== undefined && { accepted: answer.answer.accepted }),
     verified: answer !== undefined
   }

@@ -2,6 +2,7 @@
 import { compileProvision, runHandler } from '../execute/runner.ts'
 import { createBulkhead, type Bulkhead } from '../guard/bulkhead.ts'
 import { parseCapability } from '../core/capability.ts'
+import { answerOf } from '../core/counter.ts'
 import { A2aError } from '../core/errors.ts'
 import type { Agent, HandlerContext, Provision } from '../core/agent.ts'
 import type { Clock } from '../core/ports.ts'
@@ -62,6 +63,7 @@ export function hostSimulated ({ name, agentId, clock, random, guard, delegate, 
       version: offered.version,
       public: true,
       bid: async (call, load) => provision.bid === undefined ? { cost: priceHint, confidence: 0.5 } : await guard.within(name, async () => await provision.bid?.(call, load)),
+      counter: async (call, counter) => provision.onCounter === undefined ? answerOf(counter) : await guard.within(name, async () => await provision.onCounter?.(call, counter)),
       refusal: bulkhead.refusal,
       run: async (input, context) => (await guard.within(name, async () => await runHandler(provision, input, Object.assign(context, { send: notSimulated, receive: notSimulated, guard: callThrough(context.signal) })))).output
     }

@@ -7,7 +7,7 @@ export const PROMISES = {
   'must': 'A task that is asked when all is well ends with a result.',
   'one-holder': 'An epoch is awarded to one provider, and each award raises it by one.',
   'no-second-chance': 'Who lost a task for silence, failure or breach is not awarded it again.',
-  'in-budget': 'Nobody is awarded a task for more than its budget.',
+  'in-budget': 'Nobody is awarded a task for more than its budget, nor paid more than its newest bid.',
   'fair': 'An honest provider never loses a task for what it says; only for silence, slowness, or what its handler does.',
   'fenced': 'What is said under a contract is applied only from the holder of the present epoch.',
   'one-result': 'One result of a task is countersigned, that of the holder, and it is the one that its owner has.',

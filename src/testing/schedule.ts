@@ -1,5 +1,6 @@
 /** A run before it runs: who takes part, what is asked, what goes wrong. Plain JSON: the same schedule gives the same run. */
 import type { DelegateOptions } from '../core/agent.ts'
+import type { SlaTerms } from '../core/sla.ts'
 import type { Fault } from './faults.ts'
 
 /** A task that an agent asks for when its time comes, unless its process is down then. */
@@ -10,7 +11,9 @@ export interface PlannedTask {
   by: string
   capability: string
   input?: unknown
-  options?: Pick<DelegateOptions, 'maxDurationMs' | 'maxCostTokens' | 'to' | 'leaseMs' | 'bidWindowMs' | 'output'>
+  options?: Pick<DelegateOptions, 'maxDurationMs' | 'maxCostTokens' | 'to' | 'leaseMs' | 'bidWindowMs' | 'output'> & { sla?: SlaTerms }
+  /** Its owner asks for this share of what each bid costs. Default: bids are taken as they are. */
+  haggleFor?: number
   /** What handlers get that ask for input. Default: the task is cancelled. */
   answer?: unknown
   cancelAfterMs?: number

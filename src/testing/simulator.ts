@@ -145,9 +145,9 @@ function builderOf (builders: Record<string, BuildAgent>, name: string): BuildAg
   return build
 }
 
-function ask ({ by, capability, input, options, answer, cancelAfterMs, must }: PlannedTask, hosts: readonly Host[], after: (ms: number, run: () => void) => unknown): void {
+function ask ({ by, capability, input, options, answer, haggleFor, cancelAfterMs, must }: PlannedTask, hosts: readonly Host[], after: (ms: number, run: () => void) => unknown): void {
   const host = hosts.find(({ name }) => name === by)
-  const work = host?.delegate(capability, input, { ...options, ...(answer === undefined ? {} : { onInputRequired: () => answer }) }, must)
+  const work = host?.delegate(capability, input, { ...options, ...(answer !== undefined && { onInputRequired: () => answer }), ...(haggleFor !== undefined && { counter: ({ cost }) => ({ cost: Math.floor(cost * haggleFor) }) }) }, must)
   // It may have ended by then, or its process.
   if (cancelAfterMs !== undefined) after(cancelAfterMs, () => { work?.cancel('its owner changed its mind').catch(() => {}) })
 }

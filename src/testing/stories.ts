@@ -31,6 +31,7 @@ export function checkStory (story: Story, hold: Hold): void {
   for (const [place, event] of events.entries()) {
     switch (event.event) {
       case 'bid':
+      case 'answered':
         costs.set(event.provider, event.cost)
         break
       case 'awarded':
@@ -49,6 +50,7 @@ export function checkStory (story: Story, hold: Hold): void {
       case 'input-required':
       case 'result':
         hold('fenced', isHolder(event), taskId, () => `${event.event} of epoch ${event.epoch} by ${event.provider} was applied, the holder is ${holder} in ${epoch}`)
+        if (event.event === 'result') hold('in-budget', event.cost + (event.receipt.penalty ?? 0) <= (costs.get(event.provider) ?? 0), taskId, () => `${event.provider} was paid ${event.cost}, beside a penalty of ${event.receipt.penalty ?? 0}, for its bid of ${costs.get(event.provider)}`)
         if (event.event === 'result') hold('one-result', taken === undefined || taken === `epoch ${epoch} of ${holder}`, taskId, () => `its owner has the result of epoch ${epoch} of ${holder}, countersigned was ${taken}`)
     }
     hold('ends', (event.event === 'result' || event.event === 'failed') === (place === events.length - 1), taskId, () => `${event.event} is event ${place + 1} of ${events.length}`)

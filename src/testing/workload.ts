@@ -17,6 +17,8 @@ const worker = (isCalm: () => boolean): BuildAgent => async (agent, { sleep, ran
   await agent.provide(CAPABILITY, {
     maxConcurrent: 4,
     bid: () => ({ cost: upTo(12), durationMs: random() < 0.5 ? 50 + upTo(750) : undefined, confidence: 0.5 }),
+    // Goes down by a half at most, and now and then not at all.
+    onCounter: (_call, { offered, asked: { cost = offered.cost } }) => random() < 0.7 && cost < offered.cost ? { ...offered, cost: Math.max(cost, Math.ceil(offered.cost / 2)) } : undefined,
     run: async (input: unknown, context) => {
       const { taskId, epoch, signal } = context
       const calm = isCalm()
@@ -50,8 +52,10 @@ export function drawTasks (names: readonly string[], healAtMs: number, random: R
   const early = Array.from({ length: random.between(3, 7) }, (): PlannedTask => ({
     ...task(random.between(0, Math.floor(healAtMs * 2 / 3)), random.pick(names), {
       maxDurationMs: random.between(800, 20_000), leaseMs: random.between(200, 1_500), bidWindowMs: random.between(30, 300),
-      ...(random.chance(0.3) ? { maxCostTokens: random.between(1, 10) } : {})
+      ...(random.chance(0.3) ? { maxCostTokens: random.between(1, 10) } : {}),
+      ...(random.chance(0.3) && { sla: { ...(random.chance(0.5) && { progressEveryMs: random.between(200, 1_000) }), latePenalty: random.between(0, 4) / 4 } })
     }),
+    ...(random.chance(0.4) ? { haggleFor: random.between(1, 9) / 10 } : {}),
     ...(random.chance(0.1) ? { cancelAfterMs: random.between(50, 3_000) } : {})
   }))
   const last = names.map((name): PlannedTask => ({ ...task(healAtMs + LAST_TASKS_AFTER_MS, name, { maxDurationMs: 15_000, leaseMs: 600, bidWindowMs: 100 }), must: true }))

@@ -32,6 +32,12 @@ const capability = z.object({
   public: z.optional(z.boolean())
 })
 
+/** Terms of service: how often progress is shown, and what share of the cost is taken off a late result. */
+const sla = {
+  progress_ms: z.optional(z.number().check(z.positive())),
+  late_penalty: z.optional(share)
+}
+
 const failure = z.looseObject({ code: text(64) })
 
 /** What both sides agreed to. */
@@ -42,6 +48,7 @@ const terms = z.object({
   sla_ms: z.optional(amount),
   /** Silence longer than this ends the contract. */
   lease_ms: z.int().check(z.positive()),
+  ...sla,
   /** What happens at silence, failure or breach. */
   fallback: z.literal('next-bidder')
 })
@@ -60,6 +67,8 @@ const receipt = z.object({
   input_hash: hash,
   output_hash: z.optional(hash),
   cost: amount,
+  /** What was taken off the cost because it was late. */
+  penalty: z.optional(amount),
   /** What delegations of the work came to, beside `cost`. */
   spent: z.optional(amount),
   duration_ms: amount,
@@ -183,6 +192,7 @@ export const messages = {
       max_cost: z.optional(amount),
       max_duration_ms: z.optional(amount),
       input_bytes: count,
+      sla: z.optional(z.object(sla)),
       /** Where to send the bid. */
       peer_id: peerId,
       endpoints: addresses,
@@ -198,7 +208,25 @@ export const messages = {
       confidence: share,
       load: share,
       /** How long the bid stands. */
-      valid_ms: amount
+      valid_ms: amount,
+      /** It is beyond what was asked for: it costs more, or takes longer. */
+      counter: z.optional(z.boolean()),
+      /** To the terms of service in `sla` of the announcement. */
+      agrees: z.optional(z.boolean())
+    })
+  },
+  /** Other terms for a bid. */
+  'task.counter': {
+    signed: true, maxPayload: 4 * KiB, maxContent: 0,
+    payload: z.object({
+      round: z.int(),
+      /** The first counter-offer to this bidder, or the second. */
+      turn: z.int().check(z.gte(1), z.lte(16)),
+      bid_id: id,
+      cost: z.optional(amount),
+      duration_ms: z.optional(amount),
+      /** How long an answer is waited for, from now. */
+      closes_in_ms: amount
     })
   },
   'task.pass': { ...small, payload: z.object({ round: z.int(), reason: text(512), code: z.optional(text(64)) }) },

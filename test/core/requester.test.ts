@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { restMs } from '../../src/core/backoff.ts'
-import { hasEnded, openTask, resumeTask, slaMs, stepRequester, tickOf, wakeAt, winnerOf, type RequesterEvent, type RequesterTask } from '../../src/core/requester.ts'
+import { hasEnded, openTask, resumeTask, stepRequester, tickOf, wakeAt, winnerOf, type RequesterEvent, type RequesterTask } from '../../src/core/requester.ts'
+import { slaMs } from '../../src/core/sla.ts'
 import { budgetOf, totalOf } from '../../src/core/spending.ts'
 import { accepted, bidding, bidOf, broke, called, chosen, fold, follow, heard, passed, progress, refused, result, saying, specOf, tick, working } from './samples.ts'
 

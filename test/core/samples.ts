@@ -46,6 +46,8 @@ export const saying = (effects: Step['effects']): string[] => effects.map(effect
     case 'revoke': return `${effect.type} ${effect.bid.provider} e${effect.epoch}`
     case 'standby':
     case 'decline': return `${effect.type} ${effect.bid.provider}`
+    case 'counter': return `counter ${effect.turn}: ${effect.bids.map(({ provider }) => provider).join()}`
+    case 'ask': return `ask ${effect.bid.provider} for ${effect.ask.cost}`
     case 'announce':
     case 'choose': return `${effect.type} ${effect.round}`
     case 'take':

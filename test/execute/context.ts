@@ -13,6 +13,7 @@ export function contextOf (facts: Partial<HandlerContext> = {}): Told {
   const context: HandlerContext = {
     taskId: '01JTASK',
     capability: 'text.words.count',
+    terms: { cost: 0 },
     requester: 'did:key:z6MkRequester',
     epoch: 2,
     visited: ['did:key:z6MkRequester'],

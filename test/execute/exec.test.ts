@@ -155,7 +155,7 @@ describe('execHandler', () => {
     const script = `
       import { execHandler } from ${JSON.stringify(new URL('../../src/execute/exec.ts', import.meta.url).href)}
       const progress = (_fraction, note) => { process.stdout.write(note, () => process.exit(0)) }
-      await execHandler(${JSON.stringify(`${tell('$')}; sleep 300`)})(null, { signal: new AbortController().signal, progress, remainingMs: () => 1, taskId: 't', capability: 'c', requester: 'r', epoch: 1, guard: (_name, call) => call() })`
+      await execHandler(${JSON.stringify(`${tell('$')}; sleep 300`)})(null, { signal: new AbortController().signal, progress, remainingMs: () => 1, taskId: 't', capability: 'c', requester: 'r', epoch: 1, terms: { cost: 0 }, guard: (_name, call) => call() })`
     const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
     const [out] = await Promise.all([child.stdout.setEncoding('utf8').toArray(), once(child, 'close')])
     const pid = Number(out.join(''))

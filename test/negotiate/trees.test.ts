@@ -82,7 +82,7 @@ it(`budget, depth, deadline and way hold in ${TREES} random trees`, { timeout: 1
   const ends = { exact: 0, settled: 0, paid: 0 }
   await fc.assert(fc.asyncProperty(runs, async ({ plan, agents, seed, maxCostTokens, maxDepth }) => {
     const scene = setScene((by, input, context, surroundings) => grow(by, input, context, surroundings, codes), seed)
-    const hosts = NAMES.slice(0, agents).map(scene.host)
+    const hosts = NAMES.slice(0, agents).map(name => scene.host(name))
     hosts[0]?.delegate('sim.work', plan, { maxCostTokens, maxDepth, maxDurationMs: 20_000, leaseMs: LEASE_MS }, false)
     await scene.pass(30_000)
 

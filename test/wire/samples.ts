@@ -122,7 +122,8 @@ export const samples: { [T in MessageName]: Envelope } = {
   'task.countersign': countersign,
   ...conversation(),
   'hello.more': make('hello.more', requester, { credentials: [base64(requester.credential())] }, fromRequesterNode),
-  ...antiEntropy()
+  ...antiEntropy(),
+  'task.counter': make('task.counter', requester, { round: 1, turn: 1, bid_id: bid.messageId, cost: 2.5, closes_in_ms: 500 }, toProvider)
 }
 
 /** Made after all others. */

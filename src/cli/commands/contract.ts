@@ -32,6 +32,7 @@ export async function show (console: Console, _options: object, id: string): Pro
       ['award', signature(contract.awardHolds)],
       ['acceptance', signature(contract.acceptanceHolds)],
       ['receipt', receipt === undefined ? 'none yet' : `${receipt.hash} ${signature(receipt.verified)}`],
+      ['late', receipt?.penalty === undefined ? undefined : `${receipt.penalty} taken off the cost`],
       ['input', receipt?.inputHash],
       ['output', receipt?.outputHash]
     ])}\n`)
