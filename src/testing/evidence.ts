@@ -33,7 +33,7 @@ export function evidenceOf (witnesses: readonly Witness[]): Evidence {
     for (const { taskId, role, ended, updatedAt } of rows) {
       const events = log.eventsOf(role, taskId).filter(event => event.agent === agent)
       if (role === 'provider') observations.push(...workOf(host, events))
-      else {
+      else if (role === 'requester') {
         observations.push(...awardsOf(host, events))
         if (ended) observations.push({ at: updatedAt, host, what: 'ended', taskId })
         tasks.push(storyOf(host, events))
