@@ -43,6 +43,7 @@ export function clocks (count: number, { everyMs, eachMs }: { everyMs: number, e
       await Promise.all(under)
       return under.length
     },
+    setsClocks: true,
     close: () => { rmSync(folder, { recursive: true, force: true }) }
   }
 }

@@ -42,6 +42,8 @@ export interface Fault {
   place?: (number: number) => Place
   /** Goes on until the time is over, and resolves when all is well again, to how often it struck. */
   strike: (scene: Scene) => Promise<number>
+  /** Some go by a wrong time of day for a while: what they say then is refused, and they refuse what they hear. */
+  setsClocks?: boolean
   /** Undoes what it made. */
   close?: () => void
 }

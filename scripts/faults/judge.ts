@@ -27,7 +27,7 @@ export interface Outcome extends Readings {
   broken: Broken[]
 }
 
-export async function judge (members: ReadonlyArray<{ host: string, home: string, effects: string }>, seen: Seen, faults: number): Promise<Outcome> {
+export async function judge (members: ReadonlyArray<{ host: string, home: string, effects: string }>, seen: Seen, { faults, setsClocks = false }: { faults: number, setsClocks?: boolean }): Promise<Outcome> {
   const logs = await Promise.all(members.map(async ({ host, home }): Promise<Witness> => ({ host, log: await openEventLog({ file: join(home, 'log.db'), clock: systemClock }) })))
   try {
     const { observations, remains } = evidenceOf(logs)
@@ -40,7 +40,7 @@ export async function judge (members: ReadonlyArray<{ host: string, home: string
     return {
       ...readingsOf({ observations: all, tasks: remains.flatMap(({ tasks }) => tasks), effects, begun: seen.begun, breaks: seen.breaks, jobs, fenced: logs.flatMap(lateResults).length, faults }),
       // Requesters are waited for, and providers only for a moment.
-      broken: [...check(all, remains, { quiet: false }), ...strangers(remains.flatMap(({ tasks }) => tasks))]
+      broken: [...check(all, remains, { quiet: false }).filter(each => !(setsClocks && isOfClocks(each))), ...strangers(remains.flatMap(({ tasks }) => tasks))]
     }
   } finally {
     await Promise.all(logs.map(({ log }) => log.close()))
@@ -55,6 +55,9 @@ function lateResults ({ host, log }: Witness): string[] {
     return (replayTask(taskId, events, stepRequester)?.events ?? []).flatMap(event => event.event === 'fenced' && event.what === 'result' ? [taskId] : [])
   })
 }
+
+/** Who has a wrong clock is refused for it, and who is right is refused by those. */
+const isOfClocks = ({ promise, why }: Broken): boolean => promise === 'fair' && why.includes('check the clocks of both machines')
 
 /** Results that were not made by whoever holds the contract. */
 function strangers (tasks: readonly TaskOutcome[]): Broken[] {

@@ -174,7 +174,7 @@ export async function runFaults (options: RunOptions): Promise<Outcome> {
     await wait(2_000, undefined, { signal })
     for (const member of members) tell(member, { type: 'end' })
     await Promise.all(members.map(({ child }) => ended(child, END_MS)))
-    return await judge(members.map(member => ({ host: hostOf(member), home: member.home, effects: effectsOf(member) })), seen, faults)
+    return await judge(members.map(member => ({ host: hostOf(member), home: member.home, effects: effectsOf(member) })), seen, { faults, setsClocks: fault.setsClocks })
   } finally {
     phase = 'over'
     for (const { child } of members) child.kill('SIGKILL')

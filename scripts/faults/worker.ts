@@ -11,6 +11,7 @@ const WORK_MS = [20, 200] as const
 const LONG_MS = [1_000, 3_000] as const
 /** How often jobs fail, drawn for each: one of five always does, so that there are dead letters too. */
 const FAILING = [0, 0, 1, 2, Infinity] as const
+const ATTEMPTS = 4
 /** A job waits so long at most, in ms: long enough never to be over in a run, unless somebody sets the clock. */
 const JOB_MS = 1_800_000
 
@@ -86,7 +87,7 @@ async function delegate (capability: string, options: { maxDurationMs: number, l
 
 async function enqueue (capability: string, options: { maxDurationMs: number, leaseMs: number }): Promise<void> {
   const key = Math.random().toString(36).slice(2)
-  const job = await node?.agents[0]?.enqueue(capability, { job: key, fails: pick(FAILING) }, { ...options, expiresAt: Date.now() + JOB_MS })
+  const job = await node?.agents[0]?.enqueue(capability, { job: key, fails: pick(FAILING) }, { ...options, maxAttempts: ATTEMPTS, expiresAt: Date.now() + JOB_MS })
   if (job !== undefined) tell({ type: 'enqueued', jobId: job.id })
 }
 
