@@ -14,8 +14,9 @@ export interface Readings {
   lost: number
   /** How the tasks ended: `result`, or the failure's code. */
   ends: Record<string, number>
-  /** Awards after the first, of one task. */
+  /** Awards after the first, of one task; and why contracts ended without a result, by the failure's code. */
   moves: number
+  movedFor: Record<string, number>
   /** Tasks that have more than one result taken. */
   doubled: number
   /** Contracts whose handler did its work more than once. */
@@ -54,11 +55,13 @@ const STUCK_MS = 30_000
 
 export function readingsOf ({ observations, tasks, effects, begun, breaks, jobs, fenced, faults }: Evidence): Readings {
   const ends: Record<string, number> = {}
+  const movedFor: Record<string, number> = {}
   const kept = new Map(tasks.map(task => [task.taskId, task]))
   for (const { events } of tasks) {
     const last = events.at(-1)
     const end = last?.event === 'failed' ? last.failure.code : last?.event ?? 'nothing'
     ends[end] = (ends[end] ?? 0) + 1
+    for (const event of events) if (event.event === 'moved') movedFor[event.failure.code] = (movedFor[event.failure.code] ?? 0) + 1
   }
   const acknowledged = observations.flatMap(seen => seen.what === 'acknowledged' ? [seen.taskId] : [])
   const taken = Object.groupBy(observations.flatMap(seen => seen.what === 'countersigned' && seen.taken ? [`${seen.taskId}`] : []), task => task)
@@ -75,6 +78,7 @@ export function readingsOf ({ observations, tasks, effects, begun, breaks, jobs,
     lost: acknowledged.filter(taskId => (kept.get(taskId)?.end ?? 'open') === 'open').length,
     ends,
     moves: tasks.reduce((sum, { events }) => sum + Math.max(0, events.filter(({ event }) => event === 'awarded').length - 1), 0),
+    movedFor,
     doubled: Object.values(taken).filter(times => (times?.length ?? 0) > 1).length,
     repeated: Object.values(done).filter(times => (times?.length ?? 0) > 1).length,
     wasted: Object.keys(done).filter(contract => !results.has(contract)).length,

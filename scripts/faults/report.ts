@@ -3,18 +3,21 @@ import type { Spread } from './spread.ts'
 
 const spread = ({ count, p50, p99, most }: Spread): string => `${count} times, p50 ${p50}, p99 ${p99}, most ${most} ms`
 
+const counts = (of: Record<string, number>): string => Object.entries(of).map(([what, count]) => `${what} ${count}`).join(', ')
+
 /** What is said of a run: always the promises, and of the rest what there was. */
-export function linesOf ({ faults, tasks, acknowledged, lost, ends, moves, doubled, repeated, wasted, resumed, taskMs, awardMs, acceptMs, healMs, stuck, standby, jobs, broken }: Outcome): string[] {
+export function linesOf ({ faults, tasks, acknowledged, lost, ends, moves, movedFor, doubled, repeated, wasted, resumed, taskMs, awardMs, acceptMs, healMs, stuck, standby, jobs, broken }: Outcome): string[] {
   const rows: Array<[what: string, figures: string, told?: boolean]> = [
     ['faults', `${faults}`],
     ['tasks asked for, acknowledged', `${tasks}, ${acknowledged}`],
-    ['ended with', Object.entries(ends).map(([end, count]) => `${end} ${count}`).join(', ')],
+    ['ended with', counts(ends)],
     ['acknowledged and lost', `${lost}`],
     ['results taken twice', `${doubled}`],
     ['contracts worked on twice', `${repeated}`],
     ['stuck 30 s after healing', `${stuck}`],
     ['open at healing, ended after it', spread(healMs), healMs.count > 0],
     ['awarded again', `${moves}, work done for nothing ${wasted}`],
+    ['contracts ended by', counts(movedFor), moves > 0],
     ['went on after its provider fell', spread(resumed.provider), resumed.provider.count > 0],
     ['and after its requester fell', spread(resumed.requester), resumed.requester.count > 0],
     ['holders stopped at work', `${standby.held}, of which the next was stopped too or did not begin ${standby.nextStopped}`, standby.held > 0],

@@ -60,6 +60,11 @@ def main():
     poll = select.poll()
     for source in [*tuns.values(), sys.stdin.fileno()]:
         poll.register(source, select.POLLIN)
+    # What is late for want of a core would be laid to the network.
+    try:
+        os.nice(-10)
+    except OSError:
+        pass
     print("ready", flush=True)
     while True:
         now = time.monotonic()
