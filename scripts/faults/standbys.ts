@@ -6,10 +6,11 @@ import type { Effect } from './judge.ts'
 export interface Standbys {
   /** Contracts whose handler was at work when its process was stopped, and whose requester was not stopped then. */
   held: number
-  /** From the end of its lease until the next one's handler began, and from the stop until then. Those where the next was stopped too, or refused, are left out. */
+  /** From the end of its lease until the handler of the one who stood by began, and from the stop until then. */
   afterLeaseMs: Spread
   afterStopMs: Spread
-  /** How many those were, and in how many the next one's handler never began for another reason (it failed, its deadline came). */
+  /** Left out of that: nobody stood by any more, so that it was announced again; and the next was stopped too, or did not begin. */
+  announced: number
   nextStopped: number
   /** Work that was done after its award was over. */
   late: number
@@ -33,7 +34,7 @@ export function standbysOf ({ observations, tasks, effects, begun, fenced }: Evi
   const doneAt = new Map(effects.map(({ host, taskId, epoch, at }) => [`${host} ${taskId} ${epoch}`, at]))
   const beganAt = new Map(begun.map(({ host, taskId, epoch, at }) => [`${host} ${taskId} ${epoch}`, at]))
   const [afterLease, afterStop] = [[] as number[], [] as number[]]
-  let [held, nextStopped] = [0, 0]
+  let [held, announced, nextStopped] = [0, 0, 0]
   for (const { host, from } of sleeps) {
     for (const { taskId, epoch, at } of begun.filter(began => began.host === host)) {
       const story = stories.get(taskId)
@@ -42,6 +43,10 @@ export function standbysOf ({ observations, tasks, effects, begun, fenced }: Evi
       if (story === undefined || at > from || done < from || moved?.event !== 'moved' || moved.at < from || slept(story.by, from, moved.at)) continue
       held++
       const next = story.events.find(event => event.event === 'awarded' && event.epoch === epoch + 1)
+      if (story.events.some(event => event.event === 'announced' && event.at >= moved.at && event.at <= (next?.at ?? Infinity))) {
+        announced++
+        continue
+      }
       const nextHost = next?.event === 'awarded' ? next.provider.slice('did:key:z'.length) : undefined
       const began = beganAt.get(`${nextHost} ${taskId} ${epoch + 1}`)
       if (nextHost === undefined || began === undefined || slept(nextHost, from, began) || slept(story.by, moved.at, began)) {
@@ -58,6 +63,7 @@ export function standbysOf ({ observations, tasks, effects, begun, fenced }: Evi
     held,
     afterLeaseMs: spreadOf(afterLease),
     afterStopMs: spreadOf(afterStop),
+    announced,
     nextStopped,
     late: effects.filter(({ taskId, epoch, at }) => at > (over.get(`${taskId} ${epoch}`) ?? Infinity)).length,
     fenced,
