@@ -44,8 +44,8 @@ export interface Fault {
   strike: (scene: Scene) => Promise<number>
   /** Some go by a wrong time of day for a while: what they say then is refused, and they refuse what they hear. */
   setsClocks?: boolean
-  /** Undoes what it made. */
-  close?: () => void
+  /** Undoes what it made. @param pids of the processes, which have ended */
+  close?: (pids: number[]) => void
 }
 
 export const pick = <T>(from: readonly T[]): T | undefined => from[Math.floor(Math.random() * from.length)]

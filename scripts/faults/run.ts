@@ -179,7 +179,7 @@ export async function runFaults (options: RunOptions): Promise<Outcome> {
     phase = 'over'
     for (const { child } of members) child.kill('SIGKILL')
     await Promise.all(members.map(({ child }) => ended(child, END_MS)))
-    fault.close?.()
+    fault.close?.(members.flatMap(({ child }) => child.pid ?? []))
     rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
   }
 }
