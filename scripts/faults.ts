@@ -1,58 +1,77 @@
 /**
- * `node scripts/faults.ts kill|stop|none [--agents 20] [--rate 50] [--for 600] [--every 5] [--stop-for 30] [--lease 5] [--built] [--json]`
+ * `node scripts/faults.ts FAULT [--agents 20] [--rate 50] [--for 600] [--every 5] [--each 30] [--lease 5] [--built] [--json]`
  *
- * Real processes on this machine, each a node with one agent, ask each other for work while one after another is killed with
- * SIGKILL and started again, or stopped with SIGSTOP for a while. At the end the checker of the simulator goes over what
- * their logs say. Times in seconds. `--built` uses dist/ (`npm run build`) and not the sources, and starts twice as fast.
- * Exits with 1 when a promise was broken.
+ * Real processes on this machine, each a node with one agent, ask each other for work while something is done to them, to their network or
+ * to their clocks. At the end the checker of the simulator goes over what their logs say. docs/simulator.md has the list of faults. Times
+ * in seconds: a fault `--every` so often, of which `--each` lasts so long. `--built` uses dist/ (`npm run build`) and not the sources, and starts twice
+ * as fast. Exits with 1 when a promise was broken, and says why when this machine cannot have such a fault.
  */
 import { parseArgs } from 'node:util'
-import { runFaults, type RunOptions } from './faults/run.ts'
-import type { Spread } from './faults/readings.ts'
+import { clocks } from './faults/clocks.ts'
+import { links, partitions, type Rift } from './faults/cuts.ts'
+import { Unavailable } from './faults/network.ts'
+import { calm, killing, stopping } from './faults/processes.ts'
+import { linesOf } from './faults/report.ts'
+import { runFaults } from './faults/run.ts'
+import { wan } from './faults/wan.ts'
+import type { Fault } from './faults/fault.ts'
 
 const { values, positionals: [kind = 'kill'] } = parseArgs({ allowPositionals: true, options: {
   agents: { type: 'string', default: '20' },
   rate: { type: 'string', default: '50' },
+  jobs: { type: 'string' },
   for: { type: 'string', default: '600' },
-  every: { type: 'string', default: '5' },
-  'stop-for': { type: 'string', default: '30' },
+  every: { type: 'string' },
+  each: { type: 'string' },
   lease: { type: 'string', default: '5' },
+  long: { type: 'string' },
+  rtt: { type: 'string', default: '0.25' },
+  loss: { type: 'string', default: '0.05' },
+  double: { type: 'string', default: '0.1' },
+  reorder: { type: 'string', default: '0.25' },
   built: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false }
 } })
-const seconds = (text: string): number => Number(text) * 1_000
-const kinds: Record<string, RunOptions['fault']> = { kill: { kind: 'kill' }, stop: { kind: 'stop', forMs: seconds(values['stop-for']) }, none: { kind: 'none' } }
-const fault = kinds[kind]
-if (fault === undefined) throw new Error(`there is no fault ${kind}; there are ${Object.keys(kinds).join(', ')}`)
+const ms = (text: string | undefined, otherwise: number): number => (text === undefined ? otherwise : Number(text)) * 1_000
+const agents = Number(values.agents)
+const times = (every: number, each: number): { everyMs: number, eachMs: number } => ({ everyMs: ms(values.every, every), eachMs: ms(values.each, each) })
+const rift = (...kinds: Rift[]) => (): Fault => partitions(kinds, agents, times(20, 10))
 
-const outcome = await runFaults({
-  agents: Number(values.agents),
-  rate: Number(values.rate),
-  forMs: seconds(values.for),
-  everyMs: seconds(values.every),
-  leaseMs: seconds(values.lease),
-  fault,
-  built: values.built,
-  onEvent: what => { process.stderr.write(`${what}\n`) }
-})
-
-const spread = ({ count, p50, p99, most }: Spread): string => `${count} times, p50 ${p50}, p99 ${p99}, most ${most} ms`
-if (values.json) process.stdout.write(`${JSON.stringify(outcome)}\n`)
-else {
-  const { faults, tasks, acknowledged, lost, ends, moves, doubled, repeated, wasted, resumed, taskMs, broken } = outcome
-  process.stdout.write(`${[
-    `faults                          ${faults}`,
-    `tasks asked for, acknowledged   ${tasks}, ${acknowledged}`,
-    `ended with                      ${Object.entries(ends).map(([end, count]) => `${end} ${count}`).join(', ')}`,
-    `acknowledged and lost           ${lost}`,
-    `results taken twice             ${doubled}`,
-    `contracts worked on twice       ${repeated}`,
-    `awarded again                   ${moves}, work done for nothing ${wasted}`,
-    `went on after its provider fell ${spread(resumed.provider)}`,
-    `and after its requester fell    ${spread(resumed.requester)}`,
-    `tasks took                      ${spread(taskMs)}`,
-    `promises broken                 ${broken.length}`,
-    ...broken.slice(0, 20).map(({ promise, why }) => `  ${promise}: ${why}`)
-  ].join('\n')}\n`)
+/** What each is, and how much of the tasks is long and how many jobs there are a second unless it is said. */
+const FAULTS: Record<string, { make: () => Fault | Promise<Fault>, long?: number, jobs?: number }> = {
+  none: { make: calm },
+  kill: { make: () => killing(times(5, 0)) },
+  stop: { make: () => stopping(times(5, 30)), long: 0.3 },
+  partition: { make: rift('halves', 'bridge', 'one-way') },
+  halves: { make: rift('halves') },
+  bridge: { make: rift('bridge') },
+  'one-way': { make: rift('one-way') },
+  links: { make: () => links(agents, times(0.2, 5)) },
+  clock: { make: () => clocks(agents, times(5, 15)), jobs: 5 },
+  wan: { make: () => wan(agents, { rttMs: ms(values.rtt, 0.25), loss: Number(values.loss), double: Number(values.double), reorder: Number(values.reorder) }) }
 }
-process.exitCode = outcome.broken.length > 0 || outcome.lost > 0 ? 1 : 0
+const chosen = FAULTS[kind]
+if (chosen === undefined) throw new Error(`there is no fault ${kind}; there are ${Object.keys(FAULTS).join(', ')}`)
+
+const stop = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => { stop.abort(new Error(signal)) })
+
+try {
+  const outcome = await runFaults({
+    agents,
+    rate: Number(values.rate),
+    jobs: Number(values.jobs ?? chosen.jobs ?? 0),
+    forMs: ms(values.for, 600),
+    leaseMs: ms(values.lease, 5),
+    long: Number(values.long ?? chosen.long ?? 0),
+    fault: await chosen.make(),
+    built: values.built,
+    signal: stop.signal,
+    onEvent: what => { process.stderr.write(`${what}\n`) }
+  })
+  process.stdout.write(values.json ? `${JSON.stringify(outcome)}\n` : `${linesOf(outcome).join('\n')}\n`)
+  process.exitCode = outcome.broken.length > 0 || outcome.lost > 0 || outcome.jobs.lost > 0 ? 1 : 0
+} catch (error) {
+  if (!(error instanceof Unavailable)) throw error
+  process.stdout.write(`skipped: ${kind} cannot be had here: ${error.message}\n`)
+}

@@ -87,7 +87,7 @@ export function hostAgent (parts: AgentParts): HostedAgent {
   const ledger = createLedger({ chain: log.chain, signer, clock })
   const steady = createSteadyClock(clock, log.tasks({ agent: signer.agentId, ended: false }).reduce((newest, { updatedAt }) => Math.max(newest, updatedAt), 0))
   const dialogues = parts.dialogues.of(author)
-  const guard = createGuard({ clock, logger })
+  const guard = createGuard({ clock: steady, logger })
   const provisions = new Map<string, { capability: Capability, provision: Provision, bulkhead: Bulkhead }>()
   let toldLoad = 0
   let toldAt = 0
@@ -203,7 +203,8 @@ export function hostAgent (parts: AgentParts): HostedAgent {
   })
 
   const requests: Requests = createRequests({
-    author, clock, logger,
+    author, logger,
+    clock: steady,
     wire: net.wire,
     whereIs: directory.whereIs,
     locate: directory.locate,
@@ -233,7 +234,9 @@ export function hostAgent (parts: AgentParts): HostedAgent {
   }
 
   const queue: Queue = createQueue({
-    author, log, clock, logger,
+    author, log, logger,
+    clock: steady,
+    wall: clock,
     delegate: (capability, input, options, attempt) => requester.delegate(capability, input, options, { depth: 0, visited: [author.agentId], traceparent: nextTraceparent() }, { attempt }),
     attach: requester.attach,
     cancel: requester.cancel,

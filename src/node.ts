@@ -11,7 +11,7 @@ import { announcementIntake, createAnnouncer } from './announce/announcer.ts'
 import { createContent, type Content } from './content/content.ts'
 import { homeOf, runtimeDir } from './control/home.ts'
 import { createDialogues, DIALOGUE_PROTOCOL } from './converse/dialogues.ts'
-import { systemClock } from './core/clock.ts'
+import { createSteadyClock, systemClock } from './core/clock.ts'
 import { A2aError, messageOf } from './core/errors.ts'
 import { createDirectory } from './discover/directory.ts'
 import { compileSchema } from './execute/schema.ts'
@@ -76,20 +76,21 @@ const TO_REQUESTS: MessageName[] = ['request', 'tell', 'cancel']
 export async function createNode (options: NodeOptions = {}): Promise<HostedNode> {
   const { name = 'agent', region, logger = stderrLogger } = options
   const home = resolve(options.home ?? join(homeOf(), 'agents', name))
-  const clock = systemClock
+  const wall = systemClock
+  const clock = createSteadyClock(wall)
   const startedAt = clock.now()
   makeHome(home)
-  const log = await openEventLog({ file: join(home, 'log.db'), home, clock, logger })
+  const log = await openEventLog({ file: join(home, 'log.db'), home, clock: wall, logger })
   const hosted: HostedAgent[] = []
   const { keepTasksMs: keepMs = KEEP_MS } = options
-  const endRetention = keepWithin({ log, clock, logger, keepMs, agents: () => hosted.map(({ agent }) => agent.id) })
+  const endRetention = keepWithin({ log, clock: wall, logger, keepMs, agents: () => hosted.map(({ agent }) => agent.id) })
   const net = await startNet().catch(async error => {
     endRetention()
     await log.close()
     throw error
   })
   const content = await createContent({ net, folder: join(home, 'content'), quotaBytes: options.contentQuotaBytes, clock, logger })
-  const directory = createDirectory({ net, clock, logger, values: log.values, file: join(home, 'agents.jsonl'), region, compileSchema, protocols: [CHANNEL_PROTOCOL, DIALOGUE_PROTOCOL] })
+  const directory = createDirectory({ net, clock, wall, logger, values: log.values, file: join(home, 'agents.jsonl'), region, compileSchema, protocols: [CHANNEL_PROTOCOL, DIALOGUE_PROTOCOL] })
   const announcer = createAnnouncer({ net, clock, logger })
   const count = (code: string): void => { net.refused[code] = (net.refused[code] ?? 0) + 1 }
   const dialogues = await createDialogues({ net, locate: directory.locate, compileSchema, clock, logger, count })
@@ -99,7 +100,7 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
     return await createNet({
       seed: seedOf(await loadOrCreateKey(join(home, 'keys', 'node.pem'))),
       credentials: () => hosted.map(({ signer }) => signer.credential()),
-      listen, bootstrap, mdns, rendezvous, clock, logger
+      listen, bootstrap, mdns, rendezvous, clock, wall, logger
     })
   }
 
@@ -136,7 +137,7 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
   }
 
   async function host (agentName: string, keyFile: string): Promise<Agent> {
-    const entry = hostAgent({ key: await loadOrCreateKey(keyFile), keyFile, name: agentName, node, net, log, content, directory, announcer, dialogues, clock, logger })
+    const entry = hostAgent({ key: await loadOrCreateKey(keyFile), keyFile, name: agentName, node, net, log, content, directory, announcer, dialogues, clock: wall, logger })
     hosted.push(entry)
     entry.signer.onRotated(net.greet)
     net.greet()

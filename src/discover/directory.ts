@@ -40,6 +40,8 @@ export type { LocalAgent } from './own.ts'
 export interface DirectoryParts {
   net: Net
   clock: Clock
+  /** The time of day, by which adverts and credentials are judged. Default: the same. */
+  wall?: Clock
   logger: Logger
   /** Where sequence numbers outlive a restart. */
   values: Pick<Values, 'get' | 'set'>
@@ -77,7 +79,7 @@ const JOIN_MS = 1_500
 /** How often what has outlived its time is cleared away, in ms. */
 const TIDY_MS = 5_000
 
-export function createDirectory ({ net, clock, logger, values, file, protocols, region, compileSchema }: DirectoryParts): Directory {
+export function createDirectory ({ net, clock, wall = clock, logger, values, file, protocols, region, compileSchema }: DirectoryParts): Directory {
   const { wire } = net
   const index = createIndex(clock)
   const measure = createMeasure({ index, clock })
@@ -85,11 +87,11 @@ export function createDirectory ({ net, clock, logger, values, file, protocols, 
   const own = createOwnAgents({
     net, clock, logger, protocols, region, hints,
     keeping: { isLarge: () => keeping.isLarge(), tell: (capabilities, envelope) => keeping.tell(capabilities, envelope) },
-    sequences: createSequences({ values, clock, logger, heard: index.sequenceOf }),
+    sequences: createSequences({ values, clock: wall, logger, heard: index.sequenceOf }),
     onMade: envelope => { index.put(parseAdvert(envelope, net.peerId), 'local') }
   })
   const { has: isOwn, anyAuthor } = own
-  const intake = createIntake({ index, clock, peerId: net.peerId, isOwn, onForgotten: own.overtake })
+  const intake = createIntake({ index, clock: wall, peerId: net.peerId, isOwn, onForgotten: own.overtake })
   const interests = createInterests({ gossip: net.gossip, clock, offered: own.domains })
   const ended = new AbortController()
   const keeper = file === undefined ? undefined : createKeeper({ file, index, clock, logger })

@@ -88,9 +88,11 @@ export function createBidding ({ author, signer, wire, log, clock, logger, servi
     await offered(taskId, event)
     const held = book.get(taskId)
     if (held === undefined || held.bid.round > call.round) return undefined
-    // Asked twice in one round, it answers with the bid it made.
-    const again = held.bid.round === call.round
-      ? { ...plain, messageId: held.bid.id, payload: { ...payloadOf(plain, 'task.bid'), cost: held.bid.cost, duration_ms: held.bid.durationMs, valid_ms: Math.max(0, held.bid.expiresAt - now()) } }
+    // Asked twice in one round, it answers with the bid it made; and while it works for the task, under whatever epoch, on the terms it works for.
+    const isRepeat = held.bid.round === call.round
+    const stands = isRepeat || held.stage === 'working' || held.stage === 'delivering'
+    const again = stands
+      ? { ...plain, messageId: isRepeat ? held.bid.id : plain.messageId, payload: { ...payloadOf(plain, 'task.bid'), cost: held.bid.cost, duration_ms: held.bid.durationMs, ...(isRepeat && { valid_ms: Math.max(0, held.bid.expiresAt - now()) }) } }
       : plain
     await wire.send(peer, signEnvelope(again, signer), { addresses: call.endpoints })
     return undefined

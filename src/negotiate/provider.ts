@@ -239,7 +239,7 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
   function perform (taskId: string, effect: ProviderEffect, task: ProviderTask): void {
     switch (effect.type) {
       // After the acceptance has left: the requester hears first that there is a contract.
-      case 'run': clock.after(0, () => { run(taskId) }); return
+      case 'run': clock.after(0, () => { run(taskId, effect.contract) }); return
       case 'abort': return handlers.abort(taskId, effect.failure)
       case 'deliver': {
         const { contract, outcome } = effect
@@ -253,9 +253,11 @@ export function createProviderEnd (parts: ProviderParts, machine = providerMachi
     }
   }
 
-  function run (taskId: string): void {
-    const task = book.get(taskId)
-    if (task?.stage !== 'working') return
+  /** @param contract that is on disk; one that took its place since may not be yet */
+  function run (taskId: string, contract: ContractFacts): void {
+    const current = book.get(taskId)
+    if (current?.stage !== 'working') return
+    const task = { ...current, contract }
     const service = parts.service(task.capability)
     const requester = requesters.get(taskId)
     if (service === undefined || requester?.input === undefined || closing) {

@@ -29,31 +29,31 @@ const STOP_MS = 250
  * A started node that nobody knows of yet: `begin` lets it be found, once its handlers are there.
  * @throws A2aError LISTEN_FAILED; BAD_USAGE when a bootstrap address is no multiaddr
  */
-export async function createNet ({ seed, listen = DEFAULT_LISTEN, bootstrap = [], mdns = true, rendezvous: folder, credentials, clock, logger }: NetOptions): Promise<Net> {
+export async function createNet ({ seed, listen = DEFAULT_LISTEN, bootstrap = [], mdns = true, rendezvous: folder, credentials, clock, wall = clock, logger }: NetOptions): Promise<Net> {
   const refused: Record<string, number> = {}
   const count = (code: string): void => { refused[code] = (refused[code] ?? 0) + 1 }
   const seeds = bootstrap.map(parseSeed)
   const misdeeds = createMisdeeds()
   const contacts = createContacts(CONTACTS.max)
-  const rendezvous = await openRendezvous(folder, { clock, logger, contacts })
+  const rendezvous = await openRendezvous(folder, { clock: wall, logger, contacts })
   const host = await createHost(seed, listen, { isServer: (await rendezvous?.count() ?? 0) < KAD.servers }, misdeeds.scoreOf)
   const self = host.peerId.toString()
   const selfDid = didOfPeer(self)
   if (selfDid === undefined) throw new A2aError({ code: 'INTERNAL', why: 'the key of the node is not an Ed25519 key' })
   const userProof = createUserProof(rendezvous?.key)
   const replies = createReplies(errorOf, clock)
-  const router = createRouter({ self: selfDid, clock, logger, count, onLateReply: () => { count('NO_REPLY') } })
-  const channels = await createChannels(host, { self, selfDid, credentials, userProof, router, replies, clock, logger, count })
+  const router = createRouter({ self: selfDid, clock: wall, logger, count, onLateReply: () => { count('NO_REPLY') } })
+  const channels = await createChannels(host, { self, selfDid, credentials, userProof, router, replies, clock, wall, logger, count })
   /** Our own are looked at with each message to ourselves. */
   const own = new WeakMap<Uint8Array, Speaker>()
   const speakersHere = () => credentials().map(bytes => {
     const known = own.get(bytes)
     if (known !== undefined) return known
-    const { agentId, peerId } = verifyCredential(bytes, clock.now())
+    const { agentId, peerId } = verifyCredential(bytes, wall.now())
     own.set(bytes, { agentId, peerId })
     return { agentId, peerId }
   })
-  const wire = createWire({ self, channels, router, replies, clock, count, speaksHere: agent => agent === selfDid || speakersHere().some(({ agentId }) => agentId === agent) })
+  const wire = createWire({ self, channels, router, replies, clock, wall, count, speaksHere: agent => agent === selfDid || speakersHere().some(({ agentId }) => agentId === agent) })
   const keepers = createKeepers({ self, clock, channels, contacts, rendezvous })
   const stopTrimming = trimConnections({ host, channels, isWanted: keepers.isWanted, clock, logger })
   const introductions = createIntroductions({ host, isCrowded: () => contacts.near() > RENDEZVOUS.all, isPassing: contacts.isNear, clock, logger })
@@ -99,7 +99,7 @@ export async function createNet ({ seed, listen = DEFAULT_LISTEN, bootstrap = []
             rttMs: peer.rttMs(),
             agents: peer.speakers().map(({ agentId }) => agentId),
             sameUser: peer.sameUser(),
-            connectedForMs: clock.now() - first.timeline.open
+            connectedForMs: wall.now() - first.timeline.open
           }]
     }),
     rttMs: peer => channels.get(peer)?.rttMs(),
@@ -112,7 +112,7 @@ export async function createNet ({ seed, listen = DEFAULT_LISTEN, bootstrap = []
     begin: discovery.begin,
     joined: (timeoutMs = 1_500) => discovery.joined(timeoutMs),
     streams,
-    gossip: createGossip({ host, router, clock, logger, count, misdeeds }),
+    gossip: createGossip({ host, router, clock, wall, logger, count, misdeeds }),
     dht,
     refused,
     [Symbol.asyncDispose]: () => stopped ??= stop()

@@ -18,6 +18,7 @@ export interface GossipParts {
   host: Host
   router: Router
   clock: Clock
+  wall: Clock
   logger: Logger
   /** Counts a refused message. */
   count: (code: string) => void
@@ -38,7 +39,7 @@ export function createMisdeeds (): Misdeeds {
   }
 }
 
-export function createGossip ({ host, router, clock, logger, count, misdeeds }: GossipParts): Gossip {
+export function createGossip ({ host, router, clock, wall, logger, count, misdeeds }: GossipParts): Gossip {
   const { gossip } = host.services
   const budget = createBudget(GOSSIP.perSecond, GOSSIP.perSecond, clock.now)
   const budgets = new LRUCache<string, Budget>({ maxSize: CONNECTIONS.max, sizeCalculation: () => 1 })
@@ -53,7 +54,7 @@ export function createGossip ({ host, router, clock, logger, count, misdeeds }: 
       return TopicValidatorResult.Ignore
     }
     const author = message.from.toString()
-    const checked = checkGossip(message.data, author, clock)
+    const checked = checkGossip(message.data, author, wall)
     if ('refused' in checked) {
       const { error, type } = checked.refused
       count(error.code)

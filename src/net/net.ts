@@ -18,7 +18,10 @@ export interface NetOptions {
   rendezvous: string
   /** Encoded credentials of the agents on this node, as they are now. */
   credentials: () => Uint8Array[]
+  /** Goes on evenly (core/clock.ts): whatever is waited for, and what has grown old. */
   clock: Clock
+  /** The time of day, which may be set: credentials, and when a message was made. Default: the same. */
+  wall?: Clock
   logger: Logger
 }
 

@@ -28,6 +28,7 @@ export interface PeerParts {
   router: Router
   replies: Replies
   clock: Clock
+  wall: Clock
   logger: Logger
   /** Counts a refused message. */
   count: (code: string) => void
@@ -92,7 +93,7 @@ const QUERIES: ReadonlySet<string> = new Set<MessageName>(['advert.query', 'adve
 const NO_OFFENCE: ReadonlySet<string> = new Set<Failure['code']>(['MESSAGE_UNKNOWN', 'NO_REPLY', 'OVERLOADED'])
 
 export function createPeer (id: string, parts: PeerParts, events: PeerEvents): Peer {
-  const { self, selfDid, router, replies, clock, logger } = parts
+  const { self, selfDid, router, replies, clock, wall, logger } = parts
   const did = didOfPeer(id)
   const frames = createBudget(CHANNEL.framesPerSecond, CHANNEL.frameBurst, clock.now)
   const answers = createBudget(OFFENCES.answersPerSecond, OFFENCES.answersPerSecond, clock.now)
@@ -134,7 +135,7 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
     const openedAt = performance.now()
     const line: Line = {
       greeted: false,
-      speakers: createSpeakers({ peer: id, clock, refuse: error => { refuse({ error, isReply: true }, line) } }),
+      speakers: createSpeakers({ peer: id, clock: wall, refuse: error => { refuse({ error, isReply: true }, line) } }),
       takesMore: false,
       told: new Set(),
       stop: () => {},
@@ -174,7 +175,7 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
 
     function take (bytes: Uint8Array, line: Line): void {
       spend(1)
-      const checked = checkDirect(bytes, id, speaks, clock)
+      const checked = checkDirect(bytes, id, speaks, wall)
       if ('refused' in checked) { refuse(checked.refused, line); return }
       const { envelope } = checked
       if (!IDLE_TALK.has(envelope.type)) usedAt = clock.now()
@@ -284,7 +285,7 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
   }
 
   function ping ({ channel }: Line): Promise<void> {
-    const envelope = nodeEnvelope(selfDid, 'ping', {}, undefined, clock.now())
+    const envelope = nodeEnvelope(selfDid, 'ping', {}, undefined, wall.now())
     const at = performance.now()
     return new Promise((resolve, reject) => {
       const forget = replies.expect({
@@ -330,7 +331,7 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
   }
 
   function tell<T extends 'hello' | 'hello.more'> ({ channel }: Line, type: T, payload: Payload<T>): void {
-    channel.send(nodeEnvelope(selfDid, type, payload, undefined, clock.now()), { onFailed: error => { logger.debug('a hello could not be sent', { peer: id, why: messageOf(error) }) } })
+    channel.send(nodeEnvelope(selfDid, type, payload, undefined, wall.now()), { onFailed: error => { logger.debug('a hello could not be sent', { peer: id, why: messageOf(error) }) } })
   }
 
   function drop (line: Line, why: string, parted: boolean): void {

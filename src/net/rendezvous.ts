@@ -235,7 +235,8 @@ const lately = new Map<string, { at: number, listing: Promise<Listing> }>()
 /** What was read within `ms` is good enough; and what is older, when nothing was changed since. */
 function peersIn (folder: string, clock: Clock, ms: number): Promise<ReadonlySet<string>> {
   const known = lately.get(folder)
-  if (known === undefined || clock.now() - known.at >= ms) {
+  // However the clock was set: what is of the future is not good enough either.
+  if (known === undefined || Math.abs(clock.now() - known.at) >= ms) {
     const listing = list(folder, clock, known?.listing)
     lately.clear()
     lately.set(folder, { at: clock.now(), listing })

@@ -28,12 +28,12 @@ export function createSpeakers ({ peer, clock, refuse }: SpeakersParts): Speaker
   let shown: ReadonlySet<string> = new Set()
   let checking = false
   /** Who speaks, until one of them does not any more: it is asked for with every message of some kinds. */
-  let listed: { all: Speaker[], until: number } = { all: [], until: Infinity }
+  let listed: { all: Speaker[], from: number, until: number } = { all: [], from: -Infinity, until: Infinity }
 
   function list (): typeof listed {
     const holding = [...known.values()].filter(holds)
     const until = Math.min(...holding.map(({ expires }) => expires)) + CLOCK_TOLERANCE_MS
-    return { all: holding.map(({ agentId, peerId }) => ({ agentId, peerId })), until }
+    return { all: holding.map(({ agentId, peerId }) => ({ agentId, peerId })), from: clock.now(), until }
   }
 
   const holds = ({ expires }: VerifiedCredential): boolean => clock.now() < expires + CLOCK_TOLERANCE_MS
@@ -77,7 +77,9 @@ export function createSpeakers ({ peer, clock, refuse }: SpeakersParts): Speaker
       return credential !== undefined && holds(credential)
     },
     all () {
-      if (clock.now() >= listed.until) listed = list()
+      const now = clock.now()
+      // A clock set back makes good again what was over.
+      if (now >= listed.until || now < listed.from) listed = list()
       return listed.all
     }
   }

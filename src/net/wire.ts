@@ -17,13 +17,14 @@ export interface WireParts {
   router: Router
   replies: Replies
   clock: Clock
+  wall: Clock
   /** Whether an agent lives on this node, or is the node itself. */
   speaksHere: (agent: string) => boolean
   /** Counts a refused message. */
   count: (code: string) => void
 }
 
-export function createWire ({ self, channels, router, replies, clock, speaksHere, count }: WireParts): Wire {
+export function createWire ({ self, channels, router, replies, clock, wall, speaksHere, count }: WireParts): Wire {
   async function sendOnceOpen (peer: string, envelope: Envelope, options: SendOptions): Promise<void> {
     const { timeoutMs = CHANNEL.requestMs } = options
     const until = clock.now() + timeoutMs
@@ -74,7 +75,7 @@ export function createWire ({ self, channels, router, replies, clock, speaksHere
   }
 
   async function receive (bytes: Uint8Array): Promise<void> {
-    const checked = checkDirect(bytes, self, speaksHere, clock)
+    const checked = checkDirect(bytes, self, speaksHere, wall)
     if ('refused' in checked) {
       const { error, cause, type, isReply } = checked.refused
       count(error.code)

@@ -13,7 +13,7 @@ import { createLanes } from './lanes.ts'
 import { deadLetters, deadMessage, letterOf, readJob, requireDead, requireJob } from './letters.ts'
 import { QUEUE } from './limits.ts'
 import { jobMachine } from './machine.ts'
-import { specOf } from './spec.ts'
+import { shifted, specOf } from './spec.ts'
 import { A2aError, messageOf } from '../core/errors.ts'
 import { jobWakeAt, openJob, resumeJob, type Job, type JobEffect, type JobEvent } from '../core/job.ts'
 import { createBook } from '../negotiate/book.ts'
@@ -29,7 +29,10 @@ import type { TaskEvent } from '../core/task.ts'
 export interface QueueParts {
   author: Author
   log: EventLog
+  /** Goes on evenly (core/clock.ts): a clock that is set lets no job expire, and keeps none back. */
   clock: Clock
+  /** The time of day, which callers go by. Default: the same. */
+  wall?: Clock
   logger: Logger
   /** Delegates an attempt as the task of this id. */
   delegate: (capability: string, input: unknown, options: DelegateOptions, attempt: { taskId: string, jobId: string, idempotencyKey: string }) => Work
@@ -54,7 +57,7 @@ export interface Queue extends Pick<Agent, 'enqueue' | 'dead'> {
 }
 
 export function createQueue (parts: QueueParts): Queue {
-  const { author, log, clock, logger } = parts
+  const { author, log, clock, wall = clock, logger } = parts
   const { agentId } = author
   const keys = createKeys({ agentId, log, clock })
   /** Jobs that wait or run, and those that were given up, the oldest first. */
@@ -170,7 +173,7 @@ export function createQueue (parts: QueueParts): Queue {
   async function enqueue (capability: string, value: unknown, options: EnqueueOptions = {}): Promise<JobHandle> {
     const input = encodeJson(value)
     if (input.length > MAX_CONTENT) throw new A2aError({ code: 'MESSAGE_TOO_LARGE', bytes: input.length, limit: MAX_CONTENT })
-    const spec = specOf(capability, options, { jobId: author.newId(), requester: agentId, createdAt: clock.now(), inputHash: hashOf(input) })
+    const spec = specOf(capability, shifted(options, clock.now() - wall.now()), { jobId: author.newId(), requester: agentId, createdAt: clock.now(), inputHash: hashOf(input) })
     const { jobId, idempotencyKey } = spec
     const put = (): Promise<void> => keep(spec, input, options.output)
     if (idempotencyKey === undefined) {

@@ -17,4 +17,14 @@ export function specOf (capability: string, options: EnqueueOptions, given: Pick
   return { ...given, capability, notBefore, expiresAt, maxAttempts, idempotencyKey, terms: { maxDurationMs, maxCostTokens, to, leaseMs, bidWindowMs } }
 }
 
+/** Clocks further apart than this, in ms, were set; nearer ones are only read one after the other. */
+const SET_MS = 1_000
+
+/** The same times by a clock that is so much ahead of the caller's. */
+export function shifted (options: EnqueueOptions, aheadMs: number): EnqueueOptions {
+  const { notBefore, expiresAt } = options
+  if (Math.abs(aheadMs) < SET_MS) return options
+  return { ...options, notBefore: notBefore === undefined ? undefined : notBefore + aheadMs, expiresAt: expiresAt === undefined ? undefined : expiresAt + aheadMs }
+}
+
 const usage = (why: string): A2aError => new A2aError({ code: 'BAD_USAGE', why })

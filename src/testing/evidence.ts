@@ -33,10 +33,11 @@ export function evidenceOf (witnesses: readonly Witness[]): Evidence {
     for (const { taskId, role, ended, updatedAt } of rows) {
       const events = log.eventsOf(role, taskId).filter(event => event.agent === agent)
       if (role === 'provider') observations.push(...workOf(host, events))
-      else {
-        observations.push(...awardsOf(host, events))
+      else if (role === 'requester') {
+        const story = storyOf(host, events)
+        observations.push(...awardsOf(host, story))
         if (ended) observations.push({ at: updatedAt, host, what: 'ended', taskId })
-        tasks.push(storyOf(host, events))
+        tasks.push(story)
       }
     }
     for (const { taskId, epoch, at, statement, countersignature, hash, previous: _ } of receipts) {
@@ -61,13 +62,11 @@ function storyOf (host: string, events: LogEvent[]): TaskOutcome {
   return outcomeOf({ host, spec, input, events: end < 0 ? told : told.slice(0, end + 1) })
 }
 
-/** Each award that was accepted. */
-function awardsOf (host: string, events: LogEvent[]): Observation[] {
-  return events.flatMap(({ at, taskId, type, data }): Observation[] => {
-    if (type !== 'accepted') return []
-    const { epoch, provider } = data as { epoch: number, provider: string }
-    return [{ at, host, what: 'awarding', taskId, epoch, provider, persisted: true }]
-  })
+/** Each award; who delivers may not have been heard to accept it. */
+function awardsOf (host: string, { events }: TaskOutcome): Observation[] {
+  return events.flatMap((event): Observation[] => event.event === 'awarded'
+    ? [{ at: event.at, host, what: 'awarding', taskId: event.taskId, epoch: event.epoch, provider: event.provider, persisted: true }]
+    : [])
 }
 
 /** When a handler was at work, and under which award it began. */

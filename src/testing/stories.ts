@@ -117,6 +117,6 @@ export const wasSet = (host: string, observations: readonly Observation[]): bool
 
 /** Who does as it should loses work for being silent, slow, busy, or for what its handler does; never for what it says. */
 function isFair (failure: Failure): boolean {
-  if (failure.code === 'REFUSED') return /too many|cannot write the event log/.test(failure.why)
+  if (failure.code === 'REFUSED') return /too many|cannot write the event log|circuit breaker/.test(failure.why)
   return failure.code !== 'OUTPUT_INVALID' || !/receipt|hash|no JSON/.test(failure.why)
 }

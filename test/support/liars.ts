@@ -44,7 +44,7 @@ async function lie (seed: Uint8Array, number: number): Promise<{ host: Host, mee
   router.handle('advert', () => undefined)
   router.handle('advert.survey', query => nodeEnvelope(selfDid, 'advert.digest', { agents: 0, domains: [] }, query, clock.now()))
   for (const question of ['advert.query', 'advert.sync'] as const) router.handle(question, query => nodeEnvelope(selfDid, 'advert.list', { adverts: [] }, query, clock.now()))
-  const channels = await createChannels(host, { self, selfDid, credentials: () => [], userProof: createUserProof(undefined), router, replies: createReplies(errorOf, clock), clock, logger: silent, count () {} })
+  const channels = await createChannels(host, { self, selfDid, credentials: () => [], userProof: createUserProof(undefined), router, replies: createReplies(errorOf, clock), clock, wall: clock, logger: silent, count () {} })
   host.addEventListener('connection:open', ({ detail: { remotePeer } }) => { channels.meet(remotePeer.toString()).catch(() => {}) })
   return { host, meet: channels.meet }
 }

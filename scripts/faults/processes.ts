@@ -1,0 +1,44 @@
+/** Processes that die and come back, and such that sleep. */
+import { pick, type Fault, type Member, type Scene } from './fault.ts'
+
+/** Nothing goes wrong: what the others are compared with. */
+export const calm = (): Fault => ({
+  strike: async ({ pause }) => {
+    while (await pause(1_000)) continue
+    return 0
+  }
+})
+
+/** One after another is killed with SIGKILL, and started again at once in its home. */
+export const killing = ({ everyMs }: { everyMs: number }): Fault => ({
+  strike: async scene => await strikeWell(scene, everyMs, async member => {
+    scene.note(member, 'down')
+    const gone = new Promise(resolve => member.child.once('exit', resolve))
+    member.child.kill('SIGKILL')
+    await gone
+    scene.launch(member)
+  })
+})
+
+/** One after another is stopped with SIGSTOP in the midst of work that it holds the contract of, and goes on after a while. */
+export const stopping = ({ everyMs, eachMs }: { everyMs: number, eachMs: number }): Fault => ({
+  strike: async scene => await strikeWell(scene, everyMs, async member => {
+    scene.note(member, 'frozen')
+    member.stopped = true
+    member.child.kill('SIGSTOP')
+    await scene.hold(eachMs)
+    scene.note(member, 'thawed')
+    member.child.kill('SIGCONT')
+    member.stopped = false
+  }, ({ holding }) => holding.size > 0)
+})
+
+async function strikeWell ({ members, pause }: Scene, everyMs: number, strike: (member: Member) => Promise<void>, wanted: (member: Member) => boolean = () => true): Promise<number> {
+  const struck: Array<Promise<void>> = []
+  while (await pause(everyMs)) {
+    const victim = pick(members.filter(member => member.ready && !member.stopped && wanted(member)))
+    if (victim !== undefined) struck.push(strike(victim))
+  }
+  await Promise.all(struck)
+  return struck.length
+}
