@@ -7,8 +7,11 @@ export interface Slice {
   left: () => boolean
 }
 
-/** @param ms how long one lasts at least; the message that is read when it is over is read to its end */
-export function createSlice (ms: number, goOn: () => void): Slice {
+/**
+ * @param ms how long one lasts at least; the message that is read when it is over is read to its end
+ * @param now ms on a clock that is not set
+ */
+export function createSlice (ms: number, goOn: () => void, now: () => number = performance.now.bind(performance)): Slice {
   let from: number | undefined
   let over = false
 
@@ -21,11 +24,11 @@ export function createSlice (ms: number, goOn: () => void): Slice {
     left () {
       if (over) return false
       if (from === undefined) {
-        from = performance.now()
+        from = now()
         setImmediate(() => { from = undefined })
         return true
       }
-      if (performance.now() - from < ms) return true
+      if (now() - from < ms) return true
       over = true
       // The first lets the log commit, the second what was sent after that.
       setImmediate(() => { setImmediate(next) })

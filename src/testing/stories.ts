@@ -104,9 +104,9 @@ function ableFrom (observations: readonly Observation[], host: string, at: numbe
   return Math.max(since ?? at, at)
 }
 
-/** A bid does not stand any more for a provider that lost it, with its process or to its disk, or whose clock was set while it was down. */
+/** A bid does not stand any more for a provider that lost it, with its process or to its disk, or whose clock was set while it was down, or that does not offer yet again what it did before. */
 function mayHaveLost ({ provider, failure }: { provider: string, failure: Failure }, observations: readonly Observation[]): boolean {
-  if (failure.code !== 'REFUSED' || !failure.why.includes('does not stand')) return false
+  if (failure.code !== 'REFUSED' || !/does not stand|is not offered now/.test(failure.why)) return false
   const host = provider.slice(agentIdOf('').length)
   return observations.some(seen => (seen.what === 'down' || seen.what === 'disk failing') && seen.host === host)
 }
