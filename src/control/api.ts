@@ -5,7 +5,8 @@
  */
 import type { FanOutOutcome, FanOutPolicy } from '../index.ts'
 import type { ContentProgress, ContentRef, ContentRow, ReceivedFile, SendContentOptions } from '../core/content.ts'
-import type { AgentChange, AgentFilter, Check, FindOptions, FoundAgent, NodeStatus, PeerRow } from '../core/agent.ts'
+import type { AgentChange, AgentFilter, Check, FindOptions, FoundAgent, PeerRow } from '../core/found.ts'
+import type { NodeStatus } from '../core/node.ts'
 import type { Failure } from '../core/errors.ts'
 import type { PolicyName } from '../core/policy.ts'
 import type { DeadLetter, DeadMessage, EnqueueOptions } from '../core/queue.ts'

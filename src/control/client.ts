@@ -1,7 +1,7 @@
 /** A client command's end of the control socket: a NodeApi that another process implements. Only `node:` builtins. */
 import { connect, type Socket } from 'node:net'
 import { A2aError, explain, messageOf, type Failure } from '../core/errors.ts'
-import type { AgentChange } from '../core/agent.ts'
+import type { AgentChange } from '../core/found.ts'
 import type { ContentEvent, NodeApi } from './api.ts'
 import { CONTROL_PROTOCOL, MAX_LINE_BYTES, fromJson, lineReader, type ClientFrame, type Hello, type ServerFrame } from './frames.ts'
 import { readNodeRecord } from './home.ts'

@@ -1,13 +1,14 @@
 /** The library's face: what `createAgent` gives. Types only; agent.ts and node.ts make them true. */
-import type { Capability, JsonSchema } from './capability.ts'
-import type { CounterOffer } from './counter.ts'
+import type { JsonSchema } from './capability.ts'
 import type { ReceiveContent, SendContent } from './content.ts'
-import type { AgentCost, AgentMetrics, Interaction } from './ports.ts'
+import type { CounterOffer } from './counter.ts'
+import type { AgentChange, WatchOptions } from './found.ts'
+import type { Node } from './node.ts'
 import type { PolicyName } from './policy.ts'
+import type { AgentCost, AgentMetrics, Interaction } from './ports.ts'
 import type { DeadLetters, EnqueueOptions, Job } from './queue.ts'
 import type { RankingPolicy } from './ranking.ts'
 import type { ContractTerms, SlaTerms } from './sla.ts'
-import type { BreakerRow, SlotsRow } from './status.ts'
 import type { Bid, ReceiptFacts, TaskEvent, TaskSpec } from './task.ts'
 
 export interface Agent extends AsyncDisposable {
@@ -361,144 +362,4 @@ export interface WorkResult<O = any> {
   cost: number
   /** and what its delegations came to beside it. */
   spent: number
-}
-
-/** One libp2p host in this process, which agents share. */
-export interface Node extends AsyncDisposable {
-  readonly peerId: string
-  readonly home: string
-  readonly agents: Agent[]
-  /** Multiaddrs with the peer id. */
-  addresses: () => string[]
-  /** Another agent on the same node, with its own key and capabilities. */
-  createAgent: (options?: { name?: string }) => Promise<Agent>
-  find: (pattern: string, options?: FindOptions) => Promise<FoundAgent[]>
-  /** Who offers it now, and then each change: as `agent.watch`. */
-  watch: (pattern: string, options?: WatchOptions) => AsyncIterableIterator<AgentChange>
-  /** Resolves when everybody who could be found at once (same machine, bootstrap list) has been asked, or after `timeoutMs`. */
-  joined: (timeoutMs?: number) => Promise<void>
-  peers: () => PeerRow[]
-  status: () => NodeStatus
-}
-
-/** Whom to look for, beside what they offer. All of it is what agents say of themselves. */
-export interface AgentFilter {
-  /** Only agents of this region. */
-  region?: string
-  /** None busier than this, from 0 to 1. */
-  maxLoad?: number
-  /** None whose price hint is higher. No hint counts as 0. */
-  maxCost?: number
-  /** Only agents whose node speaks this protocol, such as `/a2a-node/dialogue/1`. */
-  protocol?: string
-  /** Only capabilities whose input schema takes this value, regular expressions left out. No schema takes everything. */
-  accepts?: unknown
-}
-
-export interface FindOptions extends AgentFilter {
-  /** Default 64. */
-  limit?: number
-  /** How long to look when nothing is known yet. Default 2,000. */
-  timeoutMs?: number
-  signal?: AbortSignal
-}
-
-export interface WatchOptions extends AgentFilter {
-  /** Ends the watch. */
-  signal?: AbortSignal
-}
-
-/** What a watch tells. `agent` is as it is now; of one that left, as it was last told of. */
-export type AgentChange =
-  | { change: 'found' | 'changed', agent: FoundAgent }
-  /** `withdrawn`: it does not offer this any more, or not as it was asked for. `expired`: it was not heard of for its time to live. `crowded-out`: too many are known. */
-  | { change: 'left', why: 'withdrawn' | 'farewell' | 'unreachable' | 'expired' | 'crowded-out', agent: FoundAgent }
-
-/** An agent as its own signed advert describes it. */
-export interface FoundAgent {
-  agentId: string
-  name?: string
-  peerId: string
-  endpoints: string[]
-  protocols: string[]
-  /** Those that match what was looked for. */
-  capabilities: Capability[]
-  load: number
-  region?: string
-  /** How likely it keeps a contract, by what the node's first agent has seen of it, from 0 to 1. Absent: nothing. */
-  reputation?: number
-  sequence: number
-  /** Milliseconds since it was heard. */
-  ageMs: number
-  /** Milliseconds it still holds. */
-  ttlMs: number
-  /** Where it was learned: from itself, by gossip, from a peer's index, through the DHT, before this node was started last (`kept`), or it is on this node. */
-  source: 'local' | 'direct' | 'gossip' | 'peer' | 'dht' | 'kept'
-}
-
-export interface PeerRow {
-  peerId: string
-  addresses: string[]
-  direction: 'inbound' | 'outbound'
-  /** Round trip over the channel, in ms, where measured. */
-  rttMs?: number
-  agents: string[]
-  /** Proven to be the same user on the same machine. */
-  sameUser: boolean
-  connectedForMs: number
-}
-
-/** How long something took, in ms; nothing before it happened. */
-export interface Times { count: number, p50Ms?: number, p99Ms?: number }
-
-/** What a node measures of its own discovery. Shares are from 0 to 1, and absent until something was compared. */
-export interface DiscoveryStatus {
-  /** Of the agents that peers knew at the last comparisons, the share that was known here: 1 when nothing was missed. */
-  recall?: number
-  /** Comparisons behind it, 32 at most. */
-  compared: number
-  /** Of the agents that the DHT led to, the share that the index had. */
-  recallOfDht?: number
-  /** Of the nodes in the index, the share that the DHT named too. */
-  dhtRecall?: number
-  /** How long ago those known were heard. */
-  stalenessMs?: { p50: number, p99: number }
-  /** Agents that were known and did not answer, since the start. */
-  dead: number
-  /** Agents known from before the start. */
-  restored: number
-  /** Searches that the index answered, and those for which somebody was asked. */
-  warm: Times
-  cold: Times
-}
-
-/** One thing that was looked at: how it is, and what to do when it is not well. */
-export interface Check {
-  name: string
-  state: 'ok' | 'warning' | 'failed'
-  found: string
-  advice?: string
-}
-
-export interface NodeStatus {
-  version: string
-  pid: number
-  home: string
-  peerId: string
-  addresses: string[]
-  startedAt: number
-  uptimeMs: number
-  rssBytes: number
-  peers: number
-  agentsKnown: number
-  /** The event log: its size, how much of it is in use, and how long ended tasks stay in it, in ms. */
-  log: { bytes: number, usedBytes: number, keepMs: number }
-  discovery: DiscoveryStatus
-  dht: { mode: 'client' | 'server', peers: number }
-  gossip: Array<{ topic: string, subscribers: number }>
-  agents: Array<{ agentId: string, name: string, capabilities: string[], running: number, queued: number, load: number, metrics: AgentMetrics[], costs: AgentCost[], credentialExpiresAt: number, breakers: BreakerRow[], slots: SlotsRow[] }>
-  /** Jobs of all agents here: waiting for their time, for somebody or for room; being attempted; given up. */
-  queue: { waiting: number, running: number, dead: number }
-  /** Messages refused since the start, by failure code. */
-  refused: Record<string, number>
 }

@@ -1,7 +1,8 @@
 /** The life of a task, or of a job, as its log tells it: folded step by step, with the state after each event and what followed from it. */
 import { isOver, openJob, stepJob, type Job, type JobEffect, type JobEvent } from './job.ts'
 import { epochOf, openOffer, stepProvider, type ProviderEffect, type ProviderEvent, type ProviderTask } from './provider.ts'
-import { hasEnded, openTask, stepRequester, winnerOf, type RequesterEffect, type RequesterEvent, type RequesterTask } from './requester.ts'
+import { hasEnded, winnerOf } from './ending.ts'
+import { openTask, stepRequester, type RequesterEffect, type RequesterEvent, type RequesterTask } from './requester.ts'
 import type { LogEvent, Role, TaskSummary } from './ports.ts'
 
 /** One event, and where it led. */

@@ -3,7 +3,7 @@
  * a name and a prefix are both one look-up. Bounded; what has outlived its ttl is not there.
  */
 import { matches, prefixesOf, type Capability, type CapabilityPattern } from '../core/capability.ts'
-import type { FoundAgent } from '../core/agent.ts'
+import type { FoundAgent } from '../core/found.ts'
 import type { Clock } from '../core/ports.ts'
 
 /** An agent's own signed word, once it was checked. */

@@ -8,7 +8,7 @@ import { compose, composeReply, payloadOf, type Author } from '../wire/compose.t
 import { decodeEnvelope } from '../wire/envelope.ts'
 import type { Index } from './agent-index.ts'
 import type { Intake } from './intake.ts'
-import type { FoundAgent } from '../core/agent.ts'
+import type { FoundAgent } from '../core/found.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Logger, Wire } from '../core/ports.ts'
 

@@ -1,7 +1,7 @@
 /** Of those known to offer something: whom the filter means, and in which order they are told. */
 import { matches, type Capability, type CapabilityPattern, type JsonSchema } from '../core/capability.ts'
 import type { Entry } from './agent-index.ts'
-import type { AgentFilter } from '../core/agent.ts'
+import type { AgentFilter } from '../core/found.ts'
 
 /** Checks a value against a JSON Schema; `undefined`: it fits. Rejects when it is no schema. */
 export type CompileSchema = (schema: JsonSchema) => Promise<(value: unknown) => string | undefined>

@@ -30,7 +30,7 @@ import { createWhy } from './why.ts'
 import { watchIndex } from './watch.ts'
 import { domainOf, parsePattern } from '../core/capability.ts'
 import { messageOf } from '../core/errors.ts'
-import type { AgentChange, Check, DiscoveryStatus, WatchOptions } from '../core/agent.ts'
+import type { AgentChange, Check, DiscoveryStatus, WatchOptions } from '../core/found.ts'
 import type { Clock, Logger, Values } from '../core/ports.ts'
 import type { Net } from '../net/net.ts'
 

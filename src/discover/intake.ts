@@ -9,7 +9,7 @@ import { CLOCK_TOLERANCE_MS } from '../identity/credential.ts'
 import { verifyEnvelope } from '../identity/verify.ts'
 import { decodeEnvelope } from '../wire/envelope.ts'
 import { parsePayload } from '../wire/messages.ts'
-import type { FoundAgent } from '../core/agent.ts'
+import type { FoundAgent } from '../core/found.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Clock, Origin } from '../core/ports.ts'
 

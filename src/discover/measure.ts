@@ -2,7 +2,7 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
 import type { Index } from './agent-index.ts'
 import type { Compared } from './reconcile.ts'
-import type { DiscoveryStatus, Times } from '../core/agent.ts'
+import type { DiscoveryStatus, Times } from '../core/found.ts'
 import type { Clock } from '../core/ports.ts'
 
 export interface Measure {

@@ -11,7 +11,7 @@ import { sha256 } from '../wire/hash.ts'
 import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
 import type { Entry, Index } from './agent-index.ts'
 import type { Intake } from './intake.ts'
-import type { FoundAgent } from '../core/agent.ts'
+import type { FoundAgent } from '../core/found.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Logger, Wire } from '../core/ports.ts'
 

@@ -12,7 +12,7 @@ import type { ReconcileOptions } from './reconcile.ts'
 import type { Hints } from './hints.ts'
 import type { Keeping } from './keeping.ts'
 import type { Interests } from './interests.ts'
-import type { AgentFilter, FindOptions, FoundAgent } from '../core/agent.ts'
+import type { AgentFilter, FindOptions, FoundAgent } from '../core/found.ts'
 import type { Clock, Logger } from '../core/ports.ts'
 import type { Net } from '../net/net.ts'
 

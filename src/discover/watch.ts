@@ -2,7 +2,7 @@
 import { toFound, type Change, type Entry, type Index } from './agent-index.ts'
 import { matches, type CapabilityPattern } from '../core/capability.ts'
 import { chooser, isMeant, type CompileSchema } from './choose.ts'
-import type { AgentChange, AgentFilter, FoundAgent } from '../core/agent.ts'
+import type { AgentChange, AgentFilter, FoundAgent } from '../core/found.ts'
 import type { Clock } from '../core/ports.ts'
 
 export interface WatchParts {

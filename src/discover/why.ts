@@ -7,7 +7,7 @@ import { within } from '../core/deadline.ts'
 import type { Entry, Index } from './agent-index.ts'
 import type { AskOptions, Told } from './ask.ts'
 import type { Hints } from './hints.ts'
-import type { Check } from '../core/agent.ts'
+import type { Check } from '../core/found.ts'
 import type { Clock } from '../core/ports.ts'
 import type { Net } from '../net/net.ts'
 

@@ -1,5 +1,6 @@
 /** What pays for the delegations of handlers, for as long as it is not known what they came to. */
-import { hasEnded, type RequesterTask } from '../core/requester.ts'
+import { hasEnded } from '../core/ending.ts'
+import type { RequesterTask } from '../core/requester.ts'
 import { isUntold, totalOf } from '../core/spending.ts'
 import type { DelegateOptions, Work } from '../core/agent.ts'
 import type { Failure } from '../core/errors.ts'

@@ -3,7 +3,8 @@
  * the log, a few times; anybody else may have read the task's id in an announcement, and leaves no trace.
  */
 import { LRUCache } from 'lru-cache'
-import { winnerOf, type RequesterTask } from '../core/requester.ts'
+import { winnerOf } from '../core/ending.ts'
+import type { RequesterTask } from '../core/requester.ts'
 
 /** Late messages of one task that are told of. */
 const TOLD = 4

@@ -1,7 +1,7 @@
 /** What the stages see of the network; net/create.ts makes it. libp2p is behind it and nowhere else. */
 import type { Envelope } from '../core/envelope.ts'
 import type { EnvelopeHandler, Logger, Clock, Wire, Speaker } from '../core/ports.ts'
-import type { PeerRow } from '../core/agent.ts'
+import type { PeerRow } from '../core/found.ts'
 import type { MessageName } from '../wire/messages.ts'
 import type { Streams } from './streams.ts'
 

@@ -1,7 +1,7 @@
 /** Looks a node over, and says what is not well and what to do. */
 import { statfs, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Check, DiscoveryStatus } from '../core/agent.ts'
+import type { Check, DiscoveryStatus } from '../core/found.ts'
 import { MANY_CAPABILITIES, TOO_MANY_CAPABILITIES } from '../core/capability.ts'
 import type { BreakerRow } from '../core/status.ts'
 import type { HostedNode } from '../node.ts'

@@ -6,7 +6,8 @@ import { createNode } from '../index.ts'
 import { sample } from './sample.ts'
 import { isRight, workOf } from './work.ts'
 import type { FromWorker, ToWorker, WorkerStats } from './messages.ts'
-import type { Agent, Node } from '../core/agent.ts'
+import type { Agent } from '../core/agent.ts'
+import type { Node } from '../core/node.ts'
 import type { Logger } from '../core/ports.ts'
 
 /** Tasks under way at once; above it, nothing new is started. */

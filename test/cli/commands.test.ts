@@ -10,7 +10,7 @@ import { text } from 'node:stream/consumers'
 import { event, eventsOf, fakeNode, letter, PROVIDER, result, TASK, waitingTask } from '../control/fake-node.ts'
 import { A2aError, type Failure } from '../../src/core/errors.ts'
 import type { FanOutEvent } from '../../src/control/api.ts'
-import type { FoundAgent } from '../../src/core/agent.ts'
+import type { FoundAgent } from '../../src/core/found.ts'
 import type { FanOutOutcome } from '../../src/patterns/fan-out.ts'
 
 const main = join(import.meta.dirname, '../../src/cli/main.ts')

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import * as fc from 'fast-check'
-import { hasEnded, openTask, stepRequester, wakeAt, winnerOf, type RequesterEvent, type RequesterTask, type Step } from '../../src/core/requester.ts'
+import { hasEnded, winnerOf } from '../../src/core/ending.ts'
+import { openTask, stepRequester, wakeAt, type RequesterEvent, type RequesterTask, type Step } from '../../src/core/requester.ts'
 import { bidOf, receipt, specOf } from './samples.ts'
 import type { TaskSpec } from '../../src/core/task.ts'
 

@@ -1,7 +1,8 @@
 /** Parts that break a promise, and what the checker says of it. scripts/mutants.ts does the same to a copy of the source. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { openTask, winnerOf } from '../../src/core/requester.ts'
+import { winnerOf } from '../../src/core/ending.ts'
+import { openTask } from '../../src/core/requester.ts'
 import { providerMachine } from '../../src/negotiate/provider.ts'
 import { requesterMachine } from '../../src/negotiate/requester.ts'
 import { replay, simulate, type Plants, type PromiseName } from '../../src/testing/index.ts'

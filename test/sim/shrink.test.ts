@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { it } from 'node:test'
 import { NO_FAULTS, shrink, simulate, type Plants } from '../../src/testing/index.ts'
 import { requesterMachine } from '../../src/negotiate/requester.ts'
-import { winnerOf } from '../../src/core/requester.ts'
+import { winnerOf } from '../../src/core/ending.ts'
 
 /** It takes a result from whoever brings it. */
 const unfenced: Plants = {

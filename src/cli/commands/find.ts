@@ -4,7 +4,7 @@ import { anyNode, type NetworkOptions } from '../session.ts'
 import { table } from '../table.ts'
 import { parsePattern } from '../../core/capability.ts'
 import { A2aError, messageOf } from '../../core/errors.ts'
-import type { AgentFilter, FoundAgent } from '../../core/agent.ts'
+import type { AgentFilter, FoundAgent } from '../../core/found.ts'
 
 /** More agents than this are not listed. */
 const LIMIT = 10_000

@@ -1,6 +1,6 @@
 import { shortId, type Console } from '../console.ts'
 import { formatDuration } from '../duration.ts'
-import type { DiscoveryStatus, Times } from '../../core/agent.ts'
+import type { DiscoveryStatus, Times } from '../../core/found.ts'
 import type { BreakerRow, SlotsRow } from '../../core/status.ts'
 import { runningNode } from '../session.ts'
 import { facts, table } from '../table.ts'

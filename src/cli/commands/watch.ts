@@ -4,7 +4,7 @@ import { anyNode } from '../session.ts'
 import { leftOr, onStop } from '../signals.ts'
 import { A2aError } from '../../core/errors.ts'
 import { filterOf, type FindCommandOptions } from './find.ts'
-import type { AgentChange } from '../../core/agent.ts'
+import type { AgentChange } from '../../core/found.ts'
 
 const SIGNS = { found: ['green', '+'], changed: ['yellow', '~'], left: ['red', '-'] } as const
 const WHY = { withdrawn: 'offers it no more', farewell: 'said goodbye', unreachable: 'does not answer', expired: 'not heard of for too long', 'crowded-out': 'too many are known' } as const
