@@ -75,7 +75,8 @@ import { createAgent } from 'a2a-node'
 const [worker, asker] = await Promise.all([createAgent({ name: 'worker' }), createAgent({ name: 'asker' })])
 await asker.node.joined()
 await worker.provide('data.sum', { run: () => 1 })
-setTimeout(() => worker[Symbol.asyncDispose](), 200)
+// Leaves when it was seen, however long that takes.
+void (async () => { for await (const { change } of asker.watch('data.*')) if (change === 'found') await worker[Symbol.asyncDispose]() })()
 ${programs[3] ?? ''}
 await asker[Symbol.asyncDispose]()
 `)

@@ -10,6 +10,9 @@ import type { TaskEvent } from '../core/task.ts'
 /** Says that a promise about a task is broken, unless it holds. */
 export type Hold = (promise: PromiseName, holds: boolean, taskId: string, why: () => string) => void
 
+/** What becomes of hosts, whatever they do. */
+const CONDITIONS: ReadonlySet<Observation['what']> = new Set<Observation['what']>(['up', 'down', 'frozen', 'thawed', 'disk failing', 'disk well'])
+
 /**
  * What is broken. It reads the history of a run and what is on the disks at its end, and nothing else.
  * @param remains of the honest hosts: all but the liars
@@ -47,15 +50,17 @@ export function check (observations: readonly Observation[], remains: readonly R
 
   const asked = new Map(of('asked').map(seen => [seen.taskId, seen]))
   const ended = new Map(of('ended').map(seen => [seen.taskId, seen.at]))
+  // Few of very many: each story looks through them several times.
+  const conditions = observations.filter(({ what }) => CONDITIONS.has(what))
   for (const task of tasks) {
-    const story: Story = { task, observations, honest, asked: asked.get(task.taskId), taken: taken.get(task.taskId), endedAt: ended.get(task.taskId) }
+    const story: Story = { task, conditions, honest, asked: asked.get(task.taskId), taken: taken.get(task.taskId), endedAt: ended.get(task.taskId) }
     checkStory(story, hold)
   }
 
   // Who did the work holds the countersignature, unless its clock said after a restart that the time for that was over.
   const settled = new Set(remains.flatMap(({ agentId, receipts }) =>
     receipts.filter(entry => entry.countersignature !== undefined && isProviders(entry)).map(({ taskId }) => `${taskId} ${agentId}`)))
-  const setClocks = new Set(remains.filter(({ host }) => wasSet(host, observations)).map(({ agentId }) => agentId))
+  const setClocks = new Set(remains.filter(({ host }) => wasSet(host, conditions)).map(({ agentId }) => agentId))
   for (const { taskId, provider, taken } of of('countersigned')) {
     if (quiet && taken && honest.has(provider) && !setClocks.has(provider)) hold('settled', settled.has(`${taskId} ${provider}`), taskId, () => `${provider} was never given the countersignature`)
   }

@@ -7,7 +7,8 @@ import type { TaskOutcome } from './outcomes.ts'
 
 export interface Story {
   task: TaskOutcome
-  observations: readonly Observation[]
+  /** What became of hosts: when they were up, down, frozen, or had a bad disk. */
+  conditions: readonly Observation[]
   /** Agents that do not lie. */
   honest: ReadonlySet<string>
   asked?: ObservationOf<'asked'>
@@ -42,7 +43,7 @@ export function checkStory (story: Story, hold: Hold): void {
         break
       case 'moved':
         if (event.failure.code !== 'REFUSED') barred.add(event.provider)
-        hold('fair', !honest.has(event.provider) || isFair(event.failure) || mayHaveLost(event, story.observations), taskId, () => `${event.provider} is honest and lost epoch ${event.epoch} for ${explain(event.failure)}`)
+        hold('fair', !honest.has(event.provider) || isFair(event.failure) || mayHaveLost(event, story.conditions), taskId, () => `${event.provider} is honest and lost epoch ${event.epoch} for ${explain(event.failure)}`)
         break
       case 'accepted':
       case 'progress':
@@ -62,27 +63,27 @@ export function checkStory (story: Story, hold: Hold): void {
   checkTime(story, hold)
 }
 
-function checkTime ({ task: { taskId, by, spec, events }, observations, endedAt }: Story, hold: Hold): void {
+function checkTime ({ task: { taskId, by, spec, events }, conditions, endedAt }: Story, hold: Hold): void {
   if (endedAt === undefined) return
-  const { skewMs, since } = lifeOf(observations, by, endedAt)
+  const { skewMs, since } = lifeOf(conditions, by, endedAt)
   const dueAt = spec.deadlineAt - skewMs
-  const latest = ableFrom(observations, by, Math.max(dueAt, since), GRACE_MS) + GRACE_MS
+  const latest = ableFrom(conditions, by, Math.max(dueAt, since), GRACE_MS) + GRACE_MS
   hold('in-time', endedAt <= latest, taskId, () => `it ended ${endedAt - latest} ms too late`)
   const end = events.at(-1)
   if (end?.event === 'failed' && end.failure.code === 'DEADLINE_EXCEEDED') hold('not-early', endedAt >= dueAt, taskId, () => `it was over time ${dueAt - endedAt} ms before its deadline`)
 }
 
 /** The process that a host had at a time: since when, and how far ahead of true time its clock was. */
-function lifeOf (observations: readonly Observation[], host: string, at: number): { since: number, skewMs: number } {
-  const up = observations.findLast(seen => seen.what === 'up' && seen.host === host && seen.at <= at) as ObservationOf<'up'> | undefined
+function lifeOf (conditions: readonly Observation[], host: string, at: number): { since: number, skewMs: number } {
+  const up = conditions.findLast(seen => seen.what === 'up' && seen.host === host && seen.at <= at) as ObservationOf<'up'> | undefined
   return { since: up?.at ?? 0, skewMs: up?.skewMs ?? 0 }
 }
 
 /** The first moment from `at` on from which a host could work and write for `forMs` on end. */
-function ableFrom (observations: readonly Observation[], host: string, at: number, forMs: number): number {
+function ableFrom (conditions: readonly Observation[], host: string, at: number, forMs: number): number {
   const hindered = new Set<string>(['down'])
   let since: number | undefined
-  for (const seen of observations) {
+  for (const seen of conditions) {
     if (seen.host !== host) continue
     const from = since === undefined ? undefined : Math.max(since, at)
     if (from !== undefined && seen.at - from >= forMs) return from
@@ -105,15 +106,15 @@ function ableFrom (observations: readonly Observation[], host: string, at: numbe
 }
 
 /** A bid does not stand any more for a provider that lost it, with its process or to its disk, or whose clock was set while it was down, or that does not offer yet again what it did before. */
-function mayHaveLost ({ provider, failure }: { provider: string, failure: Failure }, observations: readonly Observation[]): boolean {
+function mayHaveLost ({ provider, failure }: { provider: string, failure: Failure }, conditions: readonly Observation[]): boolean {
   if (failure.code !== 'REFUSED' || !/does not stand|is not offered now/.test(failure.why)) return false
   const host = provider.slice(agentIdOf('').length)
-  return observations.some(seen => (seen.what === 'down' || seen.what === 'disk failing') && seen.host === host)
+  return conditions.some(seen => (seen.what === 'down' || seen.what === 'disk failing') && seen.host === host)
 }
 
 /** Whether its processes went by different clocks. */
-export const wasSet = (host: string, observations: readonly Observation[]): boolean =>
-  new Set(observations.flatMap(seen => seen.what === 'up' && seen.host === host ? [seen.skewMs] : [])).size > 1
+export const wasSet = (host: string, conditions: readonly Observation[]): boolean =>
+  new Set(conditions.flatMap(seen => seen.what === 'up' && seen.host === host ? [seen.skewMs] : [])).size > 1
 
 /** Who does as it should loses work for being silent, slow, busy, or for what its handler does; never for what it says. */
 function isFair (failure: Failure): boolean {
