@@ -82,7 +82,8 @@ it('takes on as many as may wait, keeps their leases, tells the others that it i
   assert.deepEqual(printed, [1, 2, 4], 'what was dropped never ran')
   assert.deepEqual([busy().running, busy().queued], [0, 0])
   const row = nodes[1]?.log.task('provider', late.taskId)
-  assert.deepEqual([row?.stage, row?.failure], ['expired', 'DEADLINE_EXCEEDED'])
+  // Its own clock, or its owner who says so first.
+  assert.match(`${row?.stage} ${row?.failure}`, /^(expired DEADLINE_EXCEEDED|revoked CANCELLED)$/)
 })
 
 it('a time that is promised while others wait has the wait in it', async () => {
