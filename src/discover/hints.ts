@@ -1,7 +1,6 @@
 /** Provider records of the DHT, under each prefix of a capability: whose node to ask. Hints, and never more. */
 import { messageOf } from '../core/errors.ts'
 import { prefixesOf, type Capability } from '../core/capability.ts'
-import { within } from '../core/deadline.ts'
 import type { Logger } from '../core/ports.ts'
 import type { Dht } from '../net/net.ts'
 
@@ -14,8 +13,6 @@ export interface Hints {
   providers: (prefix: string, signal: AbortSignal) => AsyncIterable<{ peer: string, addresses: string[] }>
 }
 
-const PROVIDE_TIMEOUT_MS = 20_000
-
 export function createHints ({ dht, logger }: { dht: Dht, logger: Logger }): Hints {
   const provided = new Set<string>()
   const failed = (key: string) => (error: unknown): void => { logger.debug('a provider record was not put, or not taken back', { key, why: messageOf(error) }) }
@@ -25,7 +22,7 @@ export function createHints ({ dht, logger }: { dht: Dht, logger: Logger }): Hin
       if (dht.status().peers === 0) return
       for (const key of prefixesIn(capabilities)) {
         provided.add(key)
-        dht.provide(keyOf(key), within(PROVIDE_TIMEOUT_MS)).catch(failed(key))
+        dht.provide(keyOf(key)).catch(failed(key))
       }
     },
     retain (capabilities) {

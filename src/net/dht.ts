@@ -1,4 +1,5 @@
 /** Provider records of Kademlia, under the SHA-256 of a key. */
+import { bulkhead } from 'cockatiel'
 import { LRUCache } from 'lru-cache'
 import { CID } from 'multiformats/cid'
 import { code as rawCodec } from 'multiformats/codecs/raw'
@@ -32,6 +33,8 @@ const MAX_PROVIDED = 4_096
 export function createDht ({ host, keepers, clock, logger }: DhtParts): Dht & { close: () => void } {
   const { dht } = host.services
   const provided = new LRUCache<string, { at: number, peers: number }>({ maxSize: MAX_PROVIDED, sizeCalculation: () => 1 })
+  /** Nobody says that a record came: more at once than a peer takes streams are lost without a word. */
+  const puts = bulkhead(KAD.providing, Infinity)
   let cancelLook = lookLater(KAD.firstLookMs)
 
   const tableSize = (): number => (dht as SingleKadDHT).routingTable.size
@@ -50,11 +53,22 @@ export function createDht ({ host, keepers, clock, logger }: DhtParts): Dht & { 
     }
   }
 
+  async function put (cid: CID): Promise<void> {
+    // It was taken back while it waited for its turn.
+    if (!provided.has(cid.toString())) return
+    try {
+      await host.contentRouting.provide(cid, { signal: AbortSignal.timeout(KAD.puttingMs) })
+    } catch (error) {
+      provided.delete(cid.toString())
+      // Nobody to tell yet: the record is kept here, and told again by libp2p's reprovider.
+      logger.debug('a provider record reached nobody', { why: messageOf(error) })
+    }
+  }
+
   function isProvided (cid: CID): boolean {
     const last = provided.get(cid.toString())
     return last !== undefined && clock.now() - last.at < KAD.reprovideMs && tableSize() < last.peers * KAD.growth
   }
-
 
   return {
     keepers: keepers.keepers,
@@ -63,19 +77,11 @@ export function createDht ({ host, keepers, clock, logger }: DhtParts): Dht & { 
     isNear: keepers.isNear,
     want: keepers.want,
     close: () => { cancelLook() },
-    async provide (key, signal) {
+    async provide (key) {
       if (!keepers.hasOutsiders()) return
-      for (const cid of placesOf(key).filter(place => !isProvided(place))) {
-        provided.set(cid.toString(), { at: clock.now(), peers: tableSize() })
-        try {
-          await host.contentRouting.provide(cid, { signal })
-        } catch (error) {
-          provided.delete(cid.toString())
-          signal.throwIfAborted()
-          // Nobody to tell yet: the record is kept here, and told again by libp2p's reprovider.
-          logger.debug('a provider record reached nobody', { why: messageOf(error) })
-        }
-      }
+      const places = placesOf(key).filter(place => !isProvided(place))
+      for (const cid of places) provided.set(cid.toString(), { at: clock.now(), peers: tableSize() })
+      await Promise.all(places.map(cid => puts.execute(() => put(cid))))
     },
     async withdraw (key) {
       for (const cid of placesOf(key)) {

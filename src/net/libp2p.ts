@@ -15,7 +15,7 @@ import { keyOfSeed, rawPublicKey } from '../identity/keys.ts'
 import { boundedDatastore } from './datastore.ts'
 import { CONNECTIONS, GOSSIP, KAD, STREAMS } from './limits.ts'
 import { fastNoise } from './noise.ts'
-import { paced } from './pace.ts'
+import { bounded, paced } from './pace.ts'
 import { windowed } from './windows.ts'
 
 export type Host = Libp2p<{ identify: Identify, ping: Ping, dht: KadDHT, gossip: GossipSub }>
@@ -130,7 +130,8 @@ export async function createHost (seed: Uint8Array, listen: string[], { isServer
     await dht.routingTableRefresh.stop()
     // All that its search for providers reads there is how many of them end it.
     dht.contentRouting.routingTable = { kBucketSize: KAD.named }
-    dht.rpc.handleMessage = paced(dht.rpc.handleMessage.bind(dht.rpc), peer => peer.toString(), KAD.pace)
+    dht.rpc.handleMessage = paced(dht.rpc.handleMessage.bind(dht.rpc), String, KAD.pace)
+    dht.network.sendRequest = bounded(dht.network.sendRequest.bind(dht.network), String, KAD.asking)
     return host
   } catch (error) {
     throw listenFailure(error, listen)
@@ -142,7 +143,7 @@ export async function createHost (seed: Uint8Array, listen: string[], { isServer
  * else to do alive for up to three seconds; a test shows that it ends at once. Bounds of kad-dht 16.4.5 are constants of its own.
  */
 interface Leftovers {
-  services: { gossip: { status: { heartbeatTimeout?: NodeJS.Timeout } }, dht: { routingTableRefresh: { stop: () => Promise<void> }, contentRouting: { routingTable: { kBucketSize: number } }, rpc: { handleMessage: (peer: PeerId, message: unknown) => Promise<unknown> } } }
+  services: { gossip: { status: { heartbeatTimeout?: NodeJS.Timeout } }, dht: { routingTableRefresh: { stop: () => Promise<void> }, contentRouting: { routingTable: { kBucketSize: number } }, rpc: { handleMessage: (peer: PeerId, message: unknown) => Promise<unknown> }, network: { sendRequest: (peer: PeerId, ...rest: unknown[]) => AsyncIterable<unknown> } } }
   components: { addressManager: { _updatePeerStoreAddresses: { stop: () => void } } }
 }
 

@@ -108,15 +108,17 @@ export const KAD = {
   validMs: 2 * 3_600_000,
   reprovideMs: 3_600_000,
   tidyMs: 600_000,
-  /** Records put at once. */
+  /** Records put at once, and how long one may take, in ms. */
   providing: 2,
+  puttingMs: 20_000,
   /** A search at one place ends when so many have been named, and takes so many of one answer. With libp2p's 20 one liar's answer would end it. */
   named: 256,
   namedByOne: 8,
-  /** What one peer may send: a search asks a peer once or twice, and all records of a node are put in a minute. More waits. */
+  /** What one peer may send: a search asks a peer once or twice, and a record is two messages to each who keeps it. More waits, and who puts records at that pace. */
   pace: { perSecond: 50, burst: 100, peers: 1_000 },
-  /** Streams that one connection may open to us at once, each for one message, and never more than the 256 KiB that yamux takes unasked. */
+  /** Streams that one connection may open to us at once, each for one message, and never more than the 256 KiB that yamux takes unasked; and questions that we put to one peer at once: what is opened beyond its bound is lost. */
   streams: 8,
+  asking: 5,
   /** A query for our own neighbours: the first, and each after it, in ms; and how long it may take. */
   firstLookMs: 30_000,
   lookMs: 300_000,

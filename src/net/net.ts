@@ -91,7 +91,8 @@ export interface Dht {
   isNear: (peer: string) => boolean
   /** These peers are needed: connections to them are kept. The set of a purpose replaces its last one. */
   want: (purpose: string, peers: Iterable<string>) => void
-  provide: (key: Uint8Array, signal: AbortSignal) => Promise<void>
+  /** Puts a record, where that was not done lately, in its turn. */
+  provide: (key: Uint8Array) => Promise<void>
   /** A record is not put again. Those that were run out. */
   withdraw: (key: Uint8Array) => Promise<void>
   /** Stop iterating as soon as there is enough. */

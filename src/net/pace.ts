@@ -1,4 +1,4 @@
-/** Messages of a protocol that others send as fast as they like, taken no faster from each peer than it is worth. */
+/** Messages of a protocol that others send as fast as they like, taken no faster from each peer than it is worth; and our own, no more at once than a peer takes. */
 import { setTimeout as wait } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import { createBudget, type Budget } from './budget.ts'
@@ -18,12 +18,42 @@ export interface Pace {
  * @param now ms on a clock that is not set
  */
 export function paced<P, M, R> (handle: (peer: P, message: M) => Promise<R>, nameOf: (peer: P) => string, { perSecond, burst, peers }: Pace, now: () => number = performance.now.bind(performance)): (peer: P, message: M) => Promise<R> {
-  const budgets = new LRUCache<string, Budget>({ maxSize: peers, sizeCalculation: () => 1 })
+  const lanes = new LRUCache<string, { budget: Budget, last: Promise<void> }>({ maxSize: peers, sizeCalculation: () => 1 })
+
+  const taken = async (budget: Budget, before: Promise<void>): Promise<void> => {
+    await before
+    while (!budget.take()) await wait(budget.waitMs(1))
+  }
+
   return async (peer, message) => {
     const name = nameOf(peer)
-    const budget = budgets.get(name) ?? createBudget(perSecond, burst, now)
-    budgets.set(name, budget)
-    while (!budget.take()) await wait(budget.waitMs(1))
+    const lane = lanes.get(name) ?? { budget: createBudget(perSecond, burst, now), last: Promise.resolve() }
+    lanes.set(name, lane)
+    // In the order they came: what is never answered would else be overtaken by what is, and its streams would add up.
+    lane.last = taken(lane.budget, lane.last)
+    await lane.last
     return await handle(peer, message)
+  }
+}
+
+/**
+ * Sends to each peer so many messages at once, and the next when one of them is answered: those beyond what a peer takes would be lost.
+ * @param nameOf what peers are told apart by
+ */
+export function bounded<P, R extends unknown[], T> (send: (peer: P, ...rest: R) => AsyncIterable<T>, nameOf: (peer: P) => string, atOnce: number): (peer: P, ...rest: R) => AsyncGenerator<T> {
+  const busy = new Map<string, { sending: number, waiting: Array<() => void> }>()
+  return async function * (peer, ...rest) {
+    const name = nameOf(peer)
+    const lane = busy.get(name) ?? { sending: 0, waiting: [] }
+    busy.set(name, lane)
+    if (lane.sending >= atOnce) await new Promise<void>(resolve => { lane.waiting.push(resolve) })
+    else lane.sending++
+    try {
+      yield * send(peer, ...rest)
+    } finally {
+      const next = lane.waiting.shift()
+      if (next !== undefined) next()
+      else if (--lane.sending === 0) busy.delete(name)
+    }
   }
 }

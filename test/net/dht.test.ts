@@ -9,7 +9,7 @@ test('who provides is found by one who knows only a third', async t => {
   const [provider, seeker] = await Promise.all([startNode(t), startNode(t)])
   for (const node of [provider, seeker]) await node.net.wire.send(hub.net.peerId, node.envelope('ack', {}), { addresses: hub.address() })
   await until(() => [provider, seeker].every(({ net }) => net.dht.status().peers > 0), 'the routing tables')
-  await provider.net.dht.provide(key, AbortSignal.timeout(5_000))
+  await provider.net.dht.provide(key)
   for await (const found of seeker.net.dht.providers(key, AbortSignal.timeout(5_000))) {
     assert.equal(found.peer, provider.net.peerId)
     assert.ok(found.addresses.some(address => address.startsWith('/ip4/127.0.0.1/')))
@@ -20,6 +20,21 @@ test('who provides is found by one who knows only a third', async t => {
 
 test('alone, providing and looking end without error', async t => {
   const { net } = await startNode(t)
-  await net.dht.provide(key, AbortSignal.timeout(5_000))
+  await net.dht.provide(key)
   for await (const found of net.dht.providers(new Uint8Array(3), AbortSignal.timeout(5_000))) assert.fail(found.peer)
+})
+
+test('of many records put at once none is lost: nobody would say so', async t => {
+  const [keeper, provider] = await Promise.all([startNode(t), startNode(t)])
+  await provider.net.wire.send(keeper.net.peerId, provider.envelope('ack', {}), { addresses: keeper.address() })
+  await until(() => [provider, keeper].every(({ net }) => net.dht.status().peers > 0), 'the routing tables')
+  const keys = Array.from({ length: 25 }, (_, n) => Buffer.from(`data.k${n}`))
+  await Promise.all(keys.map(each => provider.net.dht.provide(each)))
+  const seeker = await startNode(t)
+  await seeker.net.wire.send(keeper.net.peerId, seeker.envelope('ack', {}), { addresses: keeper.address() })
+  await until(() => seeker.net.dht.status().peers > 0, 'the routing table')
+  await Promise.all(keys.map(async each => {
+    for await (const found of seeker.net.dht.providers(each, AbortSignal.timeout(10_000))) if (found.peer === provider.net.peerId) return
+    assert.fail(`${each.toString()} was lost`)
+  }))
 })

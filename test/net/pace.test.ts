@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { paced } from '../../src/net/pace.ts'
+import { bounded, paced } from '../../src/net/pace.ts'
 
 it('what a peer sends beyond its share waits, and what others send does not', async () => {
   const handled: string[] = []
@@ -18,4 +18,43 @@ it('what a peer sends beyond its share waits, and what others send does not', as
 it('what fails was taken all the same, and says why', async () => {
   const handle = paced(async () => { throw new Error('no values are kept here') }, (peer: string) => peer, { perSecond: 1, burst: 1, peers: 10 })
   await assert.rejects(handle('a', 1), /no values/)
+})
+
+it('what waits is taken in the order it came', async () => {
+  const handled: number[] = []
+  const handle = paced(async (_peer: string, n: number) => { handled.push(n) }, peer => peer, { perSecond: 200, burst: 1, peers: 10 })
+  const order = Array.from({ length: 20 }, (_, n) => n)
+  // Some come just when there is room again.
+  await Promise.all(order.map(async n => {
+    await new Promise(resolve => { setTimeout(resolve, n * 2) })
+    await handle('a', n)
+  }))
+  assert.deepEqual(handled, order)
+})
+
+it('no more is sent to a peer at once than it takes, and to others meanwhile', async () => {
+  const sent: string[] = []
+  const answers = new Map<string, () => void>()
+  const send = bounded(async function * (peer: string, n: number) {
+    sent.push(`${peer}${n}`)
+    await new Promise<void>(resolve => { answers.set(`${peer}${n}`, resolve) })
+    if (n === 2) throw new Error('it is gone')
+    yield n
+  }, peer => peer, 2)
+  const ask = async (peer: string, n: number): Promise<number | undefined> => {
+    for await (const answer of send(peer, n)) return answer
+    return undefined
+  }
+  const all = Promise.allSettled([ask('a', 1), ask('a', 2), ask('a', 3), ask('a', 4), ask('b', 1)])
+  const turn = (): Promise<void> => new Promise(resolve => { setImmediate(resolve) })
+  await turn()
+  assert.deepEqual(sent, ['a1', 'a2', 'b1'])
+  answers.get('a2')?.()
+  await turn()
+  assert.deepEqual(sent, ['a1', 'a2', 'b1', 'a3'], 'what failed made room')
+  answers.get('a1')?.()
+  await turn()
+  assert.equal(sent.at(-1), 'a4')
+  for (const answered of answers.values()) answered()
+  assert.deepEqual((await all).map(({ status }) => status), ['fulfilled', 'rejected', 'fulfilled', 'fulfilled', 'fulfilled'])
 })
