@@ -14,6 +14,7 @@ const MESSAGE_BYTES = 4_096
 /** Everything that the holder of a contract says. */
 export type FromProvider = Exclude<Extract<RequesterEvent, { epoch: number }>, { type: 'told' }>
 
+/** Something came under a contract: applied when it is of who holds it, fenced off otherwise. Everything said by the holder renews its lease. */
 export function onProvider (task: RequesterTask, event: FromProvider): Step {
   const { provider, epoch, at } = event
   if (task.stage === 'settled' && epoch === task.epoch && provider === task.provider) {
@@ -103,7 +104,11 @@ export function award (task: RequesterTask, order: RankedBid[], at: number, befo
   }
 }
 
-/** Takes the work from the winner and gives it to the next: silence, failure, breach and refusal all end here. */
+/**
+ * Takes the work from the winner and gives it to the next: silence, failure, breach and refusal all end here.
+ * @param onlyLost the winner may bid again
+ * @param told the winner knows, and has said what its delegations came to
+ */
 export function move (task: RequesterTask, failure: Failure, at: number, { onlyLost = false, told = false } = {}): Step {
   if (task.stage !== 'awarded' && task.stage !== 'working') return same(task)
   const { winner, standby, epoch } = task

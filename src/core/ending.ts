@@ -6,6 +6,7 @@ import type { Failure } from './errors.ts'
 import type { Published, RequesterTask, Step } from './requester.ts'
 import type { Bid } from './task.ts'
 
+/** Whether nothing can happen to it any more. */
 export const hasEnded = (task: RequesterTask): boolean => task.stage === 'settled' || task.stage === 'failed'
 
 /** The bid that holds the contract, while one does. */
@@ -21,7 +22,10 @@ export function rest (task: RequesterTask, at: number): Step {
   return fail(task, giveUpReason(task, at))
 }
 
-/** @param told whether it is known what delegations of its provider came to */
+/**
+ * Ends it with a failure: its contract is revoked, and whoever bid or stands by is let go.
+ * @param told whether it is known what delegations of its provider came to
+ */
 export function fail (task: RequesterTask, failure: Failure, told = false): Step {
   const { spec, round, epoch, excluded, asked, spent } = task
   const released = task.stage === 'announced' || task.stage === 'countering' || task.stage === 'choosing' ? task.bids : task.stage === 'awarded' || task.stage === 'working' ? task.standby.map(entry => entry.bid) : []
@@ -37,6 +41,8 @@ export function fail (task: RequesterTask, failure: Failure, told = false): Step
   }
 }
 
+/** The task as it is, or is now, and nothing that follows. */
 export const same = (task: RequesterTask): Step => ({ task, effects: [] })
 
+/** The task, and an event that its owner is told. */
 export const publish = (task: RequesterTask, event: Published): Step => ({ task, effects: [{ type: 'publish', event }] })

@@ -21,6 +21,7 @@ export function closingAt ({ closesAt, bids, awaiting = [], spec }: RequesterTas
   return bids.length === 0 && awaiting.length > 0 ? closesAt + (HELD_OPEN - 1) * spec.bidWindowMs : closesAt
 }
 
+/** It was announced: the window opens, and closes at once if everybody who was asked has answered already. */
 export function onCalled (task: RequesterTask, event: Extract<RequesterEvent, { type: 'called' }>): Step {
   if (task.stage !== 'announced' || event.round !== task.round) return same(task)
   // Announced once more after a restart: the bids that there are stand.
@@ -39,6 +40,7 @@ export function onCalled (task: RequesterTask, event: Extract<RequesterEvent, { 
   return { task: next.task, effects: [announced, ...next.effects] }
 }
 
+/** A bid came. It is taken into the round, or declined with the reason; the last one awaited closes the window. */
 export function onBid (task: RequesterTask, bid: Bid, at: number): Step {
   if (task.stage !== 'announced' || bid.round !== task.round) {
     const known = task.stage === 'choosing' || task.stage === 'countering' ? task.bids : task.stage === 'awarded' || task.stage === 'working' ? [task.winner, ...task.standby.map(entry => entry.bid)] : []
@@ -65,6 +67,7 @@ export function onBid (task: RequesterTask, bid: Bid, at: number): Step {
   return { task: next.task, effects: [{ type: 'publish', event: { event: 'bid', provider, cost, durationMs, confidence, load, round, ...(counter && { counter }) } }, ...next.effects] }
 }
 
+/** An agent will not bid. The last one awaited closes the window. */
 export function onPassed (task: RequesterTask, event: Extract<RequesterEvent, { type: 'passed' }>): Step {
   if (task.stage !== 'announced' || event.round !== task.round) return same(task)
   const { provider, reason, code } = event

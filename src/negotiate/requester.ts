@@ -8,33 +8,30 @@ import { haggle, weigh, type Haggler } from './bargain.ts'
 import { createBook, type Book, type Machine } from './book.ts'
 import { createCalls, type CallParts } from './calls.ts'
 import { rankBids } from './choice.ts'
-import { readBid, type Sender } from './offers.ts'
+import { createIntake, type IntakeParts } from './intake.ts'
 import { createOrders } from './orders.ts'
 import { hagglerOf, openingOf, policyIn } from './opening.ts'
 import { readTask, replayTask, type Past } from './replay.ts'
 import { createReputation } from './reputation.ts'
-import { createResults, type Awaiting } from './results.ts'
-import { createStrays, upTo } from './strays.ts'
 import { createFeed, isLast, type EventFeed } from './work.ts'
 import { A2aError, explain, messageOf, toFailure, type Failure } from '../core/errors.ts'
 import { summariseRequester } from '../core/history.ts'
 import { tooDeep } from '../core/lineage.ts'
-import { hasEnded, winnerOf } from '../core/ending.ts'
+import { winnerOf } from '../core/ending.ts'
 import { openTask, resumeTask, stepRequester, tickOf, wakeAt, type RequesterEffect, type RequesterEvent, type RequesterTask } from '../core/requester.ts'
 import { budgetOf, isUntold } from '../core/spending.ts'
 import { rankByValue, type RankingPolicy } from '../core/ranking.ts'
 import { reputationOf } from '../core/reputation.ts'
-import { BYTES_TYPE, encodeJson, JSON_TYPE, toBase64 } from '../wire/body.ts'
-import { compose, composeReply, payloadOf, type Author } from '../wire/compose.ts'
-import type { MessageName } from '../wire/messages.ts'
-import type { SignedReceipt } from './verdict.ts'
+import { encodeJson, JSON_TYPE } from '../wire/body.ts'
+import { compose, type Author } from '../wire/compose.ts'
+import type { Sender } from './offers.ts'
+import type { Awaiting } from './results.ts'
 import type { AttachOptions, DelegateOptions, Work } from '../core/agent.ts'
-import type { JsonSchema } from '../core/capability.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Clock, EventLog, Logger, Origin, Signer, Wire } from '../core/ports.ts'
 import type { Bid, TaskEvent, TaskSpec } from '../core/task.ts'
 
-export interface RequesterParts extends Pick<CallParts, 'candidates' | 'announce'> {
+export interface RequesterParts extends Pick<CallParts, 'candidates' | 'announce'>, Pick<IntakeParts, 'checkOutput' | 'openReceipt' | 'settle' | 'rttMs'> {
   author: Author
   signer: Signer
   wire: Wire
@@ -43,13 +40,6 @@ export interface RequesterParts extends Pick<CallParts, 'candidates' | 'announce
   logger: Logger
   /** Own addresses, for whoever hears of the task by gossip. */
   addresses: () => string[]
-  /** What is wrong with an output, by the schema that the requester asked for. */
-  checkOutput: (schema: JsonSchema, output: unknown) => Promise<string | undefined>
-  /** Checks the provider's signature on its receipt. Throws when it does not hold. */
-  openReceipt: (statement: Uint8Array) => SignedReceipt
-  /** Countersigns, and keeps both. The same receipt gives the same answer. */
-  settle: (receipt: SignedReceipt, accepted: boolean) => Promise<Envelope>
-  rttMs: (peer: string) => number | undefined
   /** Where an agent says it is, in its advert. Absent: nobody's region is known. */
   regionOf?: (agentId: string) => string | undefined
   /** Before each award: a failure, why its provider must not have it now. */
@@ -78,13 +68,6 @@ export interface RequesterEnd {
 
 /** Ended tasks that reputations are read out of at the start, the newest first, and for how long at most, in ms. */
 const REMEMBERED = { tasks: 1_000, forMs: 250 }
-/** How often one task's late workers are told that it is over. */
-const REMINDERS = 4
-/** What leaves a trace in the log. */
-const LASTING: ReadonlySet<string> = new Set<MessageName>(['task.artifact', 'task.input-required', 'task.result'])
-
-/** What is said under a contract: its owner is told of the acceptance first. */
-const FROM_WORK: ReadonlySet<string> = new Set<MessageName>(['task.progress', 'task.artifact', 'task.input-required', 'task.result'])
 
 export const requesterMachine: Machine<RequesterTask, RequesterEvent, RequesterEffect> = {
   role: 'requester',
@@ -115,9 +98,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   }
   const live = new Map<string, Live>()
   const accounts = createAccounts()
-  const isStray = createStrays()
   const reputation = createReputation(clock)
-  const mayRemind = upTo(REMINDERS)
   const book: Book<RequesterTask, RequesterEvent, RequesterEffect> = createBook(machine, {
     agentId: author.agentId, log, clock, logger, perform,
     takeUp: taskId => {
@@ -141,8 +122,6 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     track(taskId, book.apply(taskId, event).done.catch(error => { logger.error('an event could not be kept', { taskId, event: event.type, why: messageOf(error) }) }))
   }
 
-  const nextTurn = (): Promise<void> => new Promise(resolve => { clock.after(0, resolve) })
-
   /** What nobody waits for may fail all the same: with a full disk, or in a handler of the owner's. */
   const kept = (taskId: string, done: Promise<unknown>): void => { void logged(taskId, done) }
   const logged = (taskId: string, done: Promise<unknown>): Promise<unknown> =>
@@ -155,7 +134,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   }
 
   const orders = createOrders({ wire, logger, sender, happen })
-  const takeResult = createResults({ ...parts, book, recall, awaiting: taskId => live.get(taskId), refuseFenced, heard: (taskId, holder) => { happen(taskId, { type: 'heard', at: now(), ...holder }) } })
+  const receive = createIntake({ ...parts, book, orders, awaiting: taskId => live.get(taskId), pastOf: taskId => replay(taskId)?.task, happen, track, isClosing: () => closing })
   const announce = createCalls({
     ...parts, sender,
     stateOf: taskId => book.get(taskId),
@@ -214,7 +193,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
       case 'decline': return kept(taskId, orders.tell(effect.bid, compose('task.decline', { reason: effect.reason }, author, { correlationId: taskId, causationId: effect.bid.id, to: effect.bid.provider })))
       case 'revoke': return track(taskId, revoke(taskId, effect))
       case 'publish': return kept(taskId, publish(taskId, { taskId, seq: (live.get(taskId)?.feed.count ?? 0) + 1, at, ...effect.event } as TaskEvent))
-      // The reply to the message says it; see receive.
+      // The reply to the message says it; see intake.ts.
       case 'take':
       case 'fence':
     }
@@ -266,83 +245,6 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
     if (await orders.revoke(taskId, bid, epoch, reason)) return
     const task = book.get(taskId)
     if (task !== undefined && isUntold(task)) accounts.close(taskId, task)
-  }
-
-  async function receive (envelope: Envelope, { peer }: Origin): Promise<Envelope | undefined> {
-    const { correlationId: taskId, from: provider, epoch = 0, sequence = 0 } = envelope
-    const at = now()
-    const heard = { at, provider, epoch }
-    const known = LASTING.has(envelope.type) ? recall(taskId) : book.get(taskId)
-    if (LASTING.has(envelope.type) && known !== undefined && isStray(known, provider, epoch)) throw new A2aError({ code: 'STALE_EPOCH', taskId, epoch, current: known.epoch })
-    // The acceptance, which came just before it, may still be on its way to whoever waits for that reply.
-    if (FROM_WORK.has(envelope.type) && known?.stage === 'awarded') await nextTurn()
-    switch (envelope.type) {
-      case 'task.bid': {
-        const bid = readBid(envelope, peer, { at, task: known, rttMs: parts.rttMs(peer) })
-        if (book.get(taskId) === undefined) return undefined
-        await book.apply(taskId, { type: 'bid', at, bid }).done
-        return undefined
-      }
-      case 'task.pass': {
-        const { round, reason, code } = payloadOf(envelope, 'task.pass')
-        await book.apply(taskId, { type: 'passed', at, provider, round, reason, code }).done
-        return undefined
-      }
-      case 'task.heartbeat':
-        await book.apply(taskId, { type: 'heard', ...heard }).done
-        // It did not hear that its contract is over.
-        if (known !== undefined && (known.stage === 'failed' || epoch < known.epoch) && mayRemind(taskId)) track(taskId, orders.dismiss(taskId, { peer, provider }, epoch, 'it is over'))
-        return undefined
-      case 'task.progress': {
-        await book.apply(taskId, { type: 'progress', ...heard, sequence, ...payloadOf(envelope, 'task.progress') }).done
-        return undefined
-      }
-      case 'task.artifact': {
-        const { name, append = false, last = false } = payloadOf(envelope, 'task.artifact')
-        const task = heldOpen(taskId)
-        // What is late is refused, and what comes again is there: their bytes are nothing to keep. That it came is, so that it is acknowledged after what it repeats.
-        const isNew = epoch === task.epoch && !(task.stage === 'working' && sequence <= task.sequence)
-        const data = isNew ? toBase64(envelope.content ?? new Uint8Array()) : ''
-        const { effects, done } = book.apply(taskId, { type: 'artifact', ...heard, sequence, name, append, last, mediaType: envelope.mediaType ?? BYTES_TYPE, data })
-        await done
-        refuseFenced(taskId, epoch, effects)
-        return composeReply(envelope, 'ack', {}, author)
-      }
-      case 'task.input-required': {
-        const { prompt, schema } = payloadOf(envelope, 'task.input-required')
-        heldOpen(taskId)
-        const { effects, done } = book.apply(taskId, { type: 'input-required', ...heard, sequence, prompt, schema })
-        await done
-        refuseFenced(taskId, epoch, effects)
-        return composeReply(envelope, 'ack', {}, author)
-      }
-      case 'task.result': return await takeResult(envelope)
-      default: throw new A2aError({ code: 'MESSAGE_UNKNOWN', type: envelope.type })
-    }
-  }
-
-  /** A task as it stands; one that ended before a restart, or long ago, is in the log, and its result is answered as it was. */
-  function recall (taskId: string): RequesterTask | undefined {
-    const task = book.get(taskId)
-    if (task !== undefined) return task
-    const past = replay(taskId)?.task
-    if (past === undefined || !hasEnded(past)) return undefined
-    book.restore(taskId, past, [])
-    return past
-  }
-
-  /** What is acknowledged is kept: by a process that goes on, for a task that there is. */
-  function heldOpen (taskId: string): RequesterTask {
-    if (closing) throw new A2aError({ code: 'PEER_UNREACHABLE', peer: wire.peerId, why: 'its node is shutting down' })
-    const task = recall(taskId)
-    if (task === undefined) throw new A2aError({ code: 'TASK_UNKNOWN', taskId })
-    return task
-  }
-
-  function refuseFenced (taskId: string, epoch: number, effects: RequesterEffect[]): void {
-    if (!effects.some(({ type }) => type === 'fence')) return
-    logger.warn('a message of an award that is over was refused', { taskId, epoch, current: book.get(taskId)?.epoch })
-    throw new A2aError({ code: 'STALE_EPOCH', taskId, epoch, current: book.get(taskId)?.epoch ?? 0 })
   }
 
   async function giveInput (taskId: string, value: unknown): Promise<void> {

@@ -31,8 +31,11 @@ export interface ResultsParts {
   /** A task as it stands, also one that has ended. */
   recall: (taskId: string) => RequesterTask | undefined
   awaiting: (taskId: string) => Awaiting | undefined
+  /** What is wrong with an output, by the schema that the requester asked for. */
   checkOutput: (schema: JsonSchema, output: unknown) => Promise<string | undefined>
+  /** Checks the provider's signature on its receipt. Throws when it does not hold. */
   openReceipt: (statement: Uint8Array) => SignedReceipt
+  /** Countersigns, and keeps both. The same receipt gives the same answer. */
   settle: (receipt: SignedReceipt, accepted: boolean) => Promise<Envelope>
   /** Throws when what followed from a message is that it is fenced off. */
   refuseFenced: (taskId: string, epoch: number, effects: RequesterEffect[]) => void
