@@ -14,27 +14,28 @@ import { calm, killing, stopping } from './faults/processes.ts'
 import { linesOf } from './faults/report.ts'
 import { runFaults } from './faults/run.ts'
 import { wan } from './faults/wan.ts'
+import { numberOf } from './numbers.ts'
 import type { Fault } from './faults/fault.ts'
 
 const { values, positionals: [kind = 'kill'] } = parseArgs({ allowPositionals: true, options: {
   agents: { type: 'string', default: '20' },
   rate: { type: 'string', default: '50' },
   jobs: { type: 'string' },
-  for: { type: 'string', default: '600' },
+  for: { type: 'string' },
   every: { type: 'string' },
   each: { type: 'string' },
-  lease: { type: 'string', default: '5' },
+  lease: { type: 'string' },
   long: { type: 'string' },
-  rtt: { type: 'string', default: '0.25' },
+  rtt: { type: 'string' },
   loss: { type: 'string', default: '0.05' },
   double: { type: 'string', default: '0.1' },
   reorder: { type: 'string', default: '0.25' },
   built: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false }
 } })
-const ms = (text: string | undefined, otherwise: number): number => (text === undefined ? otherwise : Number(text)) * 1_000
-const agents = Number(values.agents)
-const times = (every: number, each: number): { everyMs: number, eachMs: number } => ({ everyMs: ms(values.every, every), eachMs: ms(values.each, each) })
+const ms = (option: 'every' | 'each' | 'rtt' | 'for' | 'lease', otherwise: number): number => numberOf(option, values[option] ?? `${otherwise}`) * 1_000
+const agents = numberOf('agents', values.agents)
+const times = (every: number, each: number): { everyMs: number, eachMs: number } => ({ everyMs: ms('every', every), eachMs: ms('each', each) })
 const rift = (...kinds: Rift[]) => (): Fault => partitions(kinds, agents, times(20, 10))
 
 /** What each is, and how much of the tasks is long and how many jobs there are a second unless it is said. */
@@ -48,10 +49,13 @@ const FAULTS: Record<string, { make: () => Fault | Promise<Fault>, long?: number
   'one-way': { make: rift('one-way') },
   links: { make: () => links(agents, times(0.2, 5)) },
   clock: { make: () => clocks(agents, times(5, 15)), jobs: 5 },
-  wan: { make: () => wan(agents, { rttMs: ms(values.rtt, 0.25), loss: Number(values.loss), double: Number(values.double), reorder: Number(values.reorder) }) }
+  wan: { make: () => wan(agents, { rttMs: ms('rtt', 0.25), loss: numberOf('loss', values.loss), double: numberOf('double', values.double), reorder: numberOf('reorder', values.reorder) }) }
 }
 const chosen = FAULTS[kind]
-if (chosen === undefined) throw new Error(`there is no fault ${kind}; there are ${Object.keys(FAULTS).join(', ')}`)
+if (chosen === undefined) {
+  process.stderr.write(`there is no fault ${kind}; there are ${Object.keys(FAULTS).join(', ')}\n`)
+  process.exit(2)
+}
 
 const stop = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => { stop.abort(new Error(signal)) })
@@ -59,11 +63,11 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 try {
   const outcome = await runFaults({
     agents,
-    rate: Number(values.rate),
-    jobs: Number(values.jobs ?? chosen.jobs ?? 0),
-    forMs: ms(values.for, 600),
-    leaseMs: ms(values.lease, 5),
-    long: Number(values.long ?? chosen.long ?? 0),
+    rate: numberOf('rate', values.rate),
+    jobs: values.jobs === undefined ? chosen.jobs ?? 0 : numberOf('jobs', values.jobs),
+    forMs: ms('for', 600),
+    leaseMs: ms('lease', 5),
+    long: values.long === undefined ? chosen.long ?? 0 : numberOf('long', values.long),
     fault: await chosen.make(),
     built: values.built,
     signal: stop.signal,

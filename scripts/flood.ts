@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { multiaddr } from '@multiformats/multiaddr'
+import { numberOf } from './numbers.ts'
 import { createNode } from '../src/index.ts'
 import { createHost, DHT_PROTOCOL, type Host } from '../src/net/libp2p.ts'
 
@@ -54,7 +55,7 @@ async function measure (): Promise<void> {
       const [told] = await once(victim.child, 'message')
       return told
     }
-    const ms = Number(values.for) * 1_000
+    const ms = numberOf('for', values.for) * 1_000
     const before = await ask(Math.min(10_000, ms))
     const small = await size()
     const attacker = await start('attacker', victim.told.address)
@@ -96,8 +97,8 @@ async function attack (address: string): Promise<void> {
   let sent = 0
   let refused = 0
   const end = new AbortController()
-  const hosts = await Promise.all(Array.from({ length: Number(values.identities) }, () => createHost(randomBytes(32), LISTEN, { isServer: false }, () => 0)))
-  const rate = Number(values.rate) / hosts.length
+  const hosts = await Promise.all(Array.from({ length: numberOf('identities', values.identities) }, () => createHost(randomBytes(32), LISTEN, { isServer: false }, () => 0)))
+  const rate = numberOf('rate', values.rate) / hosts.length
   process.on('message', () => {
     end.abort()
     process.send?.({ sent, refused })

@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { createAgent, createNode, type ContentRef, type NodeOptions, type ReceivedFile } from 'a2a-node'
+import { numberOf } from './numbers.ts'
 
 const { values } = parseArgs({ options: { mb: { type: 'string', default: '847' }, breaks: { type: 'string', default: '20' }, dir: { type: 'string', default: tmpdir() }, role: { type: 'string' }, folder: { type: 'string', default: '' } } })
 
@@ -74,7 +75,7 @@ async function attempt (ref: ContentRef, folder: string, until: number): Promise
 }
 
 async function measure (): Promise<void> {
-  const bytes = Number(values.mb) * 1e6
+  const bytes = numberOf('mb', values.mb) * 1e6
   const folder = mkdtempSync(join(values.dir, 'a2a-breaks-'))
   const from = openSync(join(folder, 'data'), 'w')
   for (let written = 0; written < bytes; written += 1e6) writeSync(from, randomBytes(Math.min(1e6, bytes - written)))
@@ -82,7 +83,7 @@ async function measure (): Promise<void> {
   const child = start('sender', folder)
   try {
     const ref = await heard(child, 'ref')
-    const points = Array.from({ length: Number(values.breaks) }, () => Math.random() * bytes).sort((a, b) => a - b)
+    const points = Array.from({ length: numberOf('breaks', values.breaks) }, () => Math.random() * bytes).sort((a, b) => a - b)
     let breaks = 0
     for (const until of [...points, Infinity]) {
       const received = await attempt(ref, folder, until)

@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { createAgent, type ContentRef } from 'a2a-node'
+import { numberOf } from './numbers.ts'
 
 const { values } = parseArgs({ options: { mb: { type: 'string', default: '847' }, rounds: { type: 'string', default: '3' }, to: { type: 'string', default: 'stream' }, dir: { type: 'string', default: tmpdir() }, role: { type: 'string' }, folder: { type: 'string', default: '' } } })
 
@@ -57,7 +58,7 @@ const heard = <T>(child: ChildProcess): Promise<T> => new Promise((resolve, reje
 })
 
 async function measure (): Promise<void> {
-  const bytes = Number(values.mb) * 1e6
+  const bytes = numberOf('mb', values.mb) * 1e6
   const folder = mkdtempSync(join(values.dir, 'a2a-bulk-'))
   try {
     const piece = randomBytes(1_000_000)
@@ -70,7 +71,7 @@ async function measure (): Promise<void> {
       writeSync(file, part)
     }
     closeSync(file)
-    for (let round = 1; round <= Number(values.rounds); round++) {
+    for (let round = 1; round <= numberOf('rounds', values.rounds); round++) {
       const start = (role: string): ChildProcess => fork(import.meta.filename, ['--role', role, '--folder', folder, '--to', values.to], { execArgv: process.execArgv })
       const [from, to] = [start('sender'), start('receiver')]
       try {

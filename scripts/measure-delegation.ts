@@ -12,6 +12,7 @@ import { createRequire, syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { numberOf } from './numbers.ts'
 
 const CAPABILITY = 'bench.trivial.echo'
 const LISTEN = ['/ip4/127.0.0.1/tcp/0']
@@ -31,13 +32,13 @@ if (process.send === undefined) await measure()
 else await work()
 
 async function measure (): Promise<void> {
-  for (let round = 1; round <= Number(values.rounds); round++) for (const root of values.of) {
+  for (let round = 1; round <= numberOf('rounds', values.rounds); round++) for (const root of values.of) {
     const folder = mkdtempSync(join(tmpdir(), 'a2a-measure-'))
     const provider = await start('provider', root, folder)
     const requester = await start('requester', root, folder, provider.ready)
     try {
       await ask(requester.child, 'run', { count: 300, inFlight: 8 })
-      for (const [name, count, inFlight] of [['one by one', Number(values['one-by-one']), 1], ['together', Number(values.together), Number(values['in-flight'])]] as const) {
+      for (const [name, count, inFlight] of [['one by one', numberOf('one-by-one', values['one-by-one']), 1], ['together', numberOf('together', values.together), numberOf('in-flight', values['in-flight'])]] as const) {
         if (count === 0) continue
         const profile = values.profile === undefined ? undefined : resolve(values.profile)
         await ask(provider.child, 'begin', { profile: profile && join(profile, `provider-${inFlight}.cpuprofile`) })

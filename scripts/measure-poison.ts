@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { numberOf } from './numbers.ts'
 import { createNode, execHandler, type Agent, type Node } from '../src/index.ts'
 
 /** Six capabilities, three agents for each. */
@@ -68,11 +69,11 @@ async function measure (): Promise<void> {
     await Promise.all(Array.from({ length: PROCESSES }, (_, n) => once(start(`worker-${n}`), 'message')))
     await node.joined()
     await load(asker, 5)
-    for (let round = 1; round <= Number(values.rounds); round++) {
-      const alone = await load(asker, Number(values.seconds))
-      const [program, attempts] = await Promise.all([load(asker, Number(values.seconds)), give(asker)])
-      const [restarts] = await Promise.all([load(asker, Number(values.seconds)), restart(start)])
-      const [poison, starts] = await Promise.all([load(asker, Number(values.seconds)), kill(asker, start)])
+    for (let round = 1; round <= numberOf('rounds', values.rounds); round++) {
+      const alone = await load(asker, numberOf('seconds', values.seconds))
+      const [program, attempts] = await Promise.all([load(asker, numberOf('seconds', values.seconds)), give(asker)])
+      const [restarts] = await Promise.all([load(asker, numberOf('seconds', values.seconds)), restart(start)])
+      const [poison, starts] = await Promise.all([load(asker, numberOf('seconds', values.seconds)), kill(asker, start)])
       const line = ({ p50, p99, count }: Load): string => `p50 ${p50.toFixed(1)}, p99 ${p99.toFixed(1)} ms of ${count}`
       console.log(`round ${round}
   alone                            ${line(alone)}
@@ -91,10 +92,10 @@ interface Load { p50: number, p99: number, count: number }
 
 /** Tasks at an even pace, whatever becomes of them. */
 async function load (asker: Agent, seconds: number): Promise<Load> {
-  const pause = 1_000 / Number(values.rate)
+  const pause = 1_000 / numberOf('rate', values.rate)
   const begun = performance.now()
   const tasks: Array<Promise<number>> = []
-  for (let n = 0; n < seconds * Number(values.rate); n++) {
+  for (let n = 0; n < seconds * numberOf('rate', values.rate); n++) {
     await sleep(Math.max(0, begun + n * pause - performance.now()))
     const at = performance.now()
     tasks.push(asker.delegate(goodOf(n), n).result.then(() => performance.now() - at))

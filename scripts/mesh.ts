@@ -10,6 +10,7 @@
 import { parseArgs } from 'node:util'
 import { runMesh } from './mesh/run.ts'
 import { tableOf } from './mesh/table.ts'
+import { numberOf } from './numbers.ts'
 
 const { values } = parseArgs({ options: {
   nodes: { type: 'string', default: '30' },
@@ -29,17 +30,17 @@ const { values } = parseArgs({ options: {
 } })
 
 const report = await runMesh({
-  nodes: Number(values.nodes),
-  processes: Number(values.processes),
-  agentsPerNode: Number(values['agents-per-node']),
-  domains: Number(values.domains),
-  providers: Number(values.providers),
-  startMs: Number(values.start) * 1_000,
-  settleMs: Number(values.settle) * 1_000,
-  restMs: Number(values.rest) * 1_000,
-  findMs: Number(values.for) * 1_000,
-  rate: Number(values.rate),
-  killEveryMs: Number(values['kill-every']) * 1_000,
+  nodes: numberOf('nodes', values.nodes),
+  processes: numberOf('processes', values.processes),
+  agentsPerNode: numberOf('agents-per-node', values['agents-per-node']),
+  domains: numberOf('domains', values.domains),
+  providers: numberOf('providers', values.providers),
+  startMs: numberOf('start', values.start) * 1_000,
+  settleMs: numberOf('settle', values.settle) * 1_000,
+  restMs: numberOf('rest', values.rest) * 1_000,
+  findMs: numberOf('for', values.for) * 1_000,
+  rate: numberOf('rate', values.rate),
+  killEveryMs: numberOf('kill-every', values['kill-every']) * 1_000,
   profile: values.profile,
   built: values.built,
   onEvent: what => { process.stderr.write(`${what}\n`) }

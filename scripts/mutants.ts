@@ -11,12 +11,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { mutations, type Mutation } from './mutations.ts'
+import { numberOf } from './numbers.ts'
 
 const { values } = parseArgs({ options: { seeds: { type: 'string', default: '1000' }, only: { type: 'string', default: '' } } })
 const root = join(import.meta.dirname, '..')
 const RUNNER = `
 import { simulate } from './src/testing/index.ts'
-for (let seed = 1; seed <= ${Number(values.seeds)}; seed++) {
+for (let seed = 1; seed <= ${numberOf('seeds', values.seeds)}; seed++) {
   const { broken } = await simulate({ seed })
   if (broken.length === 0) continue
   console.log(JSON.stringify({ seed, ...broken[0] }))

@@ -11,6 +11,7 @@ import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { NO_FAULTS, shrink, simulate, type Run, type Schedule, type SimulationOptions } from '../src/testing/index.ts'
 import { runSeeds } from './seeds.ts'
+import { numberOf } from './numbers.ts'
 
 const { values } = parseArgs({
   options: {
@@ -23,7 +24,7 @@ const { values } = parseArgs({
     shrink: { type: 'boolean', default: false }
   }
 })
-const seed = Number(values.seed)
+const seed = numberOf('seed', values.seed)
 const faults: SimulationOptions['faults'] = values.only === undefined ? {} : { ...NO_FAULTS, ...Object.fromEntries(values.only.split(',').map(name => [name, 1])) }
 const schedule = values.schedule === undefined ? undefined : JSON.parse(readFileSync(values.schedule, 'utf8')) as Schedule
 
@@ -43,13 +44,13 @@ if (values.shrink) {
   printBroken(run)
   process.exitCode = run.broken.length === 0 ? 0 : 1
 } else {
-  const count = Number(values.seeds)
+  const count = numberOf('seeds', values.seeds)
   const begun = performance.now()
   let [done, failed] = [0, 0]
   const ends: Record<string, number> = {}
   await runSeeds({
     first: seed, count, faults,
-    threads: Number(values.threads),
+    threads: numberOf('threads', values.threads),
     onRun: run => {
       done++
       for (const [end, times] of Object.entries(run.ends)) ends[end] = (ends[end] ?? 0) + times

@@ -7,6 +7,7 @@
  * Needs `npm run build`. Exits with 1 when a promise was broken.
  */
 import { parseArgs } from 'node:util'
+import { numberOf } from './numbers.ts'
 import { streamTrials } from '../test/support/stream-trials.ts'
 
 const { values } = parseArgs({ options: {
@@ -18,15 +19,15 @@ const { values } = parseArgs({ options: {
 } })
 const begun = performance.now()
 const tally = await streamTrials({
-  times: Number(values.times),
-  seed: Number(values.seed),
-  parts: Number(values.parts),
-  forMs: Number(values.for) * 1_000,
+  times: numberOf('times', values.times),
+  seed: numberOf('seed', values.seed),
+  parts: numberOf('parts', values.parts),
+  forMs: numberOf('for', values.for) * 1_000,
   jobsEach: 5,
   onTrial: text => { process.stderr.write(`${text}\n`) }
 })
 const { trials, killed, underWay, jobs, events, artifacts, lost, resumed, longestPauseMs, violations } = tally
-if (values.json) process.stdout.write(`${JSON.stringify({ seed: Number(values.seed), ...tally })}\n`)
+if (values.json) process.stdout.write(`${JSON.stringify({ seed: numberOf('seed', values.seed), ...tally })}\n`)
 else {
   process.stdout.write(`${[
     `streams                         ${trials}, ${jobs} of them jobs, in ${Math.round((performance.now() - begun) / 1_000)} s, seed ${values.seed}`,

@@ -7,6 +7,7 @@ import { replayTask } from '../../src/negotiate/replay.ts'
 import { readJob } from '../../src/queue/letters.ts'
 import { openEventLog } from '../../src/store/event-log.ts'
 import { check, evidenceOf, type Broken, type Observation, type TaskOutcome, type Witness } from '../../src/testing/index.ts'
+import { wasAwarded } from '../../src/testing/outcomes.ts'
 import { readingsOf, type Readings } from './readings.ts'
 import type { Job } from '../../src/core/job.ts'
 
@@ -65,7 +66,7 @@ function strangers (tasks: readonly TaskOutcome[]): Broken[] {
     const end = events.at(-1)
     if (end?.event !== 'result') return []
     const { by, epoch } = output as { by?: string, epoch?: number }
-    return `did:key:z${by}` === end.provider && epoch === end.epoch ? [] : [{ promise: 'own', why: `${taskId}: the result says it was made by ${by} in epoch ${epoch}, the holder is ${end.provider} in ${end.epoch}` }]
+    return `did:key:z${by}` === end.provider && wasAwarded(events, end.provider, epoch) ? [] : [{ promise: 'own', why: `${taskId}: the result says it was made by ${by} in epoch ${epoch}, the holder is ${end.provider} in ${end.epoch}` }]
   })
 }
 

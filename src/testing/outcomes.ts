@@ -57,3 +57,7 @@ export function outcomeOf ({ host, spec, input, events }: { host: string, spec: 
     ...(last?.event === 'result' ? { output: last.output } : {})
   }
 }
+
+/** Whether a provider was awarded a task in an epoch. Work begun under an earlier award of its goes on under a newer one. */
+export const wasAwarded = (events: readonly TaskEvent[], provider: string, epoch: unknown): boolean =>
+  events.some(event => event.event === 'awarded' && event.provider === provider && event.epoch === epoch)

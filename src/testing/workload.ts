@@ -2,7 +2,7 @@
 import type { BuildAgent } from './agents.ts'
 import type { Random } from './random.ts'
 import type { PlannedTask } from './schedule.ts'
-import type { TaskOutcome } from './outcomes.ts'
+import { wasAwarded, type TaskOutcome } from './outcomes.ts'
 
 export const CAPABILITY = 'sim.work'
 const NAMES = ['ada', 'bob', 'cyd', 'dan', 'eve']
@@ -74,9 +74,7 @@ export function checkOutputs (tasks: readonly TaskOutcome[]): string[] {
     const end = events.at(-1)
     if (end?.event !== 'result') return []
     const said = output as Record<string, unknown>
-    // Work that was begun under an earlier award of the same provider goes on under the newer one.
-    const begun = events.some(event => event.event === 'awarded' && event.provider === end.provider && event.epoch === said.epoch)
-    const wanted = { by: end.provider.slice('did:key:z'.length), taskId, epoch: begun ? said.epoch : end.epoch, input, right: true }
+    const wanted = { by: end.provider.slice('did:key:z'.length), taskId, epoch: wasAwarded(events, end.provider, said.epoch) ? said.epoch : end.epoch, input, right: true }
     return Object.entries(wanted).filter(([key, value]) => JSON.stringify(said[key]) !== JSON.stringify(value))
       .map(([key, value]) => `${taskId}: its output says ${key} ${JSON.stringify(said[key])}, and it is ${JSON.stringify(value)}`)
   })
