@@ -7,16 +7,10 @@ import type { FoundAgent } from '../core/found.ts'
 import type { Clock } from '../core/ports.ts'
 
 /** An agent's own signed word, once it was checked. */
-export interface Advert {
-  agentId: string
-  name?: string
-  peerId: string
-  endpoints: string[]
-  protocols: string[]
+export interface Advert extends Pick<FoundAgent, 'agentId' | 'name' | 'peerId' | 'endpoints' | 'protocols' | 'load' | 'region' | 'sequence'> {
+  /** All that it offers. */
   capabilities: Capability[]
-  load: number
-  region?: string
-  sequence: number
+  /** How long it holds from when it is heard, in ms. */
   ttlMs: number
   /** The signed bytes, to pass on. */
   bytes: Uint8Array
