@@ -85,7 +85,8 @@ export async function runFaults (options: RunOptions): Promise<Outcome> {
     const child = member.child = fork(workerFile, [], {
       execPath: command,
       execArgv: within.length === 0 ? [] : [...before, process.execPath],
-      env: { ...process.env, ...env },
+      // As the command line does for itself: who starts again need not compile everything again.
+      env: { ...process.env, ...(built && { NODE_COMPILE_CACHE: join(folder, 'compiled') }), ...env },
       stdio: ['ignore', 'ignore', 'inherit', 'ipc']
     })
     member.ready = false
