@@ -1,5 +1,4 @@
 /** Provider records of Kademlia, under the SHA-256 of a key. */
-import { bulkhead } from 'cockatiel'
 import { LRUCache } from 'lru-cache'
 import { CID } from 'multiformats/cid'
 import { code as rawCodec } from 'multiformats/codecs/raw'
@@ -11,6 +10,7 @@ import { sha256 } from '../wire/hash.ts'
 import { spread, type Host } from './libp2p.ts'
 import type { Keepers } from './keepers.ts'
 import { CONNECTIONS, KAD } from './limits.ts'
+import { createLanes } from './pace.ts'
 import type { Dht } from './net.ts'
 
 /** Multihash code of SHA-256. */
@@ -34,7 +34,8 @@ export function createDht ({ host, keepers, clock, logger }: DhtParts): Dht & { 
   const { dht } = host.services
   const provided = new LRUCache<string, { at: number, peers: number }>({ maxSize: MAX_PROVIDED, sizeCalculation: () => 1 })
   /** Nobody says that a record came: more at once than a peer takes streams are lost without a word. */
-  const puts = bulkhead(KAD.providing, Infinity)
+  const turn = createLanes(KAD.providing)
+  const waiting = new Set<string>()
   let cancelLook = lookLater(KAD.firstLookMs)
 
   const tableSize = (): number => (dht as SingleKadDHT).routingTable.size
@@ -54,14 +55,17 @@ export function createDht ({ host, keepers, clock, logger }: DhtParts): Dht & { 
   }
 
   async function put (cid: CID): Promise<void> {
-    // It was taken back while it waited for its turn.
-    if (!provided.has(cid.toString())) return
+    waiting.add(cid.toString())
+    const end = await turn('put')
     try {
-      await host.contentRouting.provide(cid, { signal: AbortSignal.timeout(KAD.puttingMs) })
+      // Unless it was taken back meanwhile.
+      if (waiting.delete(cid.toString())) await host.contentRouting.provide(cid, { signal: AbortSignal.timeout(KAD.puttingMs) })
     } catch (error) {
       provided.delete(cid.toString())
       // Nobody to tell yet: the record is kept here, and told again by libp2p's reprovider.
       logger.debug('a provider record reached nobody', { why: messageOf(error) })
+    } finally {
+      end()
     }
   }
 
@@ -81,11 +85,12 @@ export function createDht ({ host, keepers, clock, logger }: DhtParts): Dht & { 
       if (!keepers.hasOutsiders()) return
       const places = placesOf(key).filter(place => !isProvided(place))
       for (const cid of places) provided.set(cid.toString(), { at: clock.now(), peers: tableSize() })
-      await Promise.all(places.map(cid => puts.execute(() => put(cid))))
+      await Promise.all(places.map(put))
     },
     async withdraw (key) {
       for (const cid of placesOf(key)) {
         provided.delete(cid.toString())
+        waiting.delete(cid.toString())
         await dht.cancelReprovide(cid)
       }
     },

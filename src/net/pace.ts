@@ -36,24 +36,34 @@ export function paced<P, M, R> (handle: (peer: P, message: M) => Promise<R>, nam
   }
 }
 
+/** So many at once of each name; the others wait for their turn, in the order they came. Resolves with what ends a turn. */
+export function createLanes (atOnce: number): (name: string) => Promise<() => void> {
+  const lanes = new Map<string, { busy: number, waiting: Array<() => void> }>()
+  return async name => {
+    const lane = lanes.get(name) ?? { busy: 0, waiting: [] }
+    lanes.set(name, lane)
+    if (lane.busy >= atOnce) await new Promise<void>(resolve => { lane.waiting.push(resolve) })
+    else lane.busy++
+    return () => {
+      const next = lane.waiting.shift()
+      if (next !== undefined) next()
+      else if (--lane.busy === 0) lanes.delete(name)
+    }
+  }
+}
+
 /**
  * Sends to each peer so many messages at once, and the next when one of them is answered: those beyond what a peer takes would be lost.
  * @param nameOf what peers are told apart by
  */
 export function bounded<P, R extends unknown[], T> (send: (peer: P, ...rest: R) => AsyncIterable<T>, nameOf: (peer: P) => string, atOnce: number): (peer: P, ...rest: R) => AsyncGenerator<T> {
-  const busy = new Map<string, { sending: number, waiting: Array<() => void> }>()
+  const turn = createLanes(atOnce)
   return async function * (peer, ...rest) {
-    const name = nameOf(peer)
-    const lane = busy.get(name) ?? { sending: 0, waiting: [] }
-    busy.set(name, lane)
-    if (lane.sending >= atOnce) await new Promise<void>(resolve => { lane.waiting.push(resolve) })
-    else lane.sending++
+    const end = await turn(nameOf(peer))
     try {
       yield * send(peer, ...rest)
     } finally {
-      const next = lane.waiting.shift()
-      if (next !== undefined) next()
-      else if (--lane.sending === 0) busy.delete(name)
+      end()
     }
   }
 }
