@@ -6,7 +6,7 @@
  * A process that dies is done without; processes whose parent dies end by themselves. Every wait has an end.
  */
 import { fork, type ChildProcess } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -109,6 +109,7 @@ export async function runMesh (options: RunOptions): Promise<Report> {
     return living().flatMap(({ counts }) => counts ?? [])
   }
 
+  if (options.profile !== undefined) mkdirSync(options.profile, { recursive: true })
   const profile = (phase: string): void => { if (options.profile !== undefined && workers[0] !== undefined) tell(workers[0], { type: 'profile', file: join(options.profile, `${phase}.cpuprofile`) }) }
   const startFinds = (worker: Worker, forMs: number): void => { tell(worker, { type: 'find', rate: rate / processes, forMs, capabilities }) }
   const capabilities = [...new Set(Array.from({ length: nodes * options.agentsPerNode }, (_, i) => capabilityOf(i, options)))]
