@@ -80,7 +80,10 @@ export function createDht ({ host, keepers, clock, logger }: DhtParts): Dht & { 
     turnover: keepers.turnover,
     isNear: keepers.isNear,
     want: keepers.want,
-    close: () => { cancelLook() },
+    close: () => {
+      cancelLook()
+      waiting.clear()
+    },
     async provide (key) {
       if (!keepers.hasOutsiders()) return
       const places = placesOf(key).filter(place => !isProvided(place))

@@ -118,7 +118,7 @@ export const KAD = {
   pace: { perSecond: 50, burst: 100, peers: 1_000 },
   /** Streams that one connection may open to us at once, each for one message, and never more than the 256 KiB that yamux takes unasked; and questions that we put to one peer at once: what is opened beyond its bound is lost. */
   streams: 8,
-  asking: 5,
+  asking: 4,
   /** A query for our own neighbours: the first, and each after it, in ms; and how long it may take. */
   firstLookMs: 30_000,
   lookMs: 300_000,
