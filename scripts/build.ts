@@ -1,10 +1,57 @@
-/** Compiles src/ to dist/. The generated codec is JavaScript already, so the compiler leaves it behind; it is copied. */
+/**
+ * Builds dist/: what runs, with all that it needs, in a few files, and its types. A process loads 40 files in place of 800, in a third
+ * of the time, and takes 30 MB less: docs/performance.md.
+ */
 import { execFileSync } from 'node:child_process'
-import { chmodSync, cpSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { chmodSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { isBuiltin } from 'node:module'
+import { dirname, join } from 'node:path'
+import { rolldown, type OutputChunk } from 'rolldown'
 
 const root = join(import.meta.dirname, '..')
-rmSync(join(root, 'dist'), { recursive: true, force: true })
+const dist = join(root, 'dist')
+/** What users import. */
+const TYPED = ['index', 'testing/index']
+/** What is run or imported by its path. */
+const ENTRIES = [...TYPED, 'cli/main', 'cli/program', 'swarm/worker', 'bench/child']
+/** What the bench measures us against: whoever wants that installs it. */
+const PEERS = /^(@a2a-js\/sdk|@grpc\/grpc-js|@nats-io\/|express|moleculer)/
+
+rmSync(dist, { recursive: true, force: true })
 execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', join(root, 'tsconfig.build.json')], { stdio: 'inherit' })
-cpSync(join(root, 'src/wire/generated'), join(root, 'dist/wire/generated'), { recursive: true })
-chmodSync(join(root, 'dist/cli/main.js'), 0o755)
+keepTypes(TYPED.map(name => `${name}.d.ts`))
+
+const bundle = await rolldown({
+  cwd: root,
+  input: Object.fromEntries(ENTRIES.map(name => [name, `src/${name}.ts`])),
+  platform: 'node',
+  external: PEERS
+})
+const { output } = await bundle.write({ dir: dist, format: 'esm', entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js' })
+chmodSync(join(dist, 'cli/main.js'), 0o755)
+writeFileSync(join(dist, 'THIRD-PARTY-LICENSES.txt'), licensesOf(output.filter(part => part.type === 'chunk')))
+
+/**
+ * Removes the types that nobody gets to from these files.
+ * @throws Error of a package whose types are needed: it is not there where this one is installed
+ */
+function keepTypes (files: string[]): void {
+  const needed = new Set(files)
+  for (const file of needed) {
+    for (const [, fileName = ''] of readFileSync(join(dist, file), 'utf8').matchAll(/^(?:import|export) [^'\n]*'([^'\n]+)';$/gm)) {
+      if (fileName.startsWith('.')) needed.add(join(dirname(file), fileName).replace(/\.ts$/, '.d.ts'))
+      else if (!isBuiltin(fileName)) throw new Error(`the types of ${file} need those of ${fileName}: mark what shows them @internal`)
+    }
+  }
+  for (const file of globSync('**/*.d.ts', { cwd: dist })) if (!needed.has(file)) rmSync(join(dist, file))
+}
+
+/** The licences of the packages whose code is in there, which they ask to be passed on. */
+function licensesOf (chunks: OutputChunk[]): string {
+  const folders = new Set(chunks.flatMap(({ moduleIds }) => moduleIds).flatMap(id => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id) ?? []))
+  return [...folders].sort().map(folder => {
+    const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+    const texts = globSync('{LICEN[CS]E,licen[cs]e,COPYING,NOTICE}*', { cwd: folder }).sort().map(file => readFileSync(join(folder, file), 'utf8').trim())
+    return [`${name} ${version}: ${license}`, ...texts].join('\n\n')
+  }).join(`\n\n${'-'.repeat(80)}\n\n`) + '\n'
+}

@@ -20,7 +20,7 @@ import { CHANNEL_PROTOCOL } from './net/channels.ts'
 import { createNet } from './net/create.ts'
 import { openEventLog } from './store/event-log.ts'
 import { KEEP_MS, keepWithin } from './store/retention.ts'
-import { VERSION } from './version.ts'
+import { VERSION } from './package.ts'
 import { compose } from './wire/compose.ts'
 import type { Agent } from './core/agent.ts'
 import type { Check } from './core/found.ts'
@@ -56,8 +56,11 @@ export interface NodeOptions {
 
 /** A node, and what the composition needs beside its public face. */
 export interface HostedNode extends Node {
+  /** @internal */
   readonly hosted: readonly HostedAgent[]
+  /** @internal */
   readonly log: EventLog
+  /** @internal */
   readonly content: Content
   /** Why a capability or an agent is found or not. */
   why: (target: string) => Promise<Check[]>

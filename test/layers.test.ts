@@ -21,13 +21,13 @@ const MAY_IMPORT: Record<string, string[]> = {
   guard: ['core'],
   patterns: ['core'],
   converse: ['core', 'wire', 'net', 'identity'],
-  control: ['core', 'index.ts', 'version.ts'],
+  control: ['core', 'index.ts', 'package.ts'],
   operate: ['core', 'control', 'identity', 'settle', 'store', 'queue', 'patterns', 'node.ts'],
-  swarm: ['core', 'control', 'index.ts'],
-  bench: ['core', 'wire', 'identity', 'net', 'swarm', 'index.ts', 'version.ts'],
-  cli: ['core', 'control', 'swarm', 'bench', 'index.ts', 'version.ts'],
+  swarm: ['core', 'control', 'index.ts', 'package.ts'],
+  bench: ['core', 'wire', 'identity', 'net', 'swarm', 'index.ts', 'package.ts'],
+  cli: ['core', 'control', 'swarm', 'bench', 'index.ts', 'package.ts'],
   testing: ['core', 'wire', 'store', 'settle', 'execute', 'announce', 'negotiate', 'guard', 'patterns'],
-  'version.ts': []
+  'package.ts': []
 }
 /** They wire the parts together, and may import everything. */
 const COMPOSITION_ROOTS = ['index.ts', 'agent.ts', 'node.ts']

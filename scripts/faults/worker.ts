@@ -2,8 +2,7 @@
 import { appendFileSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { createNode, type HostedNode } from '../../src/node.ts'
-import { A2aError, toFailure } from '../../src/core/errors.ts'
+import { A2aError, createNode, type HostedNode } from '../../src/index.ts'
 import type { FromWorker, Start, ToWorker } from './messages.ts'
 
 /** What one task takes, in ms: from, to; and a long one. */
@@ -111,7 +110,7 @@ async function obey (message: ToWorker): Promise<void> {
 }
 
 function failed (error: unknown): void {
-  tell({ type: 'failed', why: `${toFailure(error).code}: ${error instanceof Error ? error.stack : String(error)}` })
+  tell({ type: 'failed', why: error instanceof A2aError ? `${error.code}: ${error.stack}` : String(error instanceof Error ? error.stack : error) })
 }
 
 process.on('SIGINT', () => undefined)

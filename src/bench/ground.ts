@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { arch, availableParallelism, cpus, loadavg, release, totalmem, type } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { VERSION } from '../version.ts'
+import { VERSION } from '../package.ts'
 import type { Machine } from './report.ts'
 import type { Subject } from './subject.ts'
 

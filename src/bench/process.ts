@@ -1,7 +1,7 @@
 /** A process of the bench, called by name. It ends with its owner, whatever happens. */
 import { fork, type ChildProcess } from 'node:child_process'
-import { extname, join } from 'node:path'
 import type { Answer } from './messages.ts'
+import { fileOf } from '../package.ts'
 import { ended } from '../swarm/ended.ts'
 
 export interface Measured extends AsyncDisposable {
@@ -16,8 +16,7 @@ const END_MS = 3_000
 /** Starts a process and has it play a part of actors.ts. */
 export async function startProcess (part: string, args: unknown, { execArgv = [], env = {}, signal }: { execArgv?: string[], env?: Record<string, string>, signal?: AbortSignal } = {}): Promise<Measured> {
   signal?.throwIfAborted()
-  // the same ending as this file: sources run as they are, dist/ as JavaScript
-  const child = fork(join(import.meta.dirname, `child${extname(import.meta.filename)}`), [], {
+  const child = fork(fileOf('bench/child'), [], {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'], execArgv, env: { ...process.env, ...env }, serialization: 'json'
   })
   const waiting = new Map<number, { resolve: (value: any) => void, reject: (error: Error) => void }>()

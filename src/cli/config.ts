@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import * as z from 'zod/mini'
+import english from 'zod/v4/locales/en.js'
 import { parseDuration } from './duration.ts'
 import { parseCapability } from '../core/capability.ts'
 import { A2aError, messageOf } from '../core/errors.ts'
@@ -89,7 +90,7 @@ function readSettings (path: string): Settings {
   } catch (error) {
     throw usage(`cannot read ${path}: ${messageOf(error)}`)
   }
-  z.config(z.locales.en())
+  z.config(english())
   const parsed = Settings.safeParse(json)
   if (!parsed.success) {
     const [issue] = parsed.error.issues

@@ -3,7 +3,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { createConsole, type Console } from './console.ts'
 import { exitCodeOf } from './exit.ts'
 import { parseDuration, parseWhen } from './duration.ts'
-import { VERSION } from '../version.ts'
+import { VERSION } from '../package.ts'
 import { toFailure, type Failure } from '../core/errors.ts'
 import type { FanOutPolicy } from '../index.ts'
 

@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statfsSync } from 'node:fs'
 import { open, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { A2aError, messageOf } from '../core/errors.ts'
 import type { ContentRow, SendContentOptions } from '../core/content.ts'
 import type { Clock, Logger } from '../core/ports.ts'
@@ -56,8 +56,8 @@ const Saved = z.object({
   key: z.string(),
   bytes: z.number(),
   chunkBytes: z.number(),
-  name: z.string().optional(),
-  mediaType: z.string().optional(),
+  name: z.optional(z.string()),
+  mediaType: z.optional(z.string()),
   file: z.string(),
   spooled: z.boolean(),
   fingerprint: z.object({ bytes: z.number(), modified: z.string(), inode: z.string() }),

@@ -6,7 +6,7 @@
  *   { look: true }                           →  { whole, map?, sources }
  */
 import { timingSafeEqual } from 'node:crypto'
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { A2aError, messageOf, toFailure, type Failure } from '../core/errors.ts'
 import type { ContentSource } from '../core/content.ts'
 import type { Clock, Logger } from '../core/ports.ts'
@@ -17,10 +17,11 @@ import { createBitmap } from './bitmap.ts'
 import type { Holding, Keeper } from './keep.ts'
 import { FETCH, SERVE } from './limits.ts'
 import { createReader, frameOf } from './reader.ts'
-import { countOf, lengthOf } from './tree.ts'
+import { Addresses, countOf, lengthOf } from './tree.ts'
 
-const Open = z.object({ hash: z.string().max(64), key: z.string().max(64), tree: z.boolean(), keeps: z.boolean().optional(), addresses: z.array(z.string().max(256)).max(FETCH.addresses).optional() })
-const Ask = z.union([z.object({ look: z.literal(true) }), z.object({ from: z.number().int().min(0), count: z.number().int().min(1).max(SERVE.chunksPerRequest) })])
+const text = z.string().check(z.maxLength(64))
+const Open = z.object({ hash: text, key: text, tree: z.boolean(), keeps: z.optional(z.boolean()), addresses: z.optional(Addresses) })
+const Ask = z.union([z.object({ look: z.literal(true) }), z.object({ from: z.int().check(z.gte(0)), count: z.int().check(z.gte(1), z.lte(SERVE.chunksPerRequest)) })])
 
 export interface ServerParts {
   keeper: Pick<Keeper, 'holding'>
@@ -173,7 +174,7 @@ export function createServer ({ keeper, clock, logger }: ServerParts): (stream: 
   }
 }
 
-function read<T> (schema: z.ZodType<T>, frame: unknown): T {
+function read<T> (schema: z.ZodMiniType<T>, frame: unknown): T {
   const parsed = schema.safeParse(frame)
   if (parsed.success) return parsed.data
   throw new A2aError({ code: 'MESSAGE_MALFORMED', why: 'a content request does not fit its schema' })

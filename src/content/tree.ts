@@ -3,7 +3,7 @@
  * can be checked by itself as soon as it is there, whoever it came from.
  */
 import { hash } from 'node:crypto'
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { A2aError } from '../core/errors.ts'
 import type { ContentRef } from '../core/content.ts'
 import { CHUNKS, FETCH } from './limits.ts'
@@ -52,16 +52,18 @@ export function holds ({ hashes }: Tree, index: number, sum: Uint8Array): boolea
   return Buffer.compare(hashes.subarray(index * HASH_BYTES, (index + 1) * HASH_BYTES), sum) === 0
 }
 
-const Source = z.object({ peer: z.string().min(8).max(128), addresses: z.array(z.string().max(256)).max(FETCH.addresses) })
+export const Addresses = z.array(z.string().check(z.maxLength(256))).check(z.maxLength(FETCH.addresses))
+const Source = z.object({ peer: z.string().check(z.minLength(8), z.maxLength(128)), addresses: Addresses })
+const Sources = z.array(Source).check(z.maxLength(FETCH.known))
 const Ref = z.object({
-  hash: z.string().regex(/^[\w-]{43}$/),
-  key: z.string().regex(/^[\w-]{22}$/),
-  bytes: z.number().int().min(0).max(CHUNKS.maxBytes * CHUNKS.max),
-  chunkBytes: z.number().int().min(CHUNKS.minBytes).max(CHUNKS.maxBytes),
-  name: z.string().max(255).optional(),
-  mediaType: z.string().max(128).optional(),
-  sources: z.array(Source).max(FETCH.known)
-}).refine(ref => countOf(ref) <= CHUNKS.max, 'it has too many chunks')
+  hash: z.string().check(z.regex(/^[\w-]{43}$/)),
+  key: z.string().check(z.regex(/^[\w-]{22}$/)),
+  bytes: z.int().check(z.gte(0), z.lte(CHUNKS.maxBytes * CHUNKS.max)),
+  chunkBytes: z.int().check(z.gte(CHUNKS.minBytes), z.lte(CHUNKS.maxBytes)),
+  name: z.optional(z.string().check(z.maxLength(255))),
+  mediaType: z.optional(z.string().check(z.maxLength(128))),
+  sources: Sources
+}).check(z.refine(ref => countOf(ref) <= CHUNKS.max, 'it has too many chunks'))
 
 /** Checks what somebody else may have written. Unknown fields are left out. @throws A2aError BAD_USAGE */
 export function parseRef (value: unknown): ContentRef {
@@ -72,6 +74,6 @@ export function parseRef (value: unknown): ContentRef {
 }
 
 export const parseSources = (value: unknown): ContentRef['sources'] => {
-  const parsed = z.array(Source).max(FETCH.known).safeParse(value)
+  const parsed = Sources.safeParse(value)
   return parsed.success ? parsed.data : []
 }

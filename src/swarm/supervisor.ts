@@ -9,7 +9,8 @@ import { fork } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { getCompileCacheDir } from 'node:module'
 import { tmpdir } from 'node:os'
-import { dirname, extname, join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { fileOf } from '../package.ts'
 import { ended } from './ended.ts'
 import { planSwarm } from './plan.ts'
 import { summarize, type Summary } from './summary.ts'
@@ -61,8 +62,7 @@ export async function runSwarm ({ agents, processes, forMs, rate, signal, before
   onEvent({ event: 'planned', agents, processes, domains: plan.domains.length, capabilities: plan.capabilities.length })
 
   const workers = plan.processes.map((_, number): Worker => {
-    // the same ending as this file: sources run as they are, dist/ as JavaScript
-    const child = fork(join(import.meta.dirname, `worker${extname(import.meta.filename)}`), [], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], env: { ...process.env, ...CACHE } })
+    const child = fork(fileOf('swarm/worker'), [], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], env: { ...process.env, ...CACHE } })
     const worker: Worker = { number, child, agents: [], stderr: '' }
     onEvent({ event: 'worker-started', process: number, pid: child.pid })
     const lose = (why: string): void => {

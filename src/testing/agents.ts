@@ -30,6 +30,7 @@ export interface Surroundings {
  */
 export type BuildAgent = (agent: SimulatedAgent, surroundings: Surroundings) => void | Promise<void>
 
+/** @internal */
 export interface HostedParts {
   name: string
   agentId: string
@@ -42,6 +43,7 @@ export interface HostedParts {
   provided: (capability: string) => void
 }
 
+/** @internal */
 export interface Hosted {
   agent: SimulatedAgent
   surroundings: Surroundings
@@ -51,6 +53,7 @@ export interface Hosted {
 const MAX_CONCURRENT = 16
 const QUEUE = 4
 
+/** @internal */
 export function hostSimulated ({ name, agentId, clock, random, guard, delegate, provided }: HostedParts): Hosted {
   const provisions = new Map<string, { version: number, provision: Provision, bulkhead: Bulkhead }>()
 

@@ -31,6 +31,7 @@ export interface Remains {
   receipts: ReceiptEntry[]
 }
 
+/** @internal */
 export async function remainsOf (host: Host): Promise<Remains> {
   const { name, agentId, disk: { rows: { tasks, eventsOf, receipts } } } = host
   const rows = [...tasks.values()].map(({ row }) => row)

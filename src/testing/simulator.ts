@@ -39,6 +39,7 @@ export interface SimulationOptions {
   check?: (outcome: Outcome) => void | string[] | Promise<void | string[]>
   /** Runs this instead of what would be drawn: of another run, or one that was shrunk. */
   schedule?: Schedule
+  /** @internal */
   plants?: Plants
 }
 

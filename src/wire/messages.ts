@@ -5,7 +5,11 @@
  * Unknown fields are kept out of the parsed payload and never refused, so that version N reads what N+1 writes.
  */
 import * as z from 'zod/mini'
+import english from 'zod/v4/locales/en.js'
 import { A2aError } from '../core/errors.ts'
+
+// What does not fit is told in words, which zod/mini does not bring along by itself.
+z.config(english())
 
 const id = z.string().check(z.minLength(1), z.maxLength(64))
 const did = z.string().check(z.startsWith('did:key:z'), z.maxLength(128))

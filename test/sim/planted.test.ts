@@ -5,7 +5,8 @@ import { winnerOf } from '../../src/core/ending.ts'
 import { openTask } from '../../src/core/requester.ts'
 import { providerMachine } from '../../src/negotiate/provider.ts'
 import { requesterMachine } from '../../src/negotiate/requester.ts'
-import { replay, simulate, type Plants, type PromiseName } from '../../src/testing/index.ts'
+import { replay, simulate, type PromiseName } from '../../src/testing/index.ts'
+import type { Plants } from '../../src/testing/host.ts'
 import type { EventLog, LogEvent } from '../../src/core/ports.ts'
 
 const { step } = requesterMachine
