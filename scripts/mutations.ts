@@ -22,7 +22,7 @@ export const mutations: readonly Mutation[] = [
   { bug: 'provider: does not deliver again', file: 'core/provider.ts', from: 'retryAt: at + wait })', to: 'retryAt: task.giveUpAt })' },
   { bug: 'provider: delivers before the commit', file: 'negotiate/provider.ts', from: 'await Promise.all([done, noted])', to: 'for (const effect of effects) if (task !== undefined) perform(taskId, effect, task)\n    await Promise.all([done, noted])' },
   { bug: 'log: acknowledges before the commit', file: 'store/group.ts', from: 'queue.push({ write, resolve, reject })', to: 'queue.push({ write, resolve, reject })\n      resolve(undefined as never)' },
-  { bug: 'log: keeps nothing of a patient write that is alone', file: 'store/group.ts', from: 'postponed ??= later(() => { schedule() })\n      return', to: 'for (const { resolve } of queue.splice(0)) resolve(undefined)\n      return' },
+  { bug: 'log: keeps nothing of a patient write that is alone', file: 'store/group.ts', from: 'postponed = { ms: patienceMs, cancel: later(patienceMs, () => { schedule() }) }', to: 'for (const { resolve } of queue.splice(0)) resolve(undefined)' },
   { bug: 'ledger: settles a contract as often as it is asked', file: 'settle/ledger.ts', from: 'if (before?.countersignature !== undefined) {', to: 'if (false && before?.countersignature !== undefined) {' },
   { bug: 'ledger: makes a new receipt each time', file: 'settle/ledger.ts', from: 'if (before !== undefined) return decodeEnvelope(before.statement)', to: '' },
   { bug: 'ledger: agrees to whatever is delivered', file: 'settle/ledger.ts', from: 'countersign(opened, { accepted, previous }', to: 'countersign(opened, { accepted: true, previous }' },

@@ -174,9 +174,20 @@ export interface EventLog {
 }
 
 export interface WriteOptions {
-  /** Nothing waits for it: it may take some 10 ms longer, to share an fsync with what comes. */
-  patient?: boolean
+  /** How much longer it may take, in ms, to share an fsync with what comes: see PATIENCE. Default 0. */
+  patienceMs?: number
 }
+
+/**
+ * What nothing follows from may wait for a commit that somebody waits for: an fsync is the dearest part of a small task. Should
+ * the process die meanwhile, it has not happened.
+ */
+export const PATIENCE = {
+  /** Someone is told of it once it is kept. */
+  briefMs: 10,
+  /** Nobody is. */
+  longMs: 250
+} as const
 
 export interface ReceiptChain {
   /** The hash of the agent's newest receipt, or 32 zero bytes. */

@@ -13,8 +13,8 @@ export interface Machine<T, E extends { type: string, at: number }, F> {
   summarise: (task: T) => TaskSummary
   /** Events that are not worth a write: they can be lost with the process. `changed`: whether the task is another after it. */
   passing: (event: E, changed: boolean, effects: F[]) => boolean
-  /** Events that lead to nothing but themselves: they may be kept with the next one. */
-  patient: (event: E) => boolean
+  /** How long an event may wait for others to be kept with: 0 unless it leads to nothing but itself. See PATIENCE. */
+  patienceMs: (event: E) => number
 }
 
 export interface BookParts<T, E, F> {
@@ -93,10 +93,10 @@ export function createBook<T, E extends { type: string, at: number }, F> (machin
   interface Stepped { event: E, task: T, effects: F[], changed: boolean }
 
   const persist = async (taskId: string, steps: Stepped[]): Promise<void> => {
-    const patient = steps.every(({ event }) => machine.patient(event))
+    const patienceMs = Math.min(...steps.map(({ event }) => machine.patienceMs(event)))
     const writes = steps.filter(({ event, changed, effects }) => !machine.passing(event, changed, effects)).map(({ event, task }) => {
       const { type, at, ...data } = event
-      return log.append({ at, agent: agentId, role: machine.role, taskId, type, data }, machine.summarise(task), { patient })
+      return log.append({ at, agent: agentId, role: machine.role, taskId, type, data }, machine.summarise(task), { patienceMs })
     })
     if (writes.length > 0) await written(taskId, writes)
     const now = tasks.get(taskId) ?? steps.at(-1)?.task

@@ -23,7 +23,7 @@ import { decodeEnvelope, signEnvelope } from '../wire/envelope.ts'
 import { hashOf } from '../wire/hash.ts'
 import type { Call, CounterCall, TaskContext, Offer } from '../core/agent.ts'
 import type { Envelope } from '../core/envelope.ts'
-import type { Clock, EventLog, Logger, Origin, Signer, Wire } from '../core/ports.ts'
+import { PATIENCE, type Clock, type EventLog, type Logger, type Origin, type Signer, type Wire } from '../core/ports.ts'
 import type { Settlement } from '../core/task.ts'
 import type { Delegate } from './accounts.ts'
 import type { Extra } from './stream.ts'
@@ -94,7 +94,7 @@ export const providerMachine: Machine<ProviderTask, ProviderEvent, ProviderEffec
   tick: at => ({ type: 'tick', at }),
   // A restart tries at once what could not be delivered, so it need not know; and a disk that refuses must not end the trying.
   passing: ({ type }, changed) => !changed || type === 'undeliverable',
-  patient: ({ type }) => type === 'offered' || type === 'countered' || type === 'declined' || type === 'delivered',
+  patienceMs: ({ type }) => type === 'offered' || type === 'countered' || type === 'declined' || type === 'delivered' ? PATIENCE.longMs : 0,
   summarise: summariseProvider
 }
 

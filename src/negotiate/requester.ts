@@ -28,7 +28,7 @@ import type { Sender } from './offers.ts'
 import type { Awaiting } from './results.ts'
 import type { AttachOptions, DelegateOptions, Work } from '../core/agent.ts'
 import type { Envelope } from '../core/envelope.ts'
-import type { Clock, EventLog, Logger, Origin, Signer, Wire } from '../core/ports.ts'
+import { PATIENCE, type Clock, type EventLog, type Logger, type Origin, type Signer, type Wire } from '../core/ports.ts'
 import type { Bid, TaskEvent, TaskSpec } from '../core/task.ts'
 
 export interface RequesterParts extends Pick<CallParts, 'candidates' | 'announce'>, Pick<IntakeParts, 'checkOutput' | 'openReceipt' | 'settle' | 'rttMs'> {
@@ -75,7 +75,7 @@ export const requesterMachine: Machine<RequesterTask, RequesterEvent, RequesterE
   wakeAt,
   tick: (at, task) => tickOf(task, at),
   passing: (event, changed, effects) => event.type === 'heard' || (!changed && !effects.some(({ type }) => type === 'publish')),
-  patient: ({ type }) => type === 'told' || type === 'called' || type === 'bid' || type === 'passed' || type === 'answered' || type === 'accepted',
+  patienceMs: ({ type }) => type === 'told' ? PATIENCE.longMs : type === 'called' || type === 'bid' || type === 'passed' || type === 'answered' || type === 'accepted' ? PATIENCE.briefMs : 0,
   summarise: summariseRequester
 }
 

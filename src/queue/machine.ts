@@ -1,6 +1,7 @@
 /** core/job.ts, as the book drives it. */
 import { summariseJob } from '../core/history.ts'
 import { jobWakeAt, stepJob, type Job, type JobEffect, type JobEvent } from '../core/job.ts'
+import { PATIENCE } from '../core/ports.ts'
 import type { Machine } from '../negotiate/book.ts'
 
 export const jobMachine: Machine<Job, JobEvent, JobEffect> = {
@@ -13,6 +14,6 @@ export const jobMachine: Machine<Job, JobEvent, JobEffect> = {
   tick: at => ({ type: 'tick', at }),
   // That its time has come is seen again after a restart.
   passing: (event, changed, effects) => !changed || (event.type === 'tick' && effects.some(({ type }) => type === 'queue')),
-  patient: ({ type }) => type === 'settled',
+  patienceMs: ({ type }) => type === 'settled' ? PATIENCE.briefMs : 0,
   summarise: summariseJob
 }

@@ -12,7 +12,7 @@ import { parsePayload } from '../wire/messages.ts'
 import { countersign, issueReceipt, openAnswer, type OpenReceipt, type Verify } from './receipt.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Settlement } from '../core/task.ts'
-import type { Clock, ReceiptChain, ReceiptEntry, Signer } from '../core/ports.ts'
+import { PATIENCE, type Clock, type ReceiptChain, type ReceiptEntry, type Signer } from '../core/ports.ts'
 
 export interface LedgerParts {
   chain: ReceiptChain
@@ -97,7 +97,7 @@ export function createLedger ({ chain, signer, clock, newId = freshId, verify }:
       // Our own receipt needs no check by us, only its answer.
       openAnswer(countersignature, { hash: toText(entry.hash), receipt: parsePayload('task.receipt', decodeEnvelope(entry.statement).payload) }, undefined, verify)
       if (entry.countersignature !== undefined) throw new A2aError({ code: 'REFUSED', why: `the receipt of task ${taskId} has been answered otherwise` })
-      const done = chain.append({ ...entry, countersignature }, { patient: true })
+      const done = chain.append({ ...entry, countersignature }, { patienceMs: PATIENCE.longMs })
       unanswered.delete(toText(entry.hash))
       return { done }
     }

@@ -6,7 +6,7 @@ import { A2aError, messageOf } from '../core/errors.ts'
 import type { AgentCost, Clock, EventLog, Logger, TaskRow } from '../core/ports.ts'
 import type { Checkpoints } from './checkpoint.ts'
 import { openDatabase, sqliteCode, type OpenDatabase } from './database.ts'
-import { groupCommit, PATIENCE_MS } from './group.ts'
+import { groupCommit } from './group.ts'
 import { toEvent, UPSERT_TASK } from './event-row.ts'
 import { DEAREST, interactionOf, metricsOf, outcomeOf, present, RECENT } from './projection.ts'
 import type { Tally } from './projection.ts'
@@ -49,7 +49,7 @@ export function logOn ({ database, checkpoints, close }: OpenDatabase, { file, c
   const group = groupCommit({
     // Without a timer: what arrives during one fsync shares the next, so groups grow by themselves when the disk is slow.
     defer: setImmediate,
-    later: commit => clock.after(PATIENCE_MS, commit),
+    later: (ms, commit) => clock.after(ms, commit),
     transaction: writes => {
       const startedAt = clock.now()
       try {

@@ -7,16 +7,14 @@ import type { WriteOptions } from '../core/ports.ts'
 
 /** Writes in one transaction: bounds how long a commit keeps the event loop waiting. The rest goes into the next. */
 const LARGEST_GROUP = 1_024
-/** How long a patient write may wait for others to share its commit with, in ms. */
-export const PATIENCE_MS = 10
 /** Writes that may wait for their commit. More are rejected with OVERLOADED. */
 const MOST_QUEUED = 65_536
 
 export interface GroupParts {
   /** Calls `commit` soon, when those who are about to write have had their turn. */
   defer: (commit: () => void) => void
-  /** Calls `commit` after PATIENCE_MS, unless it is cancelled. */
-  later: (commit: () => void) => () => void
+  /** Calls `commit` after so many ms, unless it is cancelled. */
+  later: (ms: number, commit: () => void) => () => void
   /** Runs all of `writes`, and commits. Throws when it could not: then none of them has happened. */
   transaction: (writes: () => void) => void
   /** What callers are told when their transaction has failed. */
@@ -28,8 +26,8 @@ export interface GroupParts {
 export interface Group {
   /**
    * Does `write` in the next transaction; resolves to what it gave once that is committed, in the order of the calls. An
-   * A2aError thrown by `write` refuses this one alone; it must be thrown before anything was written. A patient write alone
-   * begins no transaction before PATIENCE_MS.
+   * A2aError thrown by `write` refuses this one alone; it must be thrown before anything was written. Patient writes alone
+   * begin no transaction before the patience of one of them is over.
    */
   add: <T>(write: () => T, options?: WriteOptions) => Promise<T>
   /** Commits what is queued, and refuses what comes later. */
@@ -45,22 +43,23 @@ interface Waiting {
 export function groupCommit ({ defer, later, transaction, failed, isOwnFault }: GroupParts): Group {
   let queue: Waiting[] = []
   let deferred = false
-  let postponed: (() => void) | undefined
+  let postponed: { ms: number, cancel: () => void } | undefined
   let closed = false
 
-  const schedule = (patient = false) => {
+  const schedule = (patienceMs = 0) => {
     if (deferred || queue.length === 0) return
-    if (patient) {
-      postponed ??= later(() => { schedule() })
-      return
+    if (patienceMs === 0) {
+      deferred = true
+      defer(flush)
+    } else if (postponed === undefined || patienceMs < postponed.ms) {
+      postponed?.cancel()
+      postponed = { ms: patienceMs, cancel: later(patienceMs, () => { schedule() }) }
     }
-    deferred = true
-    defer(flush)
   }
 
   const flush = () => {
     deferred = false
-    postponed?.()
+    postponed?.cancel()
     postponed = undefined
     const group = queue.slice(0, LARGEST_GROUP)
     queue = queue.slice(LARGEST_GROUP)
@@ -94,11 +93,11 @@ export function groupCommit ({ defer, later, transaction, failed, isOwnFault }: 
   }
 
   return {
-    add: (write, { patient } = {}) => new Promise((resolve, reject) => {
+    add: (write, { patienceMs } = {}) => new Promise((resolve, reject) => {
       if (closed) return reject(failed(new Error('the log is closed')))
       if (queue.length >= MOST_QUEUED) return reject(new A2aError({ code: 'OVERLOADED', what: 'writes to the event log', limit: MOST_QUEUED }))
       queue.push({ write, resolve, reject })
-      schedule(patient)
+      schedule(patienceMs)
     }),
     close: () => {
       closed = true

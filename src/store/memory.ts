@@ -1,7 +1,7 @@
 /** An event log in memory, which keeps the promises of the one on disk: for the simulator, and for tests. */
 import { A2aError, messageOf } from '../core/errors.ts'
-import type { Clock, EventLog, LogEvent, ReceiptEntry, TaskRow } from '../core/ports.ts'
-import { groupCommit, PATIENCE_MS } from './group.ts'
+import { PATIENCE, type Clock, type EventLog, type LogEvent, type ReceiptEntry, type TaskRow } from '../core/ports.ts'
+import { groupCommit } from './group.ts'
 import { checkKey, costsOf, DEAREST, durationOf, interactionOf, linkOf, metricsOf, NO_RECEIPT, outcomeOf, present, RECENT } from './projection.ts'
 import type { Tally } from './projection.ts'
 
@@ -49,7 +49,7 @@ export function createMemoryLog ({ clock, commitMs, transaction, disk = createMe
       if (commitMs === undefined) queueMicrotask(unlessKilled(commit))
       else clock.after(typeof commitMs === 'number' ? commitMs : commitMs(), unlessKilled(commit))
     },
-    later: commit => clock.after(PATIENCE_MS, unlessKilled(commit)),
+    later: (ms, commit) => clock.after(ms, unlessKilled(commit)),
     transaction: transaction ?? (writes => writes()),
     isOwnFault: () => transaction === undefined,
     failed: error => new A2aError({ code: 'LOG_WRITE_FAILED', file: ':memory:', why: messageOf(error) }, { cause: error })
@@ -106,7 +106,7 @@ export function createMemoryLog ({ clock, commitMs, transaction, disk = createMe
         disk.eventsOf.set(`${row.role} ${row.taskId}`, (disk.eventsOf.get(`${row.role} ${row.taskId}`) ?? []).filter(event => event.agent !== agent))
       }
       return old.length
-    }, { patient: true }),
+    }, { patienceMs: PATIENCE.briefMs }),
     size: () => ({ bytes: 0, usedBytes: 0 }),
     chain: {
       head: agent => (read(), headOf(agent).slice()),

@@ -3,7 +3,7 @@
  * add to the counters; of each agent and role the last 1,000 stay whole, however old. A dead letter has not ended: it stays
  * until its owner says so.
  */
-import type { EventLog, Role } from '../core/ports.ts'
+import { PATIENCE, type EventLog, type Role } from '../core/ports.ts'
 import { RECENT } from './projection.ts'
 import type { Table } from './table.ts'
 
@@ -26,7 +26,7 @@ export function pruner ({ sql, read, write }: Table): Pick<EventLog, 'prune' | '
   }
 
   return {
-    prune: (agent, endedBefore) => write(() => ROLES.reduce((pruned, role) => pruned + pruneRole(agent, role, endedBefore), 0), { patient: true }),
+    prune: (agent, endedBefore) => write(() => ROLES.reduce((pruned, role) => pruned + pruneRole(agent, role, endedBefore), 0), { patienceMs: PATIENCE.briefMs }),
     size: () => read(() => {
       const value = (name: string): number => Number(Object.values(sql(`PRAGMA ${name}`).get() ?? {})[0])
       const pages = value('page_count')

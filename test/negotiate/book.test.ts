@@ -14,7 +14,7 @@ const machine: Machine<Count, Event, Effect> = {
   wakeAt: ({ n }) => n === 3 ? undefined : Number.MAX_SAFE_INTEGER,
   tick: at => ({ type: 'next', at }),
   passing: () => false,
-  patient: () => false,
+  patienceMs: () => 0,
   summarise: ({ n }) => ({ capability: 'count', stage: String(n), ended: n === 3 })
 }
 

@@ -53,9 +53,9 @@ export function logKeepsItsPromises (name: string, open: () => Promise<LogUnderT
     })
 
     promises('keeps a patient write by itself, and before what comes after it', async ({ log }) => {
-      assert.equal((await log.append(eventOf({ type: 'alone' }), summaryOf(), { patient: true })).position, 1)
+      assert.equal((await log.append(eventOf({ type: 'alone' }), summaryOf(), { patienceMs: 10 })).position, 1)
       const order: string[] = []
-      const first = log.append(eventOf({ type: 'first' }), summaryOf(), { patient: true }).then(() => order.push('first'))
+      const first = log.append(eventOf({ type: 'first' }), summaryOf(), { patienceMs: 10 }).then(() => order.push('first'))
       await log.append(eventOf({ type: 'second' }), summaryOf()).then(() => order.push('second'))
       await first
       assert.deepEqual(order, ['first', 'second'])

@@ -6,13 +6,13 @@ import { groupCommit } from '../../src/store/group.ts'
 /** A group whose commits happen when the test says so. */
 function open () {
   const soon: Array<() => void> = []
-  let late: (() => void) | undefined
+  let late: { ms: number, commit: () => void } | undefined
   const commits: string[][] = []
   let writing: string[] = []
   const group = groupCommit({
     defer: commit => { soon.push(commit) },
-    later: commit => {
-      late = commit
+    later: (ms, commit) => {
+      late = { ms, commit }
       return () => { late = undefined }
     },
     transaction: writes => {
@@ -23,28 +23,40 @@ function open () {
     isOwnFault: () => false,
     failed: error => new A2aError({ code: 'INTERNAL', why: String(error) })
   })
-  const add = (name: string, patient = false): void => { void group.add(() => writing.push(name), { patient }).catch(() => {}) }
-  return { group, add, commits, turn: () => { soon.shift()?.() }, wait: () => { late?.() }, isWaiting: () => late !== undefined }
+  const add = (name: string, patienceMs = 0): void => { void group.add(() => writing.push(name), { patienceMs }).catch(() => {}) }
+  return { group, add, commits, turn: () => { soon.shift()?.() }, wait: () => { late?.commit() }, waits: () => late?.ms }
 }
 
 it('lets patient writes wait for the next that is not, in the order of the calls', () => {
-  const { add, commits, turn, isWaiting } = open()
-  add('a', true)
-  add('b', true)
+  const { add, commits, turn, waits } = open()
+  add('a', 10)
+  add('b', 10)
   turn()
-  assert.deepEqual([commits, isWaiting()], [[], true])
+  assert.deepEqual([commits, waits()], [[], 10])
   add('c')
-  add('d', true)
+  add('d', 10)
   turn()
-  assert.deepEqual([commits, isWaiting()], [[['a', 'b', 'c', 'd']], false])
+  assert.deepEqual([commits, waits()], [[['a', 'b', 'c', 'd']], undefined])
+})
+
+it('waits as long as the least patient', () => {
+  const { add, commits, turn, wait, waits } = open()
+  const seen = [250, 10, 250].map((patienceMs, i) => {
+    add(String(i), patienceMs)
+    return waits()
+  })
+  assert.deepEqual(seen, [250, 10, 10])
+  wait()
+  turn()
+  assert.deepEqual([commits, waits()], [[['0', '1', '2']], undefined])
 })
 
 it('commits patient writes by themselves when nothing comes, and when it closes', () => {
   const { group, add, commits, turn, wait } = open()
-  add('a', true)
+  add('a', 10)
   wait()
   turn()
-  add('b', true)
+  add('b', 10)
   assert.deepEqual(commits, [['a']])
   group.close()
   assert.deepEqual(commits, [['a'], ['b']])
