@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
 import { dirname, join } from 'node:path'
-import { rolldown, type OutputChunk } from 'rolldown'
+import { build, type Metafile } from 'esbuild'
 
 const root = join(import.meta.dirname, '..')
 const dist = join(root, 'dist')
@@ -15,21 +15,32 @@ const TYPED = ['index', 'testing/index']
 /** What is run or imported by its path. */
 const ENTRIES = [...TYPED, 'cli/main', 'cli/program', 'swarm/worker', 'bench/child']
 /** What the bench measures us against: whoever wants that installs it. */
-const PEERS = /^(@a2a-js\/sdk|@grpc\/grpc-js|@nats-io\/|express|moleculer)/
+const PEERS = ['@a2a-js/sdk', '@grpc/grpc-js', '@nats-io/transport-node', 'express', 'moleculer']
 
 rmSync(dist, { recursive: true, force: true })
 execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', join(root, 'tsconfig.build.json')], { stdio: 'inherit' })
 keepTypes(TYPED.map(name => `${name}.d.ts`))
 
-const bundle = await rolldown({
-  cwd: root,
-  input: Object.fromEntries(ENTRIES.map(name => [name, `src/${name}.ts`])),
+const { metafile } = await build({
+  absWorkingDir: root,
+  entryPoints: ENTRIES.map(name => `src/${name}.ts`),
+  outbase: 'src',
+  outdir: 'dist',
+  chunkNames: 'chunks/[name]-[hash]',
+  bundle: true,
+  splitting: true,
+  format: 'esm',
   platform: 'node',
-  external: PEERS
+  target: 'node22',
+  external: PEERS,
+  // Packages that are still CommonJS ask for Node's own modules in their way.
+  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+  legalComments: 'none',
+  metafile: true,
+  logLevel: 'warning'
 })
-const { output } = await bundle.write({ dir: dist, format: 'esm', entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js' })
 chmodSync(join(dist, 'cli/main.js'), 0o755)
-writeFileSync(join(dist, 'THIRD-PARTY-LICENSES.txt'), licensesOf(output.filter(part => part.type === 'chunk')))
+writeFileSync(join(dist, 'THIRD-PARTY-LICENSES.txt'), licensesOf(metafile))
 
 /**
  * Removes the types that nobody gets to from these files.
@@ -47,11 +58,11 @@ function keepTypes (files: string[]): void {
 }
 
 /** The licences of the packages whose code is in there, which they ask to be passed on. */
-function licensesOf (chunks: OutputChunk[]): string {
-  const folders = new Set(chunks.flatMap(({ moduleIds }) => moduleIds).flatMap(id => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id) ?? []))
+function licensesOf ({ outputs }: Metafile): string {
+  const folders = new Set(Object.values(outputs).flatMap(({ inputs }) => Object.keys(inputs)).flatMap(file => /^.*\bnode_modules\/(?:@[^/]+\/)?[^/]+/.exec(file) ?? []))
   return [...folders].sort().map(folder => {
-    const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-    const texts = globSync('{LICEN[CS]E,licen[cs]e,COPYING,NOTICE}*', { cwd: folder }).sort().map(file => readFileSync(join(folder, file), 'utf8').trim())
+    const { name, version, license } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'))
+    const texts = globSync('{LICEN[CS]E,licen[cs]e,COPYING,NOTICE}*', { cwd: join(root, folder) }).sort().map(file => readFileSync(join(root, folder, file), 'utf8').trim())
     return [`${name} ${version}: ${license}`, ...texts].join('\n\n')
   }).join(`\n\n${'-'.repeat(80)}\n\n`) + '\n'
 }
