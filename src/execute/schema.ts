@@ -44,7 +44,8 @@ async function compile (schema: JsonSchema): Promise<SchemaCheck> {
   const draft = DRAFTS[String(named).replace(/#$/, '')]
   if (draft === undefined) throw noSchema(`its $schema ${JSON.stringify(named)} is none of draft 7 and 2020-12`)
   if (schema.$async === true) throw noSchema('$async is no part of JSON Schema')
-  const { Ajv } = draft === 'draft-07' ? await import('ajv') : await import('ajv/dist/2020.js').then(m => ({ Ajv: m.Ajv2020 }))
+  // CommonJS: bundled, it has a default export only.
+  const Ajv = draft === 'draft-07' ? (await import('ajv')).default.Ajv : (await import('ajv/dist/2020.js')).default.Ajv2020
   const options = { strict: false, validateFormats: false, logger: false } as const
   const grammar = grammars[draft] ??= new Ajv(options)
   // An instance keeps every $id it has seen, so each schema gets its own: two may share an $id.
