@@ -1,5 +1,6 @@
 /** A process of a fault run: one node with one agent, which asks and works. Forked by run.ts, and ends with it. */
 import { appendFileSync, readFileSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { A2aError, createNode, type HostedNode } from '../../src/index.ts'
@@ -46,6 +47,7 @@ async function start ({ home, rendezvous, listen, bootstrap, name, capability, l
   }
   await agent.provide(capability, { public: true, run })
   await node.joined(10_000)
+  flushCompileCache()
   tell({ type: 'ready', agentId: agent.id, tookMs: performance.now() - begun })
 }
 

@@ -42,11 +42,14 @@ const MAX_CALLED = 32
 /** How long to look for candidates when nobody is known, in ms: in the first round, and in later ones. */
 const LOOK_MS = 1_000
 const LOOK_AGAIN_MS = 250
-/** The share of the window for bids that those already known have to themselves: when none of them answers, and when some do. */
-const KNOWN_FIRST = 1 / 4
-const OTHERS_KNOWN = 1 / 2
-/** Of so many, some live and will answer: if not soon, then because they have too much to do, and gossip gives everybody more. */
+/** How much of the window for bids those already known have to themselves: when none of them answers, and when some do. */
+const FEW_KNOWN = [1 / 4, 1 / 2] as const
+/**
+ * Of so many, some live and will answer: if not soon, then because they have too much to do, and gossip gives everybody more. So the
+ * others hear of it after four windows only, in which none of them has bid.
+ */
 const ENOUGH_KNOWN = 3
+const ENOUGH = [4, 4] as const
 
 export function createCalls ({ candidates: look, announce, sender, stateOf, standingOf, happen, inputBytes, clock, logger }: CallParts): Announce {
   const isOpen = (taskId: string, round: number): boolean => {
@@ -72,9 +75,9 @@ export function createCalls ({ candidates: look, announce, sender, stateOf, stan
     const candidates = callees(others, { limit: MAX_CALLED, spread, key: stickyKeyOf(policy), all: round > 1, standingOf })
     const envelope = composeCall(spec, round, { inputBytes: inputBytes(taskId), excluded, maxCost: budgetOf(called) }, sender())
     happen(taskId, { type: 'called', at: clock.now(), round, call: envelope.messageId, asked: candidates.map(({ agentId }) => agentId), ...(onPath.length > 0 && { onPath: onPath.map(({ agentId }) => agentId) }) })
-    const [afterMs, othersMs] = candidates.length < ENOUGH_KNOWN ? [bidWindowMs * KNOWN_FIRST, bidWindowMs * OTHERS_KNOWN] : [bidWindowMs, bidWindowMs]
+    const [unanswered, answered] = candidates.length < ENOUGH_KNOWN ? FEW_KNOWN : ENOUGH
     announce(envelope, candidates, {
-      gossip: to === undefined ? { afterMs, othersMs, answered: () => isAnswered(taskId), wanted: () => isOpen(taskId, round) } : undefined,
+      gossip: to === undefined ? { afterMs: unanswered * bidWindowMs, othersMs: answered * bidWindowMs, answered: () => isAnswered(taskId), wanted: () => isOpen(taskId, round) } : undefined,
       unreachable: (provider, why) => { happen(taskId, { type: 'passed', at: clock.now(), provider, round, reason: why }) }
     })
   }

@@ -34,8 +34,8 @@ describe('the others of a domain hear of a task', () => {
     assert.deepEqual(await othersHear(2), [125, 250])
   })
 
-  it('when the window has passed without a bid, where three or more are known: they are busy, and gossip gives everybody more to do', async () => {
-    assert.deepEqual(await othersHear(3), [500, 500])
+  it('when four windows have passed without a bid, where three or more are known: they are busy, and gossip gives everybody more to do', async () => {
+    assert.deepEqual(await othersHear(3), [2_000, 2_000])
   })
 
   it('never, when it is for one agent', async () => {

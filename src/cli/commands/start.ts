@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module'
 import { setFlagsFromString } from 'node:v8'
 import { settingsOf, type CapabilitySettings, type StartOptions } from '../config.ts'
 import type { Console } from '../console.ts'
@@ -39,6 +40,8 @@ export async function start (console: Console, options: StartOptions): Promise<n
     const [own] = node.status().agents
     console.emit({ event: 'ready', agentId: agent.id, peerId: node.peerId, addresses: node.addresses(), pid: process.pid })
     console.print(readyBlock(console, agent, own?.capabilities ?? [], node.addresses(), sampleInput(settings.capabilities)))
+    // Else it is written at the end, which a process that is killed does not come to.
+    flushCompileCache()
     favourMemory(false)
     await aborted(stop.signal)
     logger.info('shutting down')
