@@ -183,9 +183,9 @@ export interface WriteOptions {
  * the process die meanwhile, it has not happened.
  */
 export const PATIENCE = {
-  /** Someone is told of it once it is kept. */
+  /** Somebody is told of it once it is kept, or may look for it. */
   briefMs: 10,
-  /** Nobody is. */
+  /** Nobody does. */
   longMs: 250
 } as const
 

@@ -94,7 +94,7 @@ export const providerMachine: Machine<ProviderTask, ProviderEvent, ProviderEffec
   tick: at => ({ type: 'tick', at }),
   // A restart tries at once what could not be delivered, so it need not know; and a disk that refuses must not end the trying.
   passing: ({ type }, changed) => !changed || type === 'undeliverable',
-  patienceMs: ({ type }) => type === 'offered' || type === 'countered' || type === 'declined' || type === 'delivered' ? PATIENCE.longMs : 0,
+  patienceMs: ({ type }) => type === 'offered' || type === 'countered' || type === 'declined' ? PATIENCE.longMs : type === 'delivered' ? PATIENCE.briefMs : 0,
   summarise: summariseProvider
 }
 

@@ -97,7 +97,7 @@ export function createLedger ({ chain, signer, clock, newId = freshId, verify }:
       // Our own receipt needs no check by us, only its answer.
       openAnswer(countersignature, { hash: toText(entry.hash), receipt: parsePayload('task.receipt', decodeEnvelope(entry.statement).payload) }, undefined, verify)
       if (entry.countersignature !== undefined) throw new A2aError({ code: 'REFUSED', why: `the receipt of task ${taskId} has been answered otherwise` })
-      const done = chain.append({ ...entry, countersignature }, { patienceMs: PATIENCE.longMs })
+      const done = chain.append({ ...entry, countersignature }, { patienceMs: PATIENCE.briefMs })
       unanswered.delete(toText(entry.hash))
       return { done }
     }
