@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path'
 
 /**
  * Writes a worker of a script as JavaScript that uses the built package in `dist/`, as users do: Node's own stripping of types
- * doubles what a process takes to start, and costs it 40 MB.
+ * doubles what a process takes to start, and costs it 40 MB. Of src/ it may import what the package has: index.ts and testing/index.ts.
  * @param files the worker, and what else of its folder it needs, without `.ts`
  * @returns the worker's file
  */

@@ -1,12 +1,22 @@
 /** A process that is killed goes on where it was: the log is folded, and the task ends once. */
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import assert from 'node:assert/strict'
 import { createMesh } from '../support/processes.ts'
+import { until } from '../net/support.ts'
 
 const WORKER = ['--module', join(import.meta.dirname, '../support/worker.ts')]
 
 describe('after kill -9', () => {
+  it('a node starts from compiled code', async () => {
+    await using mesh = createMesh()
+    const folder = join(mesh.folder, 'compiled')
+    await mesh.start('node', [], { env: { NODE_COMPILE_CACHE: folder } })
+    // Written while it runs: who is killed has no end to write it at.
+    await until(() => existsSync(folder) && readdirSync(folder, { recursive: true }).length > 20, 'the code, compiled')
+  })
+
   it('of the requester, its task goes on and can be followed from the beginning', async () => {
     await using mesh = createMesh()
     await mesh.start('worker', WORKER)
