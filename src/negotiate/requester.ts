@@ -75,7 +75,7 @@ export const requesterMachine: Machine<RequesterTask, RequesterEvent, RequesterE
   wakeAt,
   tick: (at, task) => tickOf(task, at),
   passing: (event, changed, effects) => event.type === 'heard' || (!changed && !effects.some(({ type }) => type === 'publish')),
-  patienceMs: ({ type }) => type === 'told' ? PATIENCE.longMs : type === 'called' || type === 'bid' || type === 'passed' || type === 'answered' || type === 'accepted' ? PATIENCE.briefMs : 0,
+  patienceMs: ({ type }) => type === 'told' || type === 'called' || type === 'bid' || type === 'passed' || type === 'answered' || type === 'accepted' ? PATIENCE.briefMs : 0,
   summarise: summariseRequester
 }
 
