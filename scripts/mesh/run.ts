@@ -75,7 +75,7 @@ export async function runMesh (options: RunOptions): Promise<Report> {
   })
 
   function launch (places: number[]): Worker {
-    const child = fork(workerFile, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+    const child = fork(workerFile, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [...process.execArgv, '--optimize-for-size'] })
     const worker: Worker = { child, places, agents: new Map(), ready: false, over: false }
     workers.push(worker)
     child.on('error', () => { worker.until ??= Date.now() })

@@ -4,6 +4,7 @@ import { Session } from 'node:inspector/promises'
 import { join } from 'node:path'
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import { setTimeout as wait } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
 import { createNode, type Node } from '../../src/index.ts'
 import { countSockets } from './sockets.ts'
 import type { Counts, FromWorker, PlannedNode, ToWorker } from './messages.ts'
@@ -33,6 +34,8 @@ async function start ({ folder, rendezvous, nodes: planned }: ToWorker & { type:
     for (let plan = waiting.shift(); plan !== undefined; plan = waiting.shift()) await startNode(plan, folder, rendezvous)
   }
   await Promise.all(Array.from({ length: STARTING }, next))
+  // As `a2a-node start` has it: V8 favours memory until all is loaded, and may grow under load.
+  setFlagsFromString('--no-optimize-for-size')
   tell({ type: 'ready' })
 }
 

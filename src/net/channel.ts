@@ -13,6 +13,7 @@ import { laneOf, type Lane } from '../wire/messages.ts'
 import { createBatch } from './batch.ts'
 import { createFlow } from './flow.ts'
 import { createFrameReader } from './frames.ts'
+import { countForHeap } from './heap.ts'
 import { CHANNEL } from './limits.ts'
 import { createOutbox } from './outbox.ts'
 import { vigil } from './vigil.ts'
@@ -202,6 +203,7 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
   stream.addEventListener('message', ({ data }) => {
     heardAt = clock.now()
     vigil.heard()
+    countForHeap()
     reader.push(data)
     readOn()
   })

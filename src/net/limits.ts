@@ -142,6 +142,14 @@ export const VIGIL = {
   turnMs: 0.003
 } as const
 
+/** V8's young generation (heap.ts). */
+export const HEAP = {
+  /** From here on messages do not let it grow, as V8 counts it (half of what it takes): beyond it they are no faster. */
+  youngBytes: 32 * MiB,
+  /** So many messages come between two looks, which take 5 µs each. */
+  lookEvery: 256
+} as const
+
 /** What libp2p keeps of what others tell it: peers, and the DHT's records. Beyond it, what was used longest ago goes. */
 export const STORE = {
   bytes: 16 * MiB,
