@@ -47,8 +47,8 @@ export interface Counts {
   /** Writes to sockets: one for all that a node says to a peer in one turn of the event loop. */
   writes: number
   known: number
-  /** Longest and mean delay of the event loop, in ms. */
-  lagMs: { p50: number, p99: number }
+  /** Of the delays of the event loop while finding, in ms. */
+  lagP99Ms: number
   /** Most and fewest peers of a node. */
   peersMax: number
   peersMin: number

@@ -9,12 +9,14 @@ export interface Report {
   ready: { all: boolean, ms: number }
   join: { cpuMsPerNode: number, connectionsPerNode: number, bytesPerNode: number }
   /** While nothing was asked; per node and minute where it says so. */
-  rest: { cores: number, rssBytes: number, cpuMsPerMinute: number, bytesPerMinute: number, writesPerMinute: number, connections: number, peers: { mean: number, min: number, max: number }, dhtPeers: number, known: number, lagP99: number }
+  rest: { cores: number, rssBytes: number, cpuMsPerMinute: number, bytesPerMinute: number, writesPerMinute: number, connections: number, peers: { mean: number, min: number, max: number }, dhtPeers: number, known: number }
   finds: Finds
   cold: Finds
   warmP50: number
   warmP99: number
   busyCores: number
+  /** Of the process where it was longest. */
+  lagP99: number
   refused: Record<string, number>
 }
 
@@ -73,13 +75,13 @@ export function report ({ options, isReady, readyMs, workers, starting, rest, bu
       connections: round(sum(rest, ({ sockets }) => sockets) / nodes),
       peers: { mean: round(sum(rest, ({ peers }) => peers) / nodes), min: Math.min(...rest.map(({ peersMin }) => peersMin)), max: Math.max(...rest.map(({ peersMax }) => peersMax)) },
       dhtPeers: round(sum(rest, ({ dhtPeers }) => dhtPeers) / nodes),
-      known: round(sum(rest, ({ known }) => known) / nodes),
-      lagP99: round(Math.max(...rest.map(({ lagMs }) => lagMs.p99)))
+      known: round(sum(rest, ({ known }) => known) / nodes)
     },
     finds: judge(found),
     cold: judge(found.filter(({ cold }) => cold)),
     warmP50: round(percentile(warm, 0.5)), warmP99: round(percentile(warm, 0.99)),
     busyCores: round(sum(busy, ({ cpuMs }) => cpuMs) / busyMs),
+    lagP99: round(Math.max(0, ...busy.map(({ lagP99Ms }) => lagP99Ms))),
     refused
   }
 }

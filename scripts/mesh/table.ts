@@ -3,19 +3,19 @@ import type { Finds, Report } from './report.ts'
 const MB = 1_048_576
 
 /** The report, for people. */
-export function tableOf ({ nodes, processes, agents, ready, join, rest, finds, cold, warmP50, warmP99, busyCores, refused }: Report): string {
+export function tableOf ({ nodes, processes, agents, ready, join, rest, finds, cold, warmP50, warmP99, busyCores, lagP99, refused }: Report): string {
   const rows: Array<[string, string]> = [
     ['nodes, processes, agents', `${nodes}, ${processes}, ${agents}`],
     ['ready', `${ready.all ? 'all' : 'NOT ALL'} after ${(ready.ms / 1_000).toFixed(1)} s`],
     ['to join, a node', `${join.cpuMsPerNode} ms of CPU, ${(join.connectionsPerNode).toFixed(1)} sockets opened, ${Math.round(join.bytesPerNode / 1_024)} KiB sent`],
-    ['at rest', `${rest.cores} cores, ${Math.round(rest.rssBytes / MB)} MiB (${(rest.rssBytes / MB / nodes).toFixed(1)} a node), event loop p99 ${rest.lagP99} ms`],
+    ['at rest', `${rest.cores} cores, ${Math.round(rest.rssBytes / MB)} MiB (${(rest.rssBytes / MB / nodes).toFixed(1)} a node)`],
     ['at rest, a node and minute', `${rest.cpuMsPerMinute} ms of CPU, ${rest.writesPerMinute} writes, ${Math.round(rest.bytesPerMinute / 1_024)} KiB`],
     ['connections a node', `${rest.connections} (channels: ${rest.peers.mean}, ${rest.peers.min} to ${rest.peers.max})`],
     ['known to a node', `${rest.known} agents, ${rest.dhtPeers} peers of the DHT`],
     ['finds, all', findsOf(finds)],
     ['finds, cold', findsOf(cold)],
     ['finds, warm', `p50 ${warmP50} ms, p99 ${warmP99} ms`],
-    ['while finding', `${busyCores} cores`],
+    ['while finding', `${busyCores} cores, event loop p99 ${lagP99} ms`],
     ['refused', JSON.stringify(refused)]
   ]
   return rows.map(([name, value]) => `${name.padEnd(28)}${value}`).join('\n')

@@ -40,7 +40,9 @@ export interface Keeping extends Telling {
   isWarming: () => boolean
   /** Asks the keepers of a pattern's domain, deeper while there are more than `limit` wants. */
   look: (pattern: string, limit: number, signal: AbortSignal) => Promise<void>
-  /** The same, for what is known already, if it was not done lately; waits only a moment when it was done before. */
+  /** Whether it was done so lately that it need not be done again. */
+  isFresh: (pattern: string) => boolean
+  /** The same, for what is known already; waits only a moment when it was done before. */
   refresh: (pattern: string, limit: number, signal: AbortSignal) => Promise<void>
   /** False of one that is known here and that its keepers did not name when they were last asked: it is gone. */
   isCurrent: (pattern: string, entry: Entry) => boolean
@@ -136,11 +138,14 @@ export function createKeeping ({ net, clock, logger, index, ask }: KeepingParts)
 
   const namedHere = (pattern: string): string[] => index.match(parsePattern(pattern)).map(({ agentId }) => agentId)
 
+  const ageMs = (pattern: string): number => clock.now() - (asked.get(pattern)?.at ?? -Infinity)
+
+  const isFresh = (pattern: string): boolean => ageMs(pattern) < FRESH_MS
+
   async function refresh (pattern: string, limit: number, signal: AbortSignal): Promise<void> {
-    const ageMs = clock.now() - (asked.get(pattern)?.at ?? -Infinity)
-    if (ageMs < FRESH_MS) return
+    const wasAsked = ageMs(pattern) < STALE_MS
     const looked = look(pattern, limit, signal)
-    await (ageMs < STALE_MS ? atMost(clock, REFRESH_MS, looked) : looked)
+    await (wasAsked ? atMost(clock, REFRESH_MS, looked) : looked)
   }
 
   function follow (pattern: string): () => void {
@@ -169,7 +174,7 @@ export function createKeeping ({ net, clock, logger, index, ask }: KeepingParts)
     isLarge,
     isWarming,
     tell: telling.tell,
-    look, refresh, isCurrent, follow, locate,
+    look, isFresh, refresh, isCurrent, follow, locate,
     close: telling.close
   }
 }

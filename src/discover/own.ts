@@ -52,7 +52,7 @@ export interface OwnParts {
 /** A change waits this long for those connected to have read it, in ms. */
 const TOLD_MS = 250
 /** Of so many heartbeats one is gossiped, in a large mesh. */
-const GOSSIPED = 4
+const GOSSIPED = 8
 /** Farewells may take this long at shutdown, in ms. */
 const FAREWELL_MS = 500
 
@@ -61,7 +61,7 @@ export function createOwnAgents ({ net, clock, logger, protocols, region, sequen
   const agents = new Map<string, LocalAgent>()
   const current = new Map<string, Envelope>()
   const pending = new Map<string, Promise<void>>()
-  /** Heartbeats since the last news of an agent. */
+  /** Heartbeats of an agent, from a number by lot on. */
   const beats = new Map<string, number>()
   let stopTimer = (): void => {}
   let closed = false
@@ -96,10 +96,10 @@ export function createOwnAgents ({ net, clock, logger, protocols, region, sequen
     const isLarge = keeping.isLarge()
     const sent = net.peers().filter(({ peerId }) => !isLarge || !net.dht.isNear(peerId)).map(({ peerId }) => isNews ? tellNews(agent, peerId, envelope) : wire.send(peerId, envelope))
     sent.push(keeping.tell(agent.capabilities(), envelope))
-    // Keepers hear every heartbeat; who listens to a domain, often enough for it not to run out.
-    const beat = isNews ? 0 : (beats.get(agent.author.agentId) ?? 0) + 1
+    // Keepers hear every heartbeat; who listens to a domain, often enough for it not to run out. Those that started together do not speak together.
+    const beat = isNews ? Math.floor(Math.random() * GOSSIPED) : (beats.get(agent.author.agentId) ?? 0) + 1
     beats.set(agent.author.agentId, beat)
-    const isTold = beat % GOSSIPED === 0 || !isLarge
+    const isTold = isNews || beat % GOSSIPED === 0 || !isLarge
     const published = [...domainsOf(agent.capabilities())].map(domain => {
       net.gossip.join(topicOf(domain))
       return isTold ? net.gossip.publish(topicOf(domain), envelope) : Promise.resolve()

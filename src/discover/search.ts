@@ -1,6 +1,6 @@
 /** Finding: the index first; when it knows nobody, the peers and the DHT, and whichever brings somebody first. */
 import { ASK_MS, ASK_PEERS } from './limits.ts'
-import { toFound, type Index } from './agent-index.ts'
+import { toFound, type Entry, type Index } from './agent-index.ts'
 import { chooser, isMeant, ranked, type CompileSchema } from './choose.ts'
 import { atMost } from './at-most.ts'
 import { domainOf, parsePattern, type CapabilityPattern } from '../core/capability.ts'
@@ -47,6 +47,15 @@ export interface SearchParts {
   settle: (pattern: CapabilityPattern) => Promise<void>
 }
 
+interface Choice {
+  text: string
+  pattern: CapabilityPattern
+  matching: Entry[]
+  filter: AgentFilter
+  limit: number
+  spread?: string
+}
+
 /** Providers from the DHT that are asked at once for their adverts, then another each so many ms, and at most, for one look-up. */
 const DHT_HINTS = 8
 const DHT_PACE_MS = 10
@@ -68,38 +77,45 @@ export function createSearch ({ net, clock, logger, index, interests, hints, isO
     const begun = performance.now()
     let cold = false
     const wanted = parsePattern(pattern)
-    interests.touch(domainOf(wanted.labels))
-    const until = within(timeoutMs, signal)
+    // In a large mesh keepers tell what is new: listening would only bring every heartbeat of the domain too.
+    if (!keeping.isLarge()) interests.touch(domainOf(wanted.labels))
+    // Only for who has to be asked: with what is known no signal and no timer is made.
+    let signals: AbortSignal | undefined
+    const until = (): AbortSignal => signals ??= within(timeoutMs - (performance.now() - begun), signal)
     await settle(wanted)
-    const known = index.match(wanted)
+    let matching = index.match(wanted)
     // The first search waits for those around, unless it has somebody from before; later ones only when they know nobody.
-    if (known.length === 0 || (!arrived && !known.some(({ source }) => source === 'kept'))) {
+    if (matching.length === 0 || (!arrived && !matching.some(({ source }) => source === 'kept'))) {
       await joined(timeoutMs)
       arrived = true
+      matching = index.match(wanted)
     }
     const now = clock.now()
-    if (wanted.prefix && now - (swept.get(pattern) ?? 0) > (known.length > 0 && wanted.labels.length > 0 ? SWEEP_HEARD_MS : SWEEP_MS)) {
+    if (wanted.prefix && now - (swept.get(pattern) ?? 0) > (matching.length > 0 && wanted.labels.length > 0 ? SWEEP_HEARD_MS : SWEEP_MS)) {
       if (swept.size > 1_000) swept.clear()
       swept.set(pattern, now)
       cold = true
-      await sweep(wanted, AbortSignal.any([until, within(ASK_MS)]))
+      await sweep(wanted, AbortSignal.any([until(), within(ASK_MS)]))
+      matching = index.match(wanted)
     }
-    if (index.match(wanted).length === 0) {
+    if (matching.length === 0) {
       cold = true
-      await look(pattern, limit, until)
-    } else if (keeping.isLarge()) await keeping.refresh(pattern, limit, until)
-    const found = await choose(pattern, filter, limit, spread)
+      await look(pattern, limit, until())
+      matching = index.match(wanted)
+    } else if (keeping.isLarge() && !keeping.isFresh(pattern)) {
+      await keeping.refresh(pattern, limit, until())
+      matching = index.match(wanted)
+    }
+    const found = await choose({ text: pattern, pattern: wanted, matching, filter, limit, spread })
     if (found.length > 0) onFound(performance.now() - begun, cold)
     return found
   }
 
   /** Only as many are looked at closely as are wanted. */
-  async function choose (text: string, filter: AgentFilter, limit: number, spread?: string): Promise<FoundAgent[]> {
-    const pattern = parsePattern(text)
+  async function choose ({ text, pattern, matching, filter, limit, spread }: Choice): Promise<FoundAgent[]> {
     const chosen = chooser(pattern, filter, compileSchema)
     const found: FoundAgent[] = []
     const now = clock.now()
-    const matching = index.match(pattern)
     for (const entry of spread === undefined ? ranked(matching, region) : leastLoaded(matching, limit, spread)) {
       if (found.length >= limit) break
       if (!keeping.isCurrent(text, entry)) continue
