@@ -86,7 +86,7 @@ export function createDirectory ({ net, clock, wall = clock, logger, values, fil
   const hints = createHints({ dht: net.dht, logger })
   const own = createOwnAgents({
     net, clock, logger, protocols, region, hints,
-    keeping: { isLarge: () => keeping.isLarge(), tell: (capabilities, envelope) => keeping.tell(capabilities, envelope) },
+    keeping: { isLarge: () => keeping.isLarge(), tell: (...news) => keeping.tell(...news) },
     sequences: createSequences({ values, clock: wall, logger, heard: index.sequenceOf }),
     onMade: envelope => { index.put(parseAdvert(envelope, net.peerId), 'local') }
   })

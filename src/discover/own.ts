@@ -51,7 +51,8 @@ export interface OwnParts {
 
 /** A change waits this long for those connected to have read it, in ms. */
 const TOLD_MS = 250
-/** Of so many heartbeats one is gossiped, in a large mesh. */
+/** In a large mesh, of so many heartbeats one is told to those who keep the advert in second place, and one is gossiped: both hold it for ten. */
+const TO_SECONDS = 4
 const GOSSIPED = 8
 /** Farewells may take this long at shutdown, in ms. */
 const FAREWELL_MS = 500
@@ -95,10 +96,10 @@ export function createOwnAgents ({ net, clock, logger, protocols, region, sequen
     if (envelope === undefined) return []
     const isLarge = keeping.isLarge()
     const sent = net.peers().filter(({ peerId }) => !isLarge || !net.dht.isNear(peerId)).map(({ peerId }) => isNews ? tellNews(agent, peerId, envelope) : wire.send(peerId, envelope))
-    sent.push(keeping.tell(agent.capabilities(), envelope))
-    // Keepers hear every heartbeat; who listens to a domain, often enough for it not to run out. Those that started together do not speak together.
+    // The first keepers hear every heartbeat; the others often enough for it not to run out. Those that started together do not speak together.
     const beat = isNews ? Math.floor(Math.random() * GOSSIPED) : (beats.get(agent.author.agentId) ?? 0) + 1
     beats.set(agent.author.agentId, beat)
+    sent.push(keeping.tell(agent.capabilities(), envelope, isNews || beat % TO_SECONDS === 0))
     const isTold = isNews || beat % GOSSIPED === 0 || !isLarge
     const published = [...domainsOf(agent.capabilities())].map(domain => {
       net.gossip.join(topicOf(domain))

@@ -9,8 +9,8 @@ import type { Clock, Logger } from '../core/ports.ts'
 import type { Contact, Net } from '../net/net.ts'
 
 export interface Telling {
-  /** Tells an advert to its keepers; in a small mesh, once there are. */
-  tell: (capabilities: Capability[], envelope: Envelope) => Promise<void>
+  /** Tells an advert to its keepers; in a small mesh, once there are. Without `all`, the seconds that know an earlier one keep that. */
+  tell: (capabilities: Capability[], envelope: Envelope, all: boolean) => Promise<void>
   close: () => void
 }
 
@@ -21,6 +21,9 @@ export interface TellingParts {
   index: Pick<Index, 'match'>
   isLarge: () => boolean
 }
+
+/** Closest to one of an agent's keys, or second to such a one everywhere. */
+interface Keeper extends Contact { isFirst: boolean }
 
 /** An agent of this node. */
 interface Told {
@@ -51,7 +54,7 @@ export function createTelling ({ net, clock, logger, index, isLarge }: TellingPa
   lookLater()
 
   const stopListening = net.onPeer(({ type, peer, parted }) => {
-    if (type === 'closed' && parted !== true) for (const told of agents.values()) if (told.keepers.delete(peer)) tellLater(told)
+    if (type === 'closed') for (const told of agents.values()) if (told.keepers.delete(peer) && parted !== true) tellLater(told)
   })
 
   /** Those who came since may be closer, and a mesh that was small may be large now: whoever is to keep an agent and was not told of it is. */
@@ -66,11 +69,15 @@ export function createTelling ({ net, clock, logger, index, isLarge }: TellingPa
     })
   }
 
-  async function keepersOf ({ capabilities, envelope: { from: agentId } }: Told): Promise<Contact[]> {
+  async function keepersOf ({ capabilities, envelope: { from: agentId } }: Told): Promise<Keeper[]> {
     const keys = [...domainsOf(capabilities)].flatMap(domain => placesOf(agentId, domain, index.match({ labels: [domain], prefix: true }).length))
-    const keepers = new Map<string, Contact>()
+    const keepers = new Map<string, Keeper>()
     // The second closest is asked by those who do not know the closest yet, and when it dies.
-    for (const key of [...keys, ...agentKeys(agentId)]) for (const contact of await net.dht.keepers(key, isGrowing ? 1 : 2)) keepers.set(contact.peer, contact)
+    for (const key of [...keys, ...agentKeys(agentId)]) {
+      for (const [i, contact] of (await net.dht.keepers(key, isGrowing ? 1 : 2)).entries()) {
+        keepers.set(contact.peer, { ...contact, isFirst: i === 0 || keepers.get(contact.peer)?.isFirst === true })
+      }
+    }
     keepers.delete(net.peerId)
     return [...keepers.values()]
   }
@@ -113,14 +120,15 @@ export function createTelling ({ net, clock, logger, index, isLarge }: TellingPa
   }
 
   return {
-    async tell (capabilities, envelope) {
-      agents.get(envelope.from)?.stop?.()
+    async tell (capabilities, envelope, all) {
+      const before = agents.get(envelope.from)
+      before?.stop?.()
       const told: Told = { capabilities, envelope, keepers: new Set(), misses: 0 }
       agents.set(envelope.from, told)
       if (!isLarge()) return
       const keepers = await keepersOf(told)
       for (const { peer } of keepers) told.keepers.add(peer)
-      await send(told, keepers)
+      await send(told, keepers.filter(({ peer, isFirst }) => all || isFirst || before?.keepers.has(peer) !== true))
     },
     close () {
       isClosed = true
