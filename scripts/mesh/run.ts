@@ -75,7 +75,9 @@ export async function runMesh (options: RunOptions): Promise<Report> {
   })
 
   function launch (places: number[]): Worker {
-    const child = fork(workerFile, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [...process.execArgv, '--optimize-for-size'] })
+    // As `a2a-node start` has it: V8 favours memory while a node starts. Where a process starts many, that is work, and not a start.
+    const flags = places.length === 1 ? ['--optimize-for-size'] : []
+    const child = fork(workerFile, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [...process.execArgv, ...flags] })
     const worker: Worker = { child, places, agents: new Map(), ready: false, over: false }
     workers.push(worker)
     child.on('error', () => { worker.until ??= Date.now() })

@@ -35,7 +35,7 @@ async function start ({ folder, rendezvous, nodes: planned }: ToWorker & { type:
     for (let plan = waiting.shift(); plan !== undefined; plan = waiting.shift()) await startNode(plan, folder, rendezvous)
   }
   await Promise.all(Array.from({ length: STARTING }, next))
-  // As `a2a-node start` has it: V8 favours memory until all is loaded, and may grow under load.
+  // It may grow under load; where it was started with the flag.
   setFlagsFromString('--no-optimize-for-size')
   tell({ type: 'ready' })
 }
