@@ -144,7 +144,7 @@ export const VIGIL = {
 
 /** V8's young generation (heap.ts). */
 export const HEAP = {
-  /** From here on messages do not let it grow, as V8 counts it (half of what it takes): beyond it they are no faster. */
+  /** From here on, of V8's 128 MiB, messages do not let it grow: beyond it they are no faster. */
   youngBytes: 32 * MiB,
   /** So many messages come between two looks, which take 5 µs each. */
   lookEvery: 256
