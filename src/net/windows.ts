@@ -5,8 +5,10 @@
  * - It is opened again by quarters. Stock yamux answers each data frame with a window update, a small message that may wake the
  *   sender: 13,000 of them for 847 MB. As the sender has most of a window left, it does not wait for one that comes later.
  * - Of protocols that send one message a stream it is not opened again: who sends more finds that nobody takes it.
+ * - Nothing is said to a connection that has ended. Stock yamux throws there, out of resume(): from a stream whose connection has
+ *   ended but which has not been told yet, or has been and is read to its end.
  */
-import type { StreamMuxer, StreamMuxerFactory } from '@libp2p/interface'
+import type { MessageStream, StreamMuxer, StreamMuxerFactory } from '@libp2p/interface'
 import type { yamux } from '@libp2p/yamux'
 import { takeDirectly } from './direct.ts'
 
@@ -38,11 +40,11 @@ export const windowed = (create: ReturnType<typeof yamux>, brief: string) => ():
       const onRemoteStream = muxer.onRemoteStream.bind(muxer)
       muxer.createStream = async options => {
         const stream = await createStream(options)
-        tune(stream, brief)
+        tune(stream, connection, brief)
         return stream
       }
       muxer.onRemoteStream = stream => {
-        tune(stream, brief)
+        tune(stream, connection, brief)
         onRemoteStream(stream)
       }
       takeDirectly(connection, bytes => {
@@ -66,12 +68,12 @@ export function narrow (stream: object, bytes: number): void {
   if (isWindowed(stream)) stream.maxStreamWindowSize = bytes
 }
 
-function tune (stream: object, brief: string): void {
+function tune (stream: object, connection: MessageStream, brief: string): void {
   if (!isWindowed(stream)) return
   const update = stream.sendWindowUpdate.bind(stream)
   stream.sendWindowUpdate = () => {
     const { state, recvWindow, recvWindowCapacity: left } = stream
-    if (state !== ESTABLISHED || (left <= recvWindow * 3 / 4 && stream.protocol !== brief)) update()
+    if (connection.status === 'open' && (state !== ESTABLISHED || (left <= recvWindow * 3 / 4 && stream.protocol !== brief))) update()
   }
 }
 

@@ -88,3 +88,26 @@ test('the end of a node ends its streams', async t => {
   await b.stop()
   await reading
 })
+
+test('what had come before the other node ended is read, then the reason', async t => {
+  const { opener, acceptor, a } = await pair(t, 'another')
+  const piece = Buffer.alloc(100_000, 1)
+  let written = 0
+  const writing = assert.rejects(async () => {
+    for (;;) {
+      await opener.write(piece)
+      written += piece.length
+    }
+  }, withCode('PEER_UNREACHABLE'))
+  // Until the reader, who does not read, has stopped its end.
+  for (let before = -1; written !== before;) {
+    before = written
+    await new Promise(resolve => { setTimeout(resolve, 200) })
+  }
+  await a.stop()
+  await writing
+  await until(() => acceptor.closed.aborted, 'the end of the connection')
+  let read = 0
+  await assert.rejects(async () => { for await (const part of acceptor) read += part.byteLength }, withCode('PEER_UNREACHABLE'))
+  assert.ok(read > 1_000_000, `${read} bytes`)
+})
