@@ -1,10 +1,11 @@
 /**
- * `node scripts/faults.ts FAULT [--agents 20] [--rate 50] [--for 600] [--every 5] [--each 30] [--lease 5] [--built] [--json]`
+ * `node scripts/faults.ts FAULT [--agents 20] [--rate 50] [--ramp 30] [--for 600] [--every 5] [--each 30] [--lease 5] [--built] [--json]`
  *
  * Real processes on this machine, each a node with one agent, ask each other for work while something is done to them, to their network or
  * to their clocks. At the end the checker of the simulator goes over what their logs say. docs/simulator.md has the list of faults. Times
- * in seconds: a fault `--every` so often, of which `--each` lasts so long. `--built` uses dist/ (`npm run build`) and not the sources, and starts twice
- * as fast. Exits with 1 when a promise was broken, and says why when this machine cannot have such a fault.
+ * in seconds: the load grows to `--rate` over `--ramp`, and goes on for `--for` under faults, one `--every` so often, of which `--each` lasts
+ * so long. `--built` uses dist/ (`npm run build`) and not the sources, and starts twice as fast. Exits with 1 when a promise was broken, and
+ * says why when this machine cannot have such a fault.
  */
 import { parseArgs } from 'node:util'
 import { clocks } from './faults/clocks.ts'
@@ -20,6 +21,7 @@ import type { Fault } from './faults/fault.ts'
 const { values, positionals: [kind = 'kill'] } = parseArgs({ allowPositionals: true, options: {
   agents: { type: 'string', default: '20' },
   rate: { type: 'string', default: '50' },
+  ramp: { type: 'string' },
   jobs: { type: 'string' },
   for: { type: 'string' },
   every: { type: 'string' },
@@ -33,7 +35,7 @@ const { values, positionals: [kind = 'kill'] } = parseArgs({ allowPositionals: t
   built: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false }
 } })
-const ms = (option: 'every' | 'each' | 'rtt' | 'for' | 'lease', otherwise: number): number => numberOf(option, values[option] ?? `${otherwise}`) * 1_000
+const ms = (option: 'every' | 'each' | 'rtt' | 'ramp' | 'for' | 'lease', otherwise: number): number => numberOf(option, values[option] ?? `${otherwise}`) * 1_000
 const agents = numberOf('agents', values.agents)
 const times = (every: number, each: number): { everyMs: number, eachMs: number } => ({ everyMs: ms('every', every), eachMs: ms('each', each) })
 const rift = (...kinds: Rift[]) => (): Fault => partitions(kinds, agents, times(20, 10))
@@ -65,6 +67,7 @@ try {
     agents,
     rate: numberOf('rate', values.rate),
     jobs: values.jobs === undefined ? chosen.jobs ?? 0 : numberOf('jobs', values.jobs),
+    rampMs: ms('ramp', 30),
     forMs: ms('for', 600),
     leaseMs: ms('lease', 5),
     long: values.long === undefined ? chosen.long ?? 0 : numberOf('long', values.long),

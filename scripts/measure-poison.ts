@@ -14,7 +14,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { numberOf } from './numbers.ts'
-import { createNode, execHandler, type Agent, type Node } from '../src/index.ts'
+import { createNode, execHandler, type Agent, type Node } from 'a2a-node'
 
 /** Six capabilities, three agents for each. */
 const goodOf = (n: number): string => `bench.trivial.echo-${n % 6}`
@@ -58,7 +58,7 @@ async function measure (): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'a2a-poison-'))
   const children = new Set<ChildProcess>()
   const start = (name: string): ChildProcess => {
-    const child = fork(import.meta.filename, { env: { ...process.env, FOLDER: folder, NAME: name } })
+    const child = fork(import.meta.filename, { env: { ...process.env, NODE_COMPILE_CACHE: join(folder, 'compiled'), FOLDER: folder, NAME: name } })
     children.add(child)
     child.once('exit', () => { children.delete(child) })
     return child

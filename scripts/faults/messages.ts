@@ -1,8 +1,8 @@
 /** What the leader of a run and its processes say to each other over IPC. Times in ms. */
 export type ToWorker =
   | Start
-  /** Delegates at `rate` tasks a second, and puts jobs into its queue at `jobs` a second. */
-  | { type: 'work', rate: number, jobs: number, capabilities: string[], maxDurationMs: number, leaseMs: number }
+  /** Delegates at `rate` tasks a second, and puts jobs into its queue at `jobs` a second; over the first `rampMs` it grows up to that. */
+  | { type: 'work', rate: number, jobs: number, rampMs: number, capabilities: string[], maxDurationMs: number, leaseMs: number }
   /** Asks for nothing more. */
   | { type: 'rest' }
   /** How many tasks and jobs of its own are open. */

@@ -21,6 +21,8 @@ export interface RunOptions {
   /** Tasks a second, of all together; and jobs put into queues. */
   rate: number
   jobs: number
+  /** The load grows over so long to what is asked for, before the first fault. */
+  rampMs: number
   forMs: number
   leaseMs: number
   /** How much of the tasks takes 1 to 3 s, 0 to 1. */
@@ -44,7 +46,7 @@ const COUNT_MS = 5_000
 const END_MS = 10_000
 
 export async function runFaults (options: RunOptions): Promise<Outcome> {
-  const { agents, rate, jobs, forMs, fault, leaseMs, long, built, signal, onEvent } = options
+  const { agents, rate, jobs, rampMs, forMs, fault, leaseMs, long, built, signal, onEvent } = options
   const folder = mkdtempSync(join(tmpdir(), 'a2a-faults-'))
   const attempts = join(folder, 'attempts')
   mkdirSync(attempts)
@@ -54,6 +56,7 @@ export async function runFaults (options: RunOptions): Promise<Outcome> {
   const watchers = new Set<() => void>()
   const capabilities = Array.from({ length: Math.ceil(agents / PROVIDERS) }, (_, i) => `faults.work-${i}`)
   const effectsOf = ({ number }: Member): string => join(folder, `effects-${number}`)
+  let fullAt = 0
   let phase: 'starting' | 'working' | 'over' = 'starting'
 
   const tell = ({ child }: Member, message: ToWorker): void => { if (child.connected) child.send(message, () => undefined) }
@@ -126,7 +129,7 @@ export async function runFaults (options: RunOptions): Promise<Outcome> {
     changed()
   }
 
-  const begin = (member: Member): void => { tell(member, { type: 'work', rate: rate / agents, jobs: jobs / agents, capabilities, maxDurationMs: TASK_MS, leaseMs }) }
+  const begin = (member: Member): void => { tell(member, { type: 'work', rate: rate / agents, jobs: jobs / agents, rampMs: Math.max(0, fullAt - Date.now()), capabilities, maxDurationMs: TASK_MS, leaseMs }) }
 
   /** Resolves to how many are open. */
   async function countOpen (): Promise<number> {
@@ -158,8 +161,10 @@ export async function runFaults (options: RunOptions): Promise<Outcome> {
     }
     if (!await until(({ ready }) => ready, START_MS)) throw new Error('not all nodes were ready in time')
     onEvent(`${agents} nodes are ready`)
+    fullAt = Date.now() + rampMs
     phase = 'working'
     members.forEach(begin)
+    await wait(rampMs, undefined, { signal })
     const faults = await fault.strike(sceneUntil(Date.now() + forMs))
     await until(({ ready }) => ready, START_MS)
     phase = 'over'

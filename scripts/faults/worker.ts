@@ -57,20 +57,21 @@ function attempt (file: string, fails: number, capability: string): void {
   if (readFileSync(file).length <= fails) throw new A2aError({ code: 'HANDLER_FAILED', capability, why: 'it was told to fail', retryable: true })
 }
 
-/** Calls again and again at so many times a second. Arrivals are random (exponential gaps), so that processes do not march in step. */
-async function repeat (rate: number, signal: AbortSignal, call: () => Promise<void>): Promise<void> {
+/** Calls again and again at so many times a second, once it has grown up to that. Arrivals are random (exponential gaps), so that processes do not march in step. */
+async function repeat (rate: number, rampMs: number, signal: AbortSignal, call: () => Promise<void>): Promise<void> {
   if (rate === 0) return
+  const begun = now()
   while (!signal.aborted) {
     await wait(-Math.log(1 - Math.random()) / rate * 1_000, undefined, { signal }).catch(() => undefined)
-    if (!signal.aborted) call().catch(failed)
+    if (!signal.aborted && now() - begun >= Math.random() * rampMs) call().catch(failed)
   }
 }
 
-async function work ({ rate, jobs, capabilities, maxDurationMs, leaseMs }: ToWorker & { type: 'work' }): Promise<void> {
+async function work ({ rate, jobs, rampMs, capabilities, maxDurationMs, leaseMs }: ToWorker & { type: 'work' }): Promise<void> {
   const { signal } = resting = new AbortController()
   await Promise.all([
-    repeat(rate, signal, () => delegate(pick(capabilities), { maxDurationMs, leaseMs })),
-    repeat(jobs, signal, () => enqueue(pick(capabilities), { maxDurationMs, leaseMs }))
+    repeat(rate, rampMs, signal, () => delegate(pick(capabilities), { maxDurationMs, leaseMs })),
+    repeat(jobs, rampMs, signal, () => enqueue(pick(capabilities), { maxDurationMs, leaseMs }))
   ])
 }
 

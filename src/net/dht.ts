@@ -86,7 +86,9 @@ export function createDht ({ host, keepers, clock, logger }: DhtParts): Dht & { 
     },
     async provide (key) {
       if (!keepers.hasOutsiders()) return
-      const places = placesOf(key).filter(place => !isProvided(place))
+      const all = placesOf(key)
+      // Those who are closest to one place are all there are: they would get it three times.
+      const places = (tableSize() <= KAD.closest ? all.slice(0, 1) : all).filter(place => !isProvided(place))
       for (const cid of places) provided.set(cid.toString(), { at: clock.now(), peers: tableSize() })
       await Promise.all(places.map(put))
     },

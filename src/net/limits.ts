@@ -100,6 +100,8 @@ export const CHANNEL = {
 
 /** Kademlia of libp2p. */
 export const KAD = {
+  /** Nodes that keep a record (k), which is libp2p's own number. */
+  closest: 20,
   /** Peers asked at once by a query. */
   alpha: 3,
   /** With so many nodes in the folder of the user there are servers enough: a node that comes then only asks. */

@@ -20,7 +20,7 @@ async function run (test: TestContext, make: () => Fault, { jobs = 0, long = 0 }
     test.skip(error.message)
     return undefined
   }
-  const outcome = await runFaults({ agents: AGENTS, rate: 8, jobs, forMs: 4_500, leaseMs: 1_500, long, built: true, fault, signal: test.signal, onEvent: what => { test.diagnostic(what) } })
+  const outcome = await runFaults({ agents: AGENTS, rate: 8, jobs, rampMs: 0, forMs: 4_500, leaseMs: 1_500, long, built: true, fault, signal: test.signal, onEvent: what => { test.diagnostic(what) } })
   const { broken, lost, doubled, stuck, standby, faults, tasks } = outcome
   assert.deepEqual(broken, [])
   assert.ok(faults > 0 && tasks > 10, `${faults} faults, ${tasks} tasks`)
