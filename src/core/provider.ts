@@ -177,7 +177,9 @@ function onAwarded (task: ProviderTask, event: Extract<ProviderEvent, { type: 'a
     case 'delivering': return { task: { ...task, contract, attempt: 1, retryAt: task.giveUpAt }, effects: [{ type: 'accept', contract }, { type: 'deliver', contract, outcome: task.outcome }] }
     case 'closed':
     case 'offered':
-      if (contract.epoch === current || (task.stage === 'closed' && task.reason === 'settled')) return { task, effects: [{ type: 'refuse', epoch: contract.epoch, failure: stale }] }
+      // Its requester came back and awards it again, but it has ended here by itself: it is told of what.
+      if (contract.epoch === current) return { task, effects: [{ type: 'refuse', epoch: contract.epoch, failure: (task.stage === 'closed' ? task.failure : undefined) ?? stale }] }
+      if (task.stage === 'closed' && task.reason === 'settled') return { task, effects: [{ type: 'refuse', epoch: contract.epoch, failure: stale }] }
   }
   const named = namedBid(task, event.bidId)
   if (named === undefined || at >= task.bid.expiresAt) {
@@ -195,9 +197,9 @@ function onTick (task: ProviderTask, at: number): ProviderStep {
   switch (task.stage) {
     case 'offered': return at >= task.bid.expiresAt ? still(closed(task, 'expired')) : still(task)
     case 'working':
-      return at >= task.deadlineAt ? end(task, 'expired', epochOf(task), { code: 'DEADLINE_EXCEEDED', taskId: task.taskId, afterMs: at - task.startedAt }) : still(task)
+      return at >= task.deadlineAt ? end(task, 'expired', epochOf(task), overTime(task, at)) : still(task)
     case 'delivering': {
-      if (at >= task.giveUpAt) return still(closed(task, 'undelivered'))
+      if (at >= task.giveUpAt) return still(closed(task, 'undelivered', failureOf(task.outcome) ?? overTime(task, at)))
       return at >= task.retryAt ? { task: { ...task, retryAt: task.giveUpAt }, effects: [{ type: 'deliver', contract: task.contract, outcome: task.outcome }] } : still(task)
     }
     case 'closed': return still(task)
@@ -240,5 +242,6 @@ function closed (task: ProviderTask, reason: Closed, failure?: Failure): Provide
   return { taskId, capability, requester, bid, call, stage: 'closed', reason, failure, epoch: epochOf(task) }
 }
 
+const overTime = ({ taskId, startedAt }: { taskId: string, startedAt: number }, at: number): Failure => ({ code: 'DEADLINE_EXCEEDED', taskId, afterMs: at - startedAt })
 const failureOf = (outcome: Outcome): Failure | undefined => outcome.outcome === 'failed' ? outcome.failure : undefined
 const still = (task: ProviderTask): ProviderStep => ({ task, effects: [] })

@@ -118,6 +118,7 @@ export const wasSet = (host: string, conditions: readonly Observation[]): boolea
 
 /** Who does as it should loses work for being silent, slow, busy, or for what its handler does; never for what it says. */
 function isFair (failure: Failure): boolean {
-  if (failure.code === 'REFUSED') return /too many|cannot write the event log|circuit breaker/.test(failure.why)
+  // Over time or lost with its process: what who awards again after a restart is told.
+  if (failure.code === 'REFUSED') return /too many|cannot write the event log|circuit breaker|was not done after|its process was restarted/.test(failure.why)
   return failure.code !== 'OUTPUT_INVALID' || !/receipt|hash|no JSON/.test(failure.why)
 }

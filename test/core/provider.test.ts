@@ -134,6 +134,13 @@ describe('work', () => {
     })
   }
 
+  it('that ended by itself is refused for that when it is awarded again, and for its epoch when it was taken away', () => {
+    for (const [end, code] of [[tick(5_000), 'DEADLINE_EXCEEDED'], [{ type: 'fenced', at: 50, epoch: 1 }, 'STALE_EPOCH']] as const) {
+      const [effect] = stepProvider(fold(awarded(), end).task, awarded()).effects
+      assert.equal(effect?.type === 'refuse' && effect.failure.code, code)
+    }
+  })
+
   it('is not stopped by what is meant for an older epoch', () => {
     const { task } = fold(awarded(2))
     for (const event of [{ type: 'revoked', at: 50, epoch: 1, reason: '' }, { type: 'fenced', at: 50, epoch: 1 }] as const) assert.equal(stepProvider(task, event).task, task)
