@@ -1,10 +1,10 @@
 /**
- * `node scripts/measure-poison.ts [--rounds 2] [--seconds 12] [--rate 50]`
+ * `node scripts/measure-poison.ts [--rounds 2] [--seconds 60] [--rate 50]`
  *
  * What a poison job costs the others. 18 agents in two processes do trivial tasks, 50 a second, for a node that also has a job in its
- * queue that kills whatever handles it. Measured in turns: without any of it; with a job that kills the program that is its handler, until it
- * is a dead letter; with a process that is only killed and started again five times; and with a job that kills the whole process of its
- * provider, which is started again each time, until it is a dead letter.
+ * queue that kills whatever handles it. Measured in turns: without any of it; with a job that kills the program that is its handler, and
+ * with a job that kills the whole process of its provider, which is started again each time: from when each is put into the queue until it
+ * is a dead letter. Needs `npm run build`.
  */
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -21,12 +21,13 @@ const goodOf = (n: number): string => `bench.trivial.echo-${n % 6}`
 const BAD = 'bench.poison.take'
 const BAD_PROGRAM = 'bench.poison.run'
 const DEATHS = 5
+const WARM_MS = 10_000
 const PROCESSES = 2
 const AGENTS = 9
 
 const { values } = parseArgs({ allowPositionals: true, options: {
   rounds: { type: 'string', default: '2' },
-  seconds: { type: 'string', default: '12' },
+  seconds: { type: 'string', default: '60' },
   rate: { type: 'string', default: '50' }
 } })
 
@@ -68,18 +69,16 @@ async function measure (): Promise<void> {
   try {
     await Promise.all(Array.from({ length: PROCESSES }, (_, n) => once(start(`worker-${n}`), 'message')))
     await node.joined()
-    await load(asker, 5)
+    await load(asker, sleep(WARM_MS))
     for (let round = 1; round <= numberOf('rounds', values.rounds); round++) {
-      const alone = await load(asker, numberOf('seconds', values.seconds))
-      const [program, attempts] = await Promise.all([load(asker, numberOf('seconds', values.seconds)), give(asker)])
-      const [restarts] = await Promise.all([load(asker, numberOf('seconds', values.seconds)), restart(start)])
-      const [poison, starts] = await Promise.all([load(asker, numberOf('seconds', values.seconds)), kill(asker, start)])
+      const alone = await load(asker, sleep(numberOf('seconds', values.seconds) * 1_000))
       const line = ({ p50, p99, count }: Load): string => `p50 ${p50.toFixed(1)}, p99 ${p99.toFixed(1)} ms of ${count}`
-      console.log(`round ${round}
-  alone                            ${line(alone)}
-  a job that kills its program     ${line(program)}: p99 ${(program.p99 / alone.p99).toFixed(2)} times that of alone; ${attempts} attempts
-  restarts alone                   ${line(restarts)}
-  a job that kills its process     ${line(poison)}: p99 ${(poison.p99 / restarts.p99).toFixed(2)} times that of restarts, ${(poison.p99 / alone.p99).toFixed(2)} of alone; ${starts} starts`)
+      const beside = ({ p99, ...rest }: Load): string => `${line({ p99, ...rest })}: p99 ${(p99 / alone.p99).toFixed(2)} times that of alone`
+      console.log(`round ${round}\n  alone                            ${line(alone)}`)
+      const attempts = give(asker)
+      console.log(`  a job that kills its program     ${beside(await load(asker, attempts))}; ${await attempts} attempts`)
+      const starts = kill(asker, start)
+      console.log(`  a job that kills its process     ${beside(await load(asker, starts))}; ${await starts} starts`)
     }
   } finally {
     for (const child of children) child.kill('SIGKILL')
@@ -90,12 +89,15 @@ async function measure (): Promise<void> {
 
 interface Load { p50: number, p99: number, count: number }
 
-/** Tasks at an even pace, whatever becomes of them. */
-async function load (asker: Agent, seconds: number): Promise<Load> {
+/** Tasks at an even pace until something has ended, whatever becomes of them. */
+async function load (asker: Agent, end: Promise<unknown>): Promise<Load> {
   const pause = 1_000 / numberOf('rate', values.rate)
   const begun = performance.now()
   const tasks: Array<Promise<number>> = []
-  for (let n = 0; n < seconds * numberOf('rate', values.rate); n++) {
+  const over = new AbortController()
+  const stop = (): void => { over.abort() }
+  end.then(stop, stop)
+  for (let n = 0; !over.signal.aborted; n++) {
     await sleep(Math.max(0, begun + n * pause - performance.now()))
     const at = performance.now()
     tasks.push(asker.delegate(goodOf(n), n).result.then(() => performance.now() - at))
@@ -110,16 +112,6 @@ async function give (asker: Agent): Promise<number> {
   const { id, result } = await asker.enqueue(BAD_PROGRAM, null)
   await result.catch(() => {})
   return (await asker.dead.drop(id)).attempts.length
-}
-
-/** The process alone: killed as soon as it is ready, as often as the job will kill it. */
-async function restart (start: (name: string) => ChildProcess): Promise<void> {
-  for (let n = 0; n < DEATHS; n++) {
-    const child = start('poison')
-    await once(child, 'message')
-    child.kill('SIGKILL')
-    await once(child, 'exit')
-  }
 }
 
 /** How often the job killed its provider before it was given up. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { startNode, until } from './support.ts'
+import { createDht, type DhtParts } from '../../src/net/dht.ts'
+import { clock, keepingLogger, startNode, until } from './support.ts'
 
 const key = new TextEncoder().encode('data.revenue.aggregate')
 
@@ -37,4 +38,23 @@ test('of many records put at once none is lost: nobody would say so', async t =>
     for await (const found of seeker.net.dht.providers(each, AbortSignal.timeout(10_000))) if (found.peer === provider.net.peerId) return
     assert.fail(`${each.toString()} was lost`)
   }))
+})
+
+test('a record is put in one place while the table holds all who would keep it, and in the others when there are more', async t => {
+  const put: string[] = []
+  const table = { size: 20 }
+  const host = { services: { dht: { routingTable: table } }, contentRouting: { provide: async (cid: object) => { put.push(`${cid}`) } } }
+  const dht = createDht({ host: host as unknown as DhtParts['host'], keepers: { hasOutsiders: () => true } as DhtParts['keepers'], clock, logger: keepingLogger() })
+  t.after(dht.close)
+  for (const size of [20, 20, 21]) {
+    table.size = size
+    await dht.provide(key)
+  }
+  assert.deepEqual([put.length, new Set(put).size], [3, 3])
+  table.size = 39
+  await dht.provide(key)
+  assert.equal(put.length, 3)
+  table.size = 40
+  await dht.provide(key)
+  assert.equal(put.length, 4, 'what was put where there were 20 is put again where there are twice as many')
 })
