@@ -75,6 +75,8 @@ async function fail (why: string): Promise<never> {
 
 function createRendezvous (folder: string, key: Uint8Array, { clock, logger, contacts }: FolderParts): Rendezvous {
   const present = new Set<string>()
+  /** The list that `present` is of: the same one as long as nothing changes. */
+  let listed: ReadonlySet<string> | undefined
   const isCrowded = (): boolean => present.size > RENDEZVOUS.all
   let parts: RendezvousParts | undefined
   let closed = false
@@ -107,16 +109,19 @@ function createRendezvous (folder: string, key: Uint8Array, { clock, logger, con
   /** Learns of newcomers, and forgets those whose file is gone. */
   async function read ({ self }: RendezvousParts): Promise<string[]> {
     const there = await peersIn(folder, clock, isCrowded() ? RENDEZVOUS.readMs : 0)
+    if (there === listed) return []
     for (const peer of present) if (!there.has(peer)) forget(peer)
     const newcomers = [...there].filter(peer => peer !== self && !present.has(peer))
     for (const peer of newcomers) {
       present.add(peer)
       contacts.add(peer, 'folder')
     }
+    listed = there
     return newcomers
   }
 
   function forget (peer: string): void {
+    listed = undefined
     present.delete(peer)
     contacts.remove(peer, 'folder')
   }
