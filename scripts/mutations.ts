@@ -18,7 +18,7 @@ export const mutations: readonly Mutation[] = [
   { bug: 'book: builds on what was not written', file: 'negotiate/book.ts', from: '    } else takeUp(taskId)', to: '    }' },
   { bug: 'book: does not try a refused timer again', file: 'negotiate/book.ts', from: 'if (!closed) timers.set(taskId, clock.after(RETRY_MS', to: 'if (false) timers.set(taskId, clock.after(RETRY_MS' },
   { bug: 'provider: runs the same award again', file: 'core/provider.ts', from: "case 'working': return { task: { ...task, contract, deadlineAt }, effects: [{ type: 'accept', contract }] }", to: "case 'working': return { task: { ...task, contract, deadlineAt }, effects: [{ type: 'accept', contract }, { type: 'run', contract, deadlineAt }] }" },
-  { bug: 'provider: forgets the epoch of an award that is over', file: 'core/provider.ts', from: 'if (contract.epoch === current || (task', to: 'if ((task' },
+  { bug: 'provider: forgets the epoch of an award that is over', file: 'core/provider.ts', from: 'if (contract.epoch === current) return', to: 'if (false) return' },
   { bug: 'provider: does not deliver again', file: 'core/provider.ts', from: 'retryAt: at + wait })', to: 'retryAt: task.giveUpAt })' },
   { bug: 'provider: delivers before the commit', file: 'negotiate/provider.ts', from: 'await Promise.all([done, noted])', to: 'for (const effect of effects) if (task !== undefined) perform(taskId, effect, task)\n    await Promise.all([done, noted])' },
   { bug: 'log: acknowledges before the commit', file: 'store/group.ts', from: 'queue.push({ write, resolve, reject })', to: 'queue.push({ write, resolve, reject })\n      resolve(undefined as never)' },
