@@ -1,5 +1,5 @@
 /**
- * `node scripts/faults.ts FAULT [--agents 20] [--rate 50] [--ramp 30] [--for 600] [--every 5] [--each 30] [--lease 5] [--built] [--json]`
+ * `node scripts/faults.ts FAULT [--agents 20] [--rate 50] [--ramp 30] [--for 600] [--every 5] [--each 30] [--lease 5] [--work 0.2] [--built] [--json]`
  *
  * Real processes on this machine, each a node with one agent, ask each other for work while something is done to them, to their network or
  * to their clocks. At the end the checker of the simulator goes over what their logs say. docs/simulator.md has the list of faults. Times
@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util'
 import { clocks } from './faults/clocks.ts'
 import { links, partitions, type Rift } from './faults/cuts.ts'
 import { Unavailable } from './faults/network.ts'
-import { calm, killing, stopping } from './faults/processes.ts'
+import { calm, killing, poisoning, stopping } from './faults/processes.ts'
 import { linesOf } from './faults/report.ts'
 import { runFaults } from './faults/run.ts'
 import { wan } from './faults/wan.ts'
@@ -27,6 +27,7 @@ const { values, positionals: [kind = 'kill'] } = parseArgs({ allowPositionals: t
   every: { type: 'string' },
   each: { type: 'string' },
   lease: { type: 'string' },
+  work: { type: 'string' },
   long: { type: 'string' },
   rtt: { type: 'string' },
   loss: { type: 'string', default: '0.05' },
@@ -35,7 +36,7 @@ const { values, positionals: [kind = 'kill'] } = parseArgs({ allowPositionals: t
   built: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false }
 } })
-const ms = (option: 'every' | 'each' | 'rtt' | 'ramp' | 'for' | 'lease', otherwise: number): number => numberOf(option, values[option] ?? `${otherwise}`) * 1_000
+const ms = (option: 'every' | 'each' | 'rtt' | 'ramp' | 'for' | 'lease' | 'work', otherwise: number): number => numberOf(option, values[option] ?? `${otherwise}`) * 1_000
 const agents = numberOf('agents', values.agents)
 const times = (every: number, each: number): { everyMs: number, eachMs: number } => ({ everyMs: ms('every', every), eachMs: ms('each', each) })
 const rift = (...kinds: Rift[]) => (): Fault => partitions(kinds, agents, times(20, 10))
@@ -45,6 +46,8 @@ const FAULTS: Record<string, { make: () => Fault | Promise<Fault>, long?: number
   none: { make: calm },
   kill: { make: () => killing(times(5, 0)) },
   stop: { make: () => stopping(times(5, 30)), long: 0.3 },
+  poison: { make: () => poisoning({ eachMs: ms('each', 60), kills: 'process' }) },
+  'poison-program': { make: () => poisoning({ eachMs: ms('each', 60), kills: 'program' }) },
   partition: { make: rift('halves', 'bridge', 'one-way') },
   halves: { make: rift('halves') },
   bridge: { make: rift('bridge') },
@@ -70,6 +73,7 @@ try {
     rampMs: ms('ramp', 30),
     forMs: ms('for', 600),
     leaseMs: ms('lease', 5),
+    workMs: ms('work', 0.2),
     long: values.long === undefined ? chosen.long ?? 0 : numberOf('long', values.long),
     fault: await chosen.make(),
     built: values.built,

@@ -24,6 +24,12 @@ export interface Place {
   env: Record<string, string>
 }
 
+/** What a process offers beside its work, which kills whatever handles it. */
+export interface Poison {
+  capability: string
+  kills: 'process' | 'program'
+}
+
 export interface Scene {
   readonly members: readonly Member[]
   /** Waits, in ms. False, and sooner: the time for faults is over. */
@@ -32,6 +38,10 @@ export interface Scene {
   hold: (ms: number) => Promise<void>
   note: (member: Member, what: 'down' | 'frozen' | 'thawed') => void
   launch: (member: Member) => void
+  /** Puts a job into somebody's queue; resolves when it is settled or given up, or its owner is gone. */
+  enqueue: (member: Member, capability: string) => Promise<void>
+  /** Begins a part of the run, whose tasks are told apart. */
+  part: (name: string) => void
   /** Something is wrong with the network from now on, or with none of it any more. */
   cut: () => void
   healed: () => void
@@ -40,6 +50,8 @@ export interface Scene {
 export interface Fault {
   /** Where the process of this number lives. Default: on loopback, all in one folder. */
   place?: (number: number) => Place
+  /** What the process of this number offers beside its work. */
+  poison?: (number: number) => Poison | undefined
   /** Goes on until the time is over, and resolves when all is well again, to how often it struck. */
   strike: (scene: Scene) => Promise<number>
   /** Some go by a wrong time of day for a while: what they say then is refused, and they refuse what they hear. */

@@ -9,6 +9,8 @@ export interface JobReadings {
   lost: number
   /** Dead letters with attempts left, and jobs that expired, which none may before its time: half an hour. */
   early: number
+  /** How many attempts each dead letter had. */
+  attempts: number[]
 }
 
 export function jobReadings (jobs: ReadonlyArray<Job | undefined>): JobReadings {
@@ -21,6 +23,7 @@ export function jobReadings (jobs: ReadonlyArray<Job | undefined>): JobReadings 
     settled,
     dead,
     lost: jobs.length - settled - dead - count(({ stage }) => stage === 'failed' || stage === 'dropped'),
-    early: expired + count(job => job.stage === 'dead' && job.attempts.length < job.spec.maxAttempts)
+    early: expired + count(job => job.stage === 'dead' && job.attempts.length < job.spec.maxAttempts),
+    attempts: jobs.flatMap(job => job?.stage === 'dead' ? [job.attempts.length] : [])
   }
 }

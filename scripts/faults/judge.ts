@@ -20,6 +20,8 @@ export interface Seen {
   begun: Effect[]
   /** When the network was not whole. */
   breaks: Array<{ from: number, to: number }>
+  /** Parts of the run, each until the next begins. */
+  parts: Array<{ name: string, from: number }>
   /** What was put into queues, and by whom. */
   jobs: Array<{ host: string, jobId: string }>
 }
@@ -39,7 +41,7 @@ export async function judge (members: ReadonlyArray<{ host: string, home: string
     })
     const effects = members.flatMap(member => linesOf(member.effects))
     return {
-      ...readingsOf({ observations: all, tasks: remains.flatMap(({ tasks }) => tasks), effects, begun: seen.begun, breaks: seen.breaks, jobs, fenced: logs.flatMap(lateResults).length, faults }),
+      ...readingsOf({ observations: all, tasks: remains.flatMap(({ tasks }) => tasks), effects, begun: seen.begun, breaks: seen.breaks, parts: seen.parts, jobs, fenced: logs.flatMap(lateResults).length, faults }),
       // Requesters are waited for, and providers only for a moment.
       broken: [...check(all, remains, { quiet: false }).filter(each => !(setsClocks && isOfClocks(each))), ...strangers(remains.flatMap(({ tasks }) => tasks))]
     }

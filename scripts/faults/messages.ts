@@ -1,4 +1,6 @@
 /** What the leader of a run and its processes say to each other over IPC. Times in ms. */
+import type { Poison } from './fault.ts'
+
 export type ToWorker =
   | Start
   /** Delegates at `rate` tasks a second, and puts jobs into its queue at `jobs` a second; over the first `rampMs` it grows up to that. */
@@ -7,6 +9,8 @@ export type ToWorker =
   | { type: 'rest' }
   /** How many tasks and jobs of its own are open. */
   | { type: 'count' }
+  /** Puts a job into its queue, and tells when that is over. */
+  | { type: 'enqueue', capability: string }
   | { type: 'end' }
 
 export interface Start {
@@ -17,6 +21,9 @@ export interface Start {
   bootstrap: string[]
   name: string
   capability: string
+  poison?: Poison
+  /** What a task takes at most, in ms, and a tenth of it at least. */
+  workMs: number
   /** How much of the tasks takes 1 to 3 s, 0 to 1. */
   long: number
   /** Where what its handlers did is written down. */
@@ -34,5 +41,7 @@ export type FromWorker =
   | { type: 'began' | 'ceased', taskId: string, epoch: number, at: number }
   /** A job is in the queue. */
   | { type: 'enqueued', jobId: string }
+  /** The job that it was told to put there is settled or given up. */
+  | { type: 'over', capability: string }
   | { type: 'counted', open: number }
   | { type: 'failed', why: string }

@@ -1,5 +1,5 @@
 /** Processes that die and come back, and such that sleep. */
-import { pick, type Fault, type Member, type Scene } from './fault.ts'
+import { pick, type Fault, type Poison, type Member, type Scene } from './fault.ts'
 
 /** Nothing goes wrong: what the others are compared with. */
 export const calm = (): Fault => ({
@@ -32,6 +32,39 @@ export const stopping = ({ everyMs, eachMs }: { everyMs: number, eachMs: number 
     member.stopped = false
   }, ({ holding }) => holding.size > 0)
 })
+
+/**
+ * By turns nothing, and a job that kills whatever handles it until it is given up. The one process that offers to do it is started again
+ * each time, as a supervisor does.
+ */
+export const poisoning = ({ eachMs, kills }: { eachMs: number, kills: Poison['kills'] }): Fault => ({
+  poison: number => number === 0 ? { capability: POISON, kills } : undefined,
+  strike: async scene => {
+    const [victim, asker] = scene.members as [Member, Member]
+    let over = false
+    let deaths = 0
+    const died = (): void => {
+      if (over) return
+      deaths++
+      scene.note(victim, 'down')
+      scene.launch(victim)
+      victim.child.once('exit', died)
+    }
+    victim.child.once('exit', died)
+    let jobs = 0
+    do {
+      scene.part('alone')
+      if (!await scene.pause(eachMs)) break
+      scene.part('beside poison')
+      jobs++
+      await Promise.all([scene.enqueue(asker, POISON), scene.hold(eachMs)])
+    } while (await scene.pause(0))
+    over = true
+    return kills === 'process' ? deaths : jobs
+  }
+})
+
+const POISON = 'faults.poison'
 
 async function strikeWell ({ members, pause }: Scene, everyMs: number, strike: (member: Member) => Promise<void>, wanted: (member: Member) => boolean = () => true): Promise<number> {
   const struck: Array<Promise<void>> = []

@@ -26,6 +26,8 @@ export interface Readings {
   /** From a fault to the next sign of each task that was open there: that its provider was hit (`provider`), or its requester (`requester`). */
   resumed: Record<'provider' | 'requester', Spread>
   taskMs: Spread
+  /** The same of those that were asked for in each part of the run. */
+  parts: Record<string, Spread>
   /** From when it was asked for until it was first awarded, and until a provider had taken it on. */
   awardMs: Spread
   acceptMs: Spread
@@ -43,6 +45,7 @@ interface Evidence {
   effects: readonly Effect[]
   begun: readonly Effect[]
   breaks: ReadonlyArray<{ from: number, to: number }>
+  parts: ReadonlyArray<{ name: string, from: number }>
   /** What was put into queues, as the logs have it. Absent: they do not. */
   jobs: ReadonlyArray<Job | undefined>
   /** Results that were refused for they came late. */
@@ -53,7 +56,7 @@ interface Evidence {
 /** Nothing may stand still for longer once the network is whole. */
 const STUCK_MS = 30_000
 
-export function readingsOf ({ observations, tasks, effects, begun, breaks, jobs, fenced, faults }: Evidence): Readings {
+export function readingsOf ({ observations, tasks, effects, begun, breaks, parts, jobs, fenced, faults }: Evidence): Readings {
   const ends: Record<string, number> = {}
   const movedFor: Record<string, number> = {}
   const kept = new Map(tasks.map(task => [task.taskId, task]))
@@ -83,13 +86,22 @@ export function readingsOf ({ observations, tasks, effects, begun, breaks, jobs,
     repeated: Object.values(done).filter(times => (times?.length ?? 0) > 1).length,
     wasted: Object.keys(done).filter(contract => !results.has(contract)).length,
     resumed: resumptions(observations, tasks),
-    taskMs: spreadOf(tasks.flatMap(({ events }) => events.at(-1)?.event === 'result' ? [(events.at(-1)?.at ?? 0) - (events[0]?.at ?? 0)] : [])),
+    taskMs: spreadOf(tasks.flatMap(durationOf)),
+    parts: partsOf(tasks, parts),
     awardMs: until('awarded'),
     acceptMs: until('accepted'),
     ...healing(tasks, breaks),
     standby: standbysOf({ observations, tasks, effects, begun, fenced }),
     jobs: jobReadings(jobs)
   }
+}
+
+/** None when it has no result. */
+const durationOf = ({ events }: TaskOutcome): number[] => events.at(-1)?.event === 'result' ? [(events.at(-1)?.at ?? 0) - (events[0]?.at ?? 0)] : []
+
+function partsOf (tasks: readonly TaskOutcome[], parts: ReadonlyArray<{ name: string, from: number }>): Record<string, Spread> {
+  const of = Object.groupBy(tasks, ({ spec }) => parts.findLast(({ from }) => from <= spec.createdAt)?.name ?? '')
+  return Object.fromEntries([...new Set(parts.map(({ name }) => name))].map(name => [name, spreadOf((of[name] ?? []).flatMap(durationOf))]))
 }
 
 function healing (tasks: readonly TaskOutcome[], breaks: ReadonlyArray<{ from: number, to: number }>): Pick<Readings, 'healMs' | 'stuck'> {

@@ -6,7 +6,7 @@ const spread = ({ count, p50, p99, most }: Spread): string => `${count} times, p
 const counts = (of: Record<string, number>): string => Object.entries(of).map(([what, count]) => `${what} ${count}`).join(', ')
 
 /** What is said of a run: always the promises, and of the rest what there was. */
-export function linesOf ({ faults, tasks, acknowledged, lost, ends, moves, movedFor, doubled, repeated, wasted, resumed, taskMs, awardMs, acceptMs, healMs, stuck, standby, jobs, broken }: Outcome): string[] {
+export function linesOf ({ faults, tasks, acknowledged, lost, ends, moves, movedFor, doubled, repeated, wasted, resumed, taskMs, parts, awardMs, acceptMs, healMs, stuck, standby, jobs, broken }: Outcome): string[] {
   const rows: Array<[what: string, figures: string, told?: boolean]> = [
     ['faults', `${faults}`],
     ['tasks asked for, acknowledged', `${tasks}, ${acknowledged}`],
@@ -25,9 +25,11 @@ export function linesOf ({ faults, tasks, acknowledged, lost, ends, moves, moved
     ['and after the stop', spread(standby.afterStopMs), standby.held > 0],
     ['work done too late', `${standby.late}; such results refused ${standby.fenced}, taken ${standby.taken}`],
     ['jobs queued, settled, dead', `${jobs.enqueued}, ${jobs.settled}, ${jobs.dead}; lost ${jobs.lost}, dead or expired too early ${jobs.early}`, jobs.enqueued > 0],
+    ['attempts of the dead', `${Math.min(...jobs.attempts)} to ${Math.max(...jobs.attempts)}`, jobs.dead > 0],
     ['asked until awarded', spread(awardMs)],
     ['asked until accepted', spread(acceptMs)],
     ['tasks took', spread(taskMs)],
+    ...Object.entries(parts).map(([name, took]): [string, string] => [name, spread(took)]),
     ['promises broken', `${broken.length}`]
   ]
   return [

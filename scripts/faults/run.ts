@@ -27,6 +27,8 @@ export interface RunOptions {
   leaseMs: number
   /** How much of the tasks takes 1 to 3 s, 0 to 1. */
   long: number
+  /** What the others take at most, in ms, and a tenth of it at least. Default: 200. */
+  workMs?: number
   /** Runs the built package in `dist/`, as users do. */
   built: boolean
   fault: Fault
@@ -40,20 +42,23 @@ const PROVIDERS = 4
 const START_MS = 120_000
 /** A task may take so long in all: long enough for every fault to pass. */
 const TASK_MS = 90_000
+const WORK_MS = 200
 /** Open tasks are waited for so long after the last fault. */
 const REST_MS = 120_000
 const COUNT_MS = 5_000
 const END_MS = 10_000
 
 export async function runFaults (options: RunOptions): Promise<Outcome> {
-  const { agents, rate, jobs, rampMs, forMs, fault, leaseMs, long, built, signal, onEvent } = options
+  const { agents, rate, jobs, rampMs, forMs, fault, leaseMs, long, workMs = WORK_MS, built, signal, onEvent } = options
   const folder = mkdtempSync(join(tmpdir(), 'a2a-faults-'))
   const attempts = join(folder, 'attempts')
   mkdirSync(attempts)
   const workerFile = built ? stripWorker(import.meta.dirname, folder, ['worker']) : join(import.meta.dirname, 'worker.ts')
   const members: Member[] = []
-  const seen: Seen = { observations: [], begun: [], breaks: [], jobs: [] }
+  const seen: Seen = { observations: [], begun: [], breaks: [], parts: [], jobs: [] }
   const watchers = new Set<() => void>()
+  /** Who waits for a job of this process to be over. */
+  const waiting = new Map<Member, () => void>()
   const capabilities = Array.from({ length: Math.ceil(agents / PROVIDERS) }, (_, i) => `faults.work-${i}`)
   const effectsOf = ({ number }: Member): string => join(folder, `effects-${number}`)
   let fullAt = 0
@@ -95,11 +100,14 @@ export async function runFaults (options: RunOptions): Promise<Outcome> {
     member.ready = false
     member.holding.clear()
     child.on('error', error => { onEvent(`a process could not be started: ${error.message}`) })
-    child.on('exit', (code, signal) => { if (signal !== 'SIGKILL' && phase !== 'over') onEvent(`process ${number} ended by itself: ${signal ?? code}`) })
+    child.on('exit', (code, signal) => {
+      waiting.get(member)?.()
+      if (signal !== 'SIGKILL' && phase !== 'over') onEvent(`process ${number} ended by itself: ${signal ?? code}`)
+    })
     child.on('message', (message: FromWorker) => { if (child === member.child) hear(member, message) })
     // Nodes of networks of their own do not share a folder either: they find each other as machines do.
     const rendezvous = join(folder, bootstrap.length === 0 && within.length === 0 ? 'rendezvous' : `rendezvous-${number}`)
-    tell(member, { type: 'start', home, rendezvous, listen, bootstrap, name: `agent-${number}`, capability: capabilities[number % capabilities.length] as string, long, effects: effectsOf(member), attempts })
+    tell(member, { type: 'start', home, rendezvous, listen, bootstrap, name: `agent-${number}`, capability: capabilities[number % capabilities.length] as string, poison: fault.poison?.(number), workMs, long, effects: effectsOf(member), attempts })
   }
 
   function hear (member: Member, message: FromWorker): void {
@@ -123,13 +131,18 @@ export async function runFaults (options: RunOptions): Promise<Outcome> {
         break
       case 'ceased': member.holding.delete(`${message.taskId} ${message.epoch}`); break
       case 'enqueued': seen.jobs.push({ host, jobId: message.jobId }); break
+      case 'over': waiting.get(member)?.(); break
       case 'counted': member.open = message.open; break
       case 'failed': onEvent(`process ${member.number}: ${message.why}`)
     }
     changed()
   }
 
-  const begin = (member: Member): void => { tell(member, { type: 'work', rate: rate / agents, jobs: jobs / agents, rampMs: Math.max(0, fullAt - Date.now()), capabilities, maxDurationMs: TASK_MS, leaseMs }) }
+  /** Who offers poison asks for nothing: what it had asked for itself would be told with the others' tasks. */
+  const askers = Array.from({ length: agents }, (_, number) => number).filter(number => fault.poison?.(number) === undefined)
+  const begin = (member: Member): void => {
+    if (askers.includes(member.number)) tell(member, { type: 'work', rate: rate / askers.length, jobs: jobs / askers.length, rampMs: Math.max(0, fullAt - Date.now()), capabilities, maxDurationMs: TASK_MS, leaseMs })
+  }
 
   /** Resolves to how many are open. */
   async function countOpen (): Promise<number> {
@@ -146,6 +159,14 @@ export async function runFaults (options: RunOptions): Promise<Outcome> {
       return Date.now() < endsAt
     },
     hold: async ms => { await wait(ms, undefined, { signal }) },
+    enqueue: async (member, capability) => {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      waiting.set(member, resolve)
+      tell(member, { type: 'enqueue', capability })
+      await promise
+      waiting.delete(member)
+    },
+    part: name => { seen.parts.push({ name, from: Date.now() }) },
     cut: () => { seen.breaks.push({ from: Date.now(), to: Infinity }) },
     healed: () => {
       const last = seen.breaks.at(-1)

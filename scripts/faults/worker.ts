@@ -3,11 +3,10 @@ import { appendFileSync, readFileSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { A2aError, createNode, type HostedNode } from '../../src/index.ts'
+import { A2aError, createNode, execHandler, type HostedNode } from '../../src/index.ts'
 import type { FromWorker, Start, ToWorker } from './messages.ts'
 
-/** What one task takes, in ms: from, to; and a long one. */
-const WORK_MS = [20, 200] as const
+/** What a long task takes, in ms: from, to. */
 const LONG_MS = [1_000, 3_000] as const
 /** How often jobs fail, drawn for each: one of five always does, so that there are dead letters too. */
 const FAILING = [0, 0, 1, 2, Infinity] as const
@@ -24,7 +23,7 @@ const now = (): number => Math.round(performance.timeOrigin + performance.now())
 let node: HostedNode | undefined
 let resting = new AbortController()
 
-async function start ({ home, rendezvous, listen, bootstrap, name, capability, long, effects, attempts }: Start): Promise<void> {
+async function start ({ home, rendezvous, listen, bootstrap, name, capability, poison, workMs, long, effects, attempts }: Start): Promise<void> {
   const begun = performance.now()
   node = await createNode({ home, rendezvous, name, listen: [listen], bootstrap, mdns: false, logger: silent })
   const [agent] = node.agents
@@ -33,7 +32,7 @@ async function start ({ home, rendezvous, listen, bootstrap, name, capability, l
   const run = async (input: { job?: string, fails?: number | null }, { taskId, epoch, signal, progress }: { taskId: string, epoch: number, signal: AbortSignal, progress: (fraction: number) => void }): Promise<object> => {
     tell({ type: 'began', taskId, epoch, at: now() })
     try {
-      const ms = between(Math.random() < long ? LONG_MS : WORK_MS)
+      const ms = between(Math.random() < long ? LONG_MS : [workMs / 10, workMs])
       await wait(ms / 2, undefined, { signal })
       progress(0.5)
       await wait(ms / 2, undefined, { signal })
@@ -46,6 +45,8 @@ async function start ({ home, rendezvous, listen, bootstrap, name, capability, l
     }
   }
   await agent.provide(capability, { public: true, run })
+  if (poison?.kills === 'process') await agent.provide(poison.capability, { public: true, run: () => { process.kill(process.pid, 'SIGKILL') } })
+  if (poison?.kills === 'program') await agent.provide(poison.capability, { public: true, run: execHandler('kill -9 $$') })
   await node.joined(10_000)
   flushCompileCache()
   tell({ type: 'ready', agentId: agent.id, tookMs: performance.now() - begun })
@@ -93,6 +94,14 @@ async function enqueue (capability: string, options: { maxDurationMs: number, le
   if (job !== undefined) tell({ type: 'enqueued', jobId: job.id })
 }
 
+async function enqueueOne (capability: string): Promise<void> {
+  const job = await node?.agents[0]?.enqueue(capability, null, { expiresAt: Date.now() + JOB_MS })
+  if (job === undefined) return
+  tell({ type: 'enqueued', jobId: job.id })
+  await job.result.catch(() => undefined)
+  tell({ type: 'over', capability })
+}
+
 function countOpen (): number {
   const { log } = node ?? {}
   if (log === undefined) return 0
@@ -103,6 +112,7 @@ async function obey (message: ToWorker): Promise<void> {
   switch (message.type) {
     case 'start': return await start(message)
     case 'work': return await work(message)
+    case 'enqueue': return await enqueueOne(message.capability)
     case 'rest': return resting.abort()
     case 'count': return tell({ type: 'counted', open: countOpen() })
     case 'end': {

@@ -296,7 +296,7 @@ export interface DelegateOptions {
   to?: string
   /** Silence that moves the work on, in ms. Default 5,000. */
   leaseMs?: number
-  /** How long bids are taken at most, in ms. Ends early when all known capable agents have answered. Default 500. */
+  /** How long bids are taken at most, in ms. Ends early when all known capable agents have answered, or, after the first bid, have taken longer than they usually do. Default 500. */
   bidWindowMs?: number
   /** Announce it again until its deadline, for as long as nobody does it; else it fails after three times. */
   patient?: boolean

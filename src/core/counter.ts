@@ -30,7 +30,7 @@ type Finish = (task: Countering, at: number) => Step
 
 /** The window is closed, and the owner wants to see the bids before they are ranked. */
 export function openCountering (task: Announced, at: number): Step {
-  const { call: _, awaiting: __, closesAt: ___, ...rest } = task
+  const { call: _, awaiting: __, closesAt: ___, waitMs: ____, bidAt: _____, ...rest } = task
   const { spec: { bidWindowMs, deadlineAt }, bids, round } = task
   const countering: Countering = { ...rest, stage: 'countering', turn: 1, waiting: [], revised: [], closesAt: at + Math.min(bidWindowMs, (deadlineAt - at) * SHARE_OF_TIME) }
   return { task: countering, effects: [{ type: 'counter', round, turn: 1, bids }] }

@@ -3,7 +3,7 @@
  * cancelled. An attempt is one handler that was started for it. It is counted before it begins, so that one that takes
  * this process or its provider's down with it counts too; a try that nobody took up is given back.
  */
-import type { Failure } from './errors.ts'
+import type { Failure, FailureCode } from './errors.ts'
 
 /** What was put into the queue. Never changes, but for the time it expires, which a replay sets anew. */
 export interface JobSpec {
@@ -88,6 +88,12 @@ export interface JobStep { job: Job, effects: JobEffect[] }
 /** Waits between attempts are drawn from 0 up to this, in ms: doubled with each, and never above the second. */
 const BACKOFF_MS = 1_000
 const MAX_BACKOFF_MS = 60_000
+/**
+ * When whoever handled it was gone after two attempts in a row, the job may be what ends it, and each process that starts costs its
+ * neighbours: it waits from half of this up to this, in ms, doubled with each further one.
+ */
+const SUSPECT_MS = 10_000
+const GONE: ReadonlySet<FailureCode> = new Set<FailureCode>(['PEER_UNREACHABLE', 'HANDLER_LOST', 'LEASE_EXPIRED'])
 
 /** A job that was just put into the queue. */
 export function openJob (spec: JobSpec): JobStep {
@@ -154,7 +160,14 @@ function onBroke (job: Job, { failure, provider, at, jitter }: Extract<JobEvent,
   if (made >= job.spec.maxAttempts || isFinal(failure)) return changed(died(broken, failure, at))
   return at >= job.spec.expiresAt
     ? changed(expired(broken, at))
-    : changed({ ...broken, stage: 'waiting', dueAt: at + Math.ceil(jitter * Math.min(MAX_BACKOFF_MS, BACKOFF_MS * 2 ** (made - 1))) })
+    : changed({ ...broken, stage: 'waiting', dueAt: at + Math.ceil(restMs(broken.attempts.slice(broken.forgiven), jitter)) })
+}
+
+function restMs (made: Attempt[], jitter: number): number {
+  const gone = made.length - 1 - made.findLastIndex(({ failure }) => failure === undefined || !GONE.has(failure.code))
+  return gone < 2
+    ? jitter * Math.min(MAX_BACKOFF_MS, BACKOFF_MS * 2 ** (made.length - 1))
+    : (1 + jitter) / 2 * Math.min(MAX_BACKOFF_MS, SUSPECT_MS * 2 ** (gone - 2))
 }
 
 function onCancelled (job: Job, why: string): JobStep {

@@ -15,8 +15,8 @@ import type { Failure } from './errors.ts'
 import type { Bid, RankedBid, ReceiptFacts, TaskEvent, TaskSpec } from './task.ts'
 
 export type RequesterTask = Asked & (
-  /** `call`: the message id of the announcement. Only what answers it is a bid for this round. */
-  | { stage: 'announced', call?: string, awaiting?: string[], closesAt?: number, bids: Bid[], passes: Pass[] }
+  /** `call`: the message id of the announcement. Only what answers it is a bid for this round. `waitMs`: for those who are silent, from the first bid on, which came `bidAt`. */
+  | { stage: 'announced', call?: string, awaiting?: string[], closesAt?: number, waitMs?: number, bidAt?: number, bids: Bid[], passes: Pass[] }
   /** Bids that were answered with other terms: `waiting` for whom, `revised` who made a new one in this turn, both by the id of the bid. */
   | { stage: 'countering', bids: Bid[], passes: Pass[], turn: number, waiting: string[], revised: string[], closesAt: number }
   | { stage: 'choosing', bids: Bid[] }
@@ -56,8 +56,8 @@ export interface Pass { provider: string, reason: string, code?: string }
 export type RequesterEvent = { at: number } & (
   /** With the input, base64, and the schema asked of the output: what is needed again after a restart. */
   | { type: 'opened', spec: TaskSpec, input: string, output?: Record<string, unknown> }
-  /** The announcement is out; these known agents were asked directly, and those not, for the task came through them. */
-  | { type: 'called', round: number, call?: string, asked: string[], onPath?: string[] }
+  /** The announcement is out; these known agents were asked directly, and those not, for the task came through them. `waitMs`: how long those asked usually take to answer, at most. */
+  | { type: 'called', round: number, call?: string, asked: string[], waitMs?: number, onPath?: string[] }
   | { type: 'bid', bid: Bid }
   /** An agent that was asked makes no bid, or cannot be reached. */
   | { type: 'passed', provider: string, round: number, reason: string, code?: string }

@@ -13,12 +13,14 @@ const MAX_BIDS_OF_PEER = 32
 const HELD_OPEN = 8
 
 /**
- * When the window for bids closes by itself. While those who were asked are silent, and nobody has bid, it stays open for
- * longer: they are slow rather than unwilling, and to ask them again would give them more to do, not less.
+ * When the window for bids closes by itself. Once somebody has bid, the silent are waited for no longer than those asked usually take:
+ * they are stopped, starting or cut off, and all that is asked of their neighbours would wait with them. While all are silent
+ * it stays open for longer: they are slow rather than unwilling, and to ask them again would give them more to do, not less.
  */
-export function closingAt ({ closesAt, bids, awaiting = [], spec }: RequesterTask & { stage: 'announced' }): number {
+export function closingAt ({ closesAt, waitMs = Infinity, bidAt, awaiting = [], spec }: RequesterTask & { stage: 'announced' }): number {
   if (closesAt === undefined) return spec.deadlineAt
-  return bids.length === 0 && awaiting.length > 0 ? closesAt + (HELD_OPEN - 1) * spec.bidWindowMs : closesAt
+  if (bidAt !== undefined) return Math.min(closesAt, bidAt + waitMs)
+  return awaiting.length > 0 ? closesAt + (HELD_OPEN - 1) * spec.bidWindowMs : closesAt
 }
 
 /** It was announced: the window opens, and closes at once if everybody who was asked has answered already. */
@@ -33,6 +35,7 @@ export function onCalled (task: RequesterTask, event: Extract<RequesterEvent, { 
     asked: [...new Set([...task.asked, ...event.asked])],
     awaiting: event.asked.filter(agent => !answered.has(agent)),
     closesAt: event.at + task.spec.bidWindowMs,
+    waitMs: event.waitMs,
     onPath: both(task.onPath, event.onPath)
   }
   const announced: RequesterEffect = { type: 'publish', event: { event: 'announced', round: task.round, capability: task.spec.capability, asked: event.asked.length } }
@@ -63,7 +66,7 @@ export function onBid (task: RequesterTask, bid: Bid, at: number): Step {
     const step = onPassed(task, { type: 'passed', at, provider, round, reason: 'it does not know the terms of service that are asked for' })
     return { task: step.task, effects: [{ type: 'decline', bid, reason: 'it does not agree to the terms of service' }, ...step.effects] }
   }
-  const next = closeWhenDue({ ...task, bids: [...task.bids, bid], awaiting: task.awaiting?.filter(agent => agent !== provider) }, at)
+  const next = closeWhenDue({ ...task, bids: [...task.bids, bid], bidAt: task.bidAt ?? at, awaiting: task.awaiting?.filter(agent => agent !== provider) }, at)
   return { task: next.task, effects: [{ type: 'publish', event: { event: 'bid', provider, cost, durationMs, confidence, load, round, ...(counter && { counter }) } }, ...next.effects] }
 }
 

@@ -6,6 +6,7 @@ import { callees, type Callee } from '../core/ranking.ts'
 import type { Standing } from '../core/reputation.ts'
 import { loopThrough } from '../core/lineage.ts'
 import { budgetOf } from '../core/spending.ts'
+import type { AnswerTimes } from './answer-times.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Clock, Logger } from '../core/ports.ts'
 import type { RequesterEvent, RequesterTask } from '../core/requester.ts'
@@ -30,6 +31,7 @@ export interface CallParts {
   /** Has an event stepped and written. */
   happen: (taskId: string, event: RequesterEvent) => void
   inputBytes: (taskId: string) => number
+  answerTimes: AnswerTimes
   clock: Clock
   logger: Logger
 }
@@ -51,7 +53,7 @@ const FEW_KNOWN = [1 / 4, 1 / 2] as const
 const ENOUGH_KNOWN = 3
 const ENOUGH = [4, 4] as const
 
-export function createCalls ({ candidates: look, announce, sender, stateOf, standingOf, happen, inputBytes, clock, logger }: CallParts): Announce {
+export function createCalls ({ candidates: look, announce, sender, stateOf, standingOf, happen, inputBytes, answerTimes, clock, logger }: CallParts): Announce {
   const isOpen = (taskId: string, round: number): boolean => {
     const task = stateOf(taskId)
     return task?.stage === 'announced' && task.round === round
@@ -74,7 +76,9 @@ export function createCalls ({ candidates: look, announce, sender, stateOf, stan
     const [onPath, others] = partition(found.filter(({ agentId }) => !excluded.includes(agentId)), ({ agentId }) => loopThrough(spec, agentId) !== undefined)
     const candidates = callees(others, { limit: MAX_CALLED, spread, key: stickyKeyOf(policy), all: round > 1, standingOf })
     const envelope = composeCall(spec, round, { inputBytes: inputBytes(taskId), excluded, maxCost: budgetOf(called) }, sender())
-    happen(taskId, { type: 'called', at: clock.now(), round, call: envelope.messageId, asked: candidates.map(({ agentId }) => agentId), ...(onPath.length > 0 && { onPath: onPath.map(({ agentId }) => agentId) }) })
+    const [at, asked] = [clock.now(), candidates.map(({ agentId }) => agentId)]
+    answerTimes.called(envelope.messageId, at)
+    happen(taskId, { type: 'called', at, round, call: envelope.messageId, asked, waitMs: answerTimes.within(asked), ...(onPath.length > 0 && { onPath: onPath.map(({ agentId }) => agentId) }) })
     const [unanswered, answered] = candidates.length < ENOUGH_KNOWN ? FEW_KNOWN : ENOUGH
     announce(envelope, candidates, {
       gossip: to === undefined ? { afterMs: unanswered * bidWindowMs, othersMs: answered * bidWindowMs, answered: () => isAnswered(taskId), wanted: () => isOpen(taskId, round) } : undefined,

@@ -6,6 +6,7 @@ import { A2aError } from '../core/errors.ts'
 import { hasEnded } from '../core/ending.ts'
 import { BYTES_TYPE, toBase64 } from '../wire/body.ts'
 import { composeReply, payloadOf } from '../wire/compose.ts'
+import type { AnswerTimes } from './answer-times.ts'
 import type { Orders } from './orders.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Logger, Origin, Wire } from '../core/ports.ts'
@@ -17,6 +18,7 @@ export interface IntakeParts extends Omit<ResultsParts, 'recall' | 'refuseFenced
   logger: Logger
   orders: Orders
   rttMs: (peer: string) => number | undefined
+  answerTimes: AnswerTimes
   /** A task as the log has it. `undefined`: it is not there. */
   pastOf: (taskId: string) => RequesterTask | undefined
   /** Has an event stepped and written. */
@@ -39,7 +41,7 @@ const FROM_WORK: ReadonlySet<string> = new Set<MessageName>(['task.progress', 't
  * Throws STALE_EPOCH to whoever does not hold the contract, TASK_UNKNOWN, and MESSAGE_UNKNOWN.
  */
 export function createIntake (parts: IntakeParts): (envelope: Envelope, origin: Origin) => Promise<Envelope | undefined> {
-  const { author, wire, clock, logger, book, orders, happen } = parts
+  const { author, wire, clock, logger, book, orders, happen, answerTimes } = parts
   const isStray = createStrays()
   const mayRemind = upTo(REMINDERS)
   const takeResult = createResults({ ...parts, recall, refuseFenced, heard: (taskId, holder) => { happen(taskId, { type: 'heard', at: clock.now(), ...holder }) } })
@@ -80,12 +82,14 @@ export function createIntake (parts: IntakeParts): (envelope: Envelope, origin: 
     if (FROM_WORK.has(envelope.type) && known?.stage === 'awarded') await nextTurn()
     switch (envelope.type) {
       case 'task.bid': {
+        answerTimes.answered(envelope.causationId, provider, at)
         const bid = readBid(envelope, peer, { at, task: known, rttMs: parts.rttMs(peer) })
         if (book.get(taskId) === undefined) return undefined
         await book.apply(taskId, { type: 'bid', at, bid }).done
         return undefined
       }
       case 'task.pass': {
+        answerTimes.answered(envelope.causationId, provider, at)
         const { round, reason, code } = payloadOf(envelope, 'task.pass')
         await book.apply(taskId, { type: 'passed', at, provider, round, reason, code }).done
         return undefined

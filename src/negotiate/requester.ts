@@ -5,6 +5,7 @@
  */
 import { createAccounts, type Delegate } from './accounts.ts'
 import { haggle, weigh, type Haggler } from './bargain.ts'
+import { createAnswerTimes } from './answer-times.ts'
 import { createBook, type Book, type Machine } from './book.ts'
 import { createCalls, type CallParts } from './calls.ts'
 import { rankBids } from './choice.ts'
@@ -99,6 +100,7 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   const live = new Map<string, Live>()
   const accounts = createAccounts()
   const reputation = createReputation(clock)
+  const answerTimes = createAnswerTimes()
   const book: Book<RequesterTask, RequesterEvent, RequesterEffect> = createBook(machine, {
     agentId: author.agentId, log, clock, logger, perform,
     takeUp: taskId => {
@@ -134,9 +136,9 @@ export function createRequesterEnd (parts: RequesterParts, machine = requesterMa
   }
 
   const orders = createOrders({ wire, logger, sender, happen })
-  const receive = createIntake({ ...parts, book, orders, awaiting: taskId => live.get(taskId), pastOf: taskId => replay(taskId)?.task, happen, track, isClosing: () => closing })
+  const receive = createIntake({ ...parts, answerTimes, book, orders, awaiting: taskId => live.get(taskId), pastOf: taskId => replay(taskId)?.task, happen, track, isClosing: () => closing })
   const announce = createCalls({
-    ...parts, sender,
+    ...parts, answerTimes, sender,
     stateOf: taskId => book.get(taskId),
     standingOf: reputation.of,
     happen,

@@ -14,7 +14,8 @@ import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readFileS
 import { crc32 } from 'node:zlib'
 
 export const PAGE_BYTES = 4_096
-const SECTOR = 512
+/** What a disk writes whole or not at all. */
+export const SECTOR = 512
 const HEADER = Buffer.alloc(SECTOR, 'a2aSums1'.padEnd(SECTOR, '\0'))
 const FRAMES_A_SECTOR = 21
 const FRAME_SECTORS = 98

@@ -4,7 +4,7 @@
  * apart, with the help of checkpoint.ts.
  */
 import { turnBack } from './bits.ts'
-import { PAGE_BYTES, SLOT_BYTES } from './page-sums.ts'
+import { PAGE_BYTES, SECTOR, SLOT_BYTES } from './page-sums.ts'
 
 export const HEADER = 32, FRAME_HEADER = 24
 const MAGIC = 0x377f0682
@@ -79,13 +79,16 @@ export function mendWal (given: Uint8Array, slots?: Uint8Array): { frames: Frame
 function isDamage (bytes: Uint8Array, bad: number[], slots: Uint8Array): boolean {
   const { frame, isOurs } = layout(bytes)
   const ours = bad.filter(isOurs)
-  const ended = ours.findIndex(n => frame(n).commit > 0)
+  const ended = ours.findIndex(n => hasOneHeader(n) && frame(n).commit > 0)
   if (ended >= 0 && ended < ours.length - 1) return true
   // A frame that a crash has cut off is not one bit away from a whole one.
   const copy = bytes.slice()
   const { turnFrame } = layout(copy, slots)
   return bad.some(n => turnFrame(n) !== 'none')
 }
+
+/** Its first words and its salts are in one sector. Else, after a crash, the former may be of the frame that was there before. */
+const hasOneHeader = (n: number): boolean => frameAt(n) % SECTOR <= SECTOR - 16
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 

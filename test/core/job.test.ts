@@ -7,10 +7,11 @@ import type { Failure } from '../../src/core/errors.ts'
 const specOf = (changes: Partial<JobSpec> = {}): JobSpec =>
   ({ jobId: 'job', requester: 'did:key:zme', capability: 'data.sum', createdAt: 0, expiresAt: 100_000, maxAttempts: 5, inputHash: 'hash', terms: {}, ...changes })
 
+const failed: Failure = { code: 'HANDLER_FAILED', capability: 'data.sum', why: 'no', retryable: true }
 const lost: Failure = { code: 'HANDLER_LOST', capability: 'data.sum', why: 'its process was restarted' }
 const nobody: Failure = { code: 'NO_CAPABLE_AGENT', capability: 'data.sum', waitedMs: 1 }
 const started = (n: number, at = 0): JobEvent => ({ type: 'started', at, taskId: `task-${n}` })
-const broke = (n: number, failure: Failure = lost, at = 0, jitter = 0): JobEvent => ({ type: 'broke', at, taskId: `task-${n}`, provider: 'p', failure, jitter })
+const broke = (n: number, failure: Failure = failed, at = 0, jitter = 0): JobEvent => ({ type: 'broke', at, taskId: `task-${n}`, provider: 'p', failure, jitter })
 const settled = (n: number, at = 0): JobEvent => ({ type: 'settled', at, taskId: `task-${n}`, provider: 'p', cost: 1 })
 const unstarted = (n: number, failure: Failure = nobody, at = 0): JobEvent => ({ type: 'unstarted', at, taskId: `task-${n}`, failure })
 const tick = (at: number): JobEvent => ({ type: 'tick', at })
@@ -45,11 +46,23 @@ describe('a job', () => {
 
   it('waits longer after each attempt, up to a minute, with full jitter', () => {
     const waits = [1, 2, 3, 4, 9].map(made => {
-      const { job } = live(specOf({ maxAttempts: 50 }), ...failures(made - 1), started(made), broke(made, lost, 0, 1))
+      const { job } = live(specOf({ maxAttempts: 50 }), ...failures(made - 1), started(made), broke(made, failed, 0, 1))
       return jobWakeAt(job)
     })
     assert.deepEqual(waits, [1_000, 2_000, 4_000, 8_000, 60_000])
-    assert.equal(jobWakeAt(live(specOf(), started(1), broke(1, lost, 0, 0.25)).job), 250)
+    assert.equal(jobWakeAt(live(specOf(), started(1), broke(1, failed, 0, 0.25)).job), 250)
+  })
+
+  it('waits much longer when whoever handled it was gone twice in a row, for it may be what ends them', () => {
+    const twice = (jitter: number): number | undefined => jobWakeAt(live(specOf(), started(1), broke(1, lost), tick(0), started(2), broke(2, lost, 0, jitter)).job)
+    assert.deepEqual([twice(0), twice(1)], [5_000, 10_000])
+    const gone = (count: number): Failure[] => Array.from({ length: count }, () => lost)
+    const last = (...failures: Failure[]): number => {
+      const { job } = live(specOf({ maxAttempts: 50 }), ...failures.flatMap((failure, i) => [started(i + 1), broke(i + 1, failure, 0, 1), ...(i < failures.length - 1 ? [tick(60_000)] : [])]))
+      return jobWakeAt(job) ?? 0
+    }
+    assert.deepEqual([1, 2, 3, 4, 5].map(count => last(...gone(count))), [1_000, 10_000, 20_000, 40_000, 60_000])
+    assert.equal(last(lost, failed, lost), 4_000, 'and not when there was another reason in between')
   })
 
   it('is a dead letter after its last attempt, and not before', () => {
@@ -57,7 +70,7 @@ describe('a job', () => {
     const { job } = live(specOf(), ...failures(5))
     assert.equal(job.stage, 'dead')
     assert.equal(isOver(job), false)
-    assert.deepEqual(job.stage === 'dead' && job.failure, lost)
+    assert.deepEqual(job.stage === 'dead' && job.failure, failed)
     assert.equal(job.attempts.length, 5)
   })
 

@@ -45,6 +45,19 @@ describe('the window for bids', () => {
     assert.equal(follow(from(held), [passed('b', undefined, 700)]).task.stage, 'resting', 'or until nobody is left to wait for')
   })
 
+  it('once somebody has bid, waits for the silent no longer than those asked usually take', () => {
+    const usually: RequesterEvent = { type: 'called', at: 0, round: 1, asked: ['a', 'b', 'c'], waitMs: 60 }
+    const silent = fold([usually]).task
+    assert.equal(wakeAt(silent), 4_000)
+    const { task } = fold([usually, bidding('a', {}, 30), bidding('b', {}, 80)])
+    assert.deepEqual([task.stage, wakeAt(task)], ['announced', 90])
+    assert.equal(follow(from(task), [tick(89)]).task.stage, 'announced')
+    const closed = follow(from(task), [tick(90)]).task
+    assert.ok(closed.stage === 'choosing' && closed.bids.length === 2)
+    assert.equal(wakeAt(fold([usually, bidding('a', {}, 470)]).task), 500, 'and never longer than the window')
+    assert.equal(wakeAt(fold([called(['a', 'b']), bidding('a', {}, 30)]).task), 500, 'and as long as that where one of them is new')
+  })
+
   it('counts one bid of each provider, the first, and one answer', () => {
     const { task } = fold([called(['a', 'b', 'c']), bidding('a', { cost: 5 }), bidding('a', { id: 'second', cost: 1 }), passed('a'), passed('b'), passed('b')])
     assert.ok(task.stage === 'announced')

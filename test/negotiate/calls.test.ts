@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { openTask } from '../../src/core/requester.ts'
+import { createAnswerTimes } from '../../src/negotiate/answer-times.ts'
 import { createCalls, type CallParts, type Candidate } from '../../src/negotiate/calls.ts'
 import { createSeal } from '../../src/testing/seals.ts'
 import { createTimeline } from '../../src/testing/timeline.ts'
@@ -21,6 +22,7 @@ async function othersHear (known: number, to?: string): Promise<[silent: number,
     standingOf: () => ({ kept: 0, broken: 0, open: 0, newcomers: 0 }),
     happen: () => {},
     inputBytes: () => 0,
+    answerTimes: createAnswerTimes(),
     clock,
     logger: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
   })
