@@ -41,7 +41,7 @@ export type FromWorker =
   | { type: 'began' | 'ceased', taskId: string, epoch: number, at: number }
   /** A job is in the queue. */
   | { type: 'enqueued', jobId: string }
-  /** The job that it was told to put there is settled or given up. */
-  | { type: 'over', capability: string }
+  /** The job that it was told to put there is settled or given up, or could not be put there. */
+  | { type: 'over' }
   | { type: 'counted', open: number }
   | { type: 'failed', why: string }

@@ -162,6 +162,7 @@ export async function runFaults (options: RunOptions): Promise<Outcome> {
     enqueue: async (member, capability) => {
       const { promise, resolve } = Promise.withResolvers<void>()
       waiting.set(member, resolve)
+      signal.addEventListener('abort', () => { resolve() }, { once: true })
       tell(member, { type: 'enqueue', capability })
       await promise
       waiting.delete(member)

@@ -95,11 +95,14 @@ async function enqueue (capability: string, options: { maxDurationMs: number, le
 }
 
 async function enqueueOne (capability: string): Promise<void> {
-  const job = await node?.agents[0]?.enqueue(capability, null, { expiresAt: Date.now() + JOB_MS })
-  if (job === undefined) return
-  tell({ type: 'enqueued', jobId: job.id })
-  await job.result.catch(() => undefined)
-  tell({ type: 'over', capability })
+  try {
+    const job = await node?.agents[0]?.enqueue(capability, null, { expiresAt: Date.now() + JOB_MS })
+    if (job === undefined) return
+    tell({ type: 'enqueued', jobId: job.id })
+    await job.result.catch(() => undefined)
+  } finally {
+    tell({ type: 'over' })
+  }
 }
 
 function countOpen (): number {

@@ -4,7 +4,7 @@ import { describe, it, type TestContext } from 'node:test'
 import { clocks } from '../../scripts/faults/clocks.ts'
 import { partitions } from '../../scripts/faults/cuts.ts'
 import { Unavailable } from '../../scripts/faults/network.ts'
-import { stopping } from '../../scripts/faults/processes.ts'
+import { poisoning, stopping } from '../../scripts/faults/processes.ts'
 import { runFaults } from '../../scripts/faults/run.ts'
 import type { Fault } from '../../scripts/faults/fault.ts'
 import type { Outcome } from '../../scripts/faults/judge.ts'
@@ -46,5 +46,12 @@ describe('real processes lose nothing and take no result twice', { timeout: 150_
     const { enqueued, lost, early } = outcome.jobs
     assert.ok(enqueued > 3, `${enqueued} jobs`)
     assert.deepEqual({ lost, early }, { lost: 0, early: 0 })
+  })
+
+  it('when a job kills the program that handles it, and gives that up after five attempts', async test => {
+    const outcome = await run(test, () => poisoning({ eachMs: 3_000, kills: 'program' }))
+    const { alone, 'beside poison': beside } = outcome?.parts ?? {}
+    assert.deepEqual(outcome?.jobs.attempts, [5])
+    assert.ok((alone?.count ?? 0) > 5 && (beside?.count ?? 0) > 5, `${alone?.count} tasks alone, ${beside?.count} beside poison`)
   })
 })
