@@ -4,6 +4,7 @@ import type { Envelope } from '../core/envelope.ts'
 import { reserve, varintBytes, type Slab } from '../wire/codec.ts'
 import { writeEnvelope } from '../wire/envelope.ts'
 import { MAX_PREFIX, writePrefix } from './frames.ts'
+import { sent, whenSent } from './memory.ts'
 
 export interface Batch {
   /** Adds a message as a frame. @throws A2aError MESSAGE_TOO_LARGE, and then nothing was added */
@@ -14,13 +15,25 @@ export interface Batch {
 
 /** From this size on, a content goes as it is and is not copied. */
 const LARGE = 16 * 1_024
-/** Memory that batches take their share of, one after another, and how much of it must be left for a message to begin there: a longer one makes it grow. */
+/**
+ * Memory that batches take their share of, one after another, and how much of it must be left for a message to begin there: a
+ * longer one makes it grow. It is used again once all of it has been sent: V8 takes what is only allocated for a growing
+ * heap, and went over all of it seven times a second.
+ */
 const SLAB_BYTES = 64 * 1_024
 const ROOM_BYTES = 4 * 1_024
+const SPARE_SLABS = 4
 /** Most prefixes are this long: those of frames from 128 bytes to 16 KiB. */
 const USUAL_PREFIX = 2
 
 let slab: Slab = { bytes: Buffer.alloc(0), end: 0 }
+const spare: Buffer[] = []
+
+function nextSlab (): Slab {
+  const bytes = spare.pop() ?? Buffer.allocUnsafeSlow(SLAB_BYTES)
+  whenSent(bytes.buffer, () => { if (spare.length < SPARE_SLABS) spare.push(bytes) })
+  return { bytes, end: 0 }
+}
 
 /** Only one is filled at a time. */
 export function createBatch (): Batch {
@@ -37,7 +50,8 @@ export function createBatch (): Batch {
     add (envelope) {
       if (slab.bytes.length - slab.end < ROOM_BYTES) {
         cut()
-        slab = { bytes: Buffer.allocUnsafeSlow(SLAB_BYTES), end: 0 }
+        sent(slab.bytes.subarray(slab.end))
+        slab = nextSlab()
         from = 0
       }
       const start = slab.end

@@ -81,8 +81,8 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
   let closed = false
   let parted = false
   let flushing = false
-  /** Something has left in this turn already. */
-  let gathering = false
+  /** Messages of this turn of the event loop. */
+  let gathered = 0
   /** The last turn had several messages. */
   let crowded = false
   let reading = false
@@ -111,19 +111,20 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
   }
 
   /**
-   * What is sent in one turn of the event loop leaves together at its end. While there is one message a turn it leaves at
-   * once: nobody follows it.
+   * What is sent in one turn of the event loop leaves together at its end, or as soon as it is worth a write: then the other
+   * end works at it while the rest is still being made. While there is one message a turn it leaves at once: nobody follows it.
    */
   function scheduleFlush (): void {
-    if (flushing || gathering) return
-    gathering = true
-    const before = crowded ? 0 : 1
-    setImmediate(() => {
-      gathering = false
-      crowded = outbox.size + before > 1
-      if (!flushing && outbox.size > 0) start()
-    })
-    if (!crowded) start()
+    if (flushing) return
+    gathered++
+    if (gathered === 1) {
+      setImmediate(() => {
+        crowded = gathered > 1
+        gathered = 0
+        if (!flushing && outbox.size > 0) start()
+      })
+    }
+    if (gathered === 1 ? !crowded : outbox.size >= CHANNEL.worthAWrite) start()
   }
 
   function start (): void {

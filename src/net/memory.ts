@@ -26,21 +26,27 @@ export function releaseReceived (bytes: Uint8Array | Uint8ArrayList): void {
   }
 }
 
-const waiting = new WeakMap<ArrayBufferLike, () => void>()
-
-/**
- * Calls back when a buffer that was written to a stream, up to its last byte, may be used again. That may never come: at the
- * end of the stream, or where its connection is no TCP.
- */
-export function whenSent (buffer: ArrayBufferLike, use: () => void): void {
-  waiting.set(buffer, use)
+interface Counted {
+  sent: number
+  use: () => void
 }
 
-/** A piece has been encrypted. Those before it in its buffer have been already. */
-export function sent ({ buffer, byteOffset, byteLength }: Uint8Array): void {
-  if (byteOffset + byteLength !== buffer.byteLength) return
-  const use = waiting.get(buffer)
-  if (use === undefined) return
-  waiting.delete(buffer)
-  use()
+const counted = new WeakMap<ArrayBufferLike, Counted>()
+
+/**
+ * Calls back when all of a buffer has been written to streams, in whatever order, so that it may be used again. Nothing of it
+ * may be written twice. That it is called back may never come: at the end of a stream, or where its connection is no TCP.
+ */
+export function whenSent (buffer: ArrayBufferLike, use: () => void): void {
+  counted.set(buffer, { sent: 0, use })
+}
+
+/** A piece has been encrypted, or nobody will write it. */
+export function sent ({ buffer, byteLength }: Uint8Array): void {
+  const known = counted.get(buffer)
+  if (known === undefined) return
+  known.sent += byteLength
+  if (known.sent < buffer.byteLength) return
+  counted.delete(buffer)
+  known.use()
 }

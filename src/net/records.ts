@@ -30,6 +30,8 @@ const RECORD_BYTES = MAX_RECORD - TAG_BYTES
 /** Records of one write to the socket: each write may wake the reader, and that costs more than the copying. */
 const RECORDS_PER_WRITE = 2
 const WRITE_BYTES = RECORDS_PER_WRITE * (PREFIX_BYTES + MAX_RECORD)
+/** So much of small messages is worth a write. */
+const WORTH_BYTES = 16_384
 /** Room for a record until a larger one comes. */
 const SMALL_RECORD = 2_048
 /** Where a record is put together before it is encrypted, in the same turn: one place for all connections. */
@@ -163,8 +165,8 @@ function writeRecords (raw: SocketStream, encrypted: NoiseStream): { afterRead: 
           if (!encrypted.writableNeedsDrain) flush()
         })
       }
-      // A small message that comes first does not wait: it wakes the other end while the others are put together.
-      if (isFirst && queued < LARGE_BYTES && !encrypted.writableNeedsDrain) {
+      // What comes first does not wait, nor does what is worth a write: the other end works at it while the others are put together.
+      if ((isFirst || queued >= WORTH_BYTES) && queued < 2 * WORTH_BYTES && !encrypted.writableNeedsDrain) {
         isFirst = false
         flush()
       }

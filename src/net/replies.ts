@@ -24,8 +24,10 @@ export interface Expected {
   onFailed: (error: unknown) => void
 }
 
-interface Open extends Expected {
+interface Open {
   until: number
+  /** Gone once it is settled: see `take`. */
+  request: Expected | undefined
 }
 
 export function createReplies (toError: (reply: Envelope) => A2aError, clock: Clock): Replies {
@@ -33,11 +35,18 @@ export function createReplies (toError: (reply: Envelope) => A2aError, clock: Cl
   /** One timer for all, at the earliest deadline: a timer for each request costs as much as its message. */
   let next: { at: number, cancel: () => void } | undefined
 
-  function take (peer: string, messageId: string): Open | undefined {
+  /**
+   * A Map grows into a new table every so many entries, and until V8 goes over the whole heap the old table holds on to what it
+   * had and to the new one: so each request would be kept, and moved about, long after its reply. That is why it is let go here.
+   */
+  function take (peer: string, messageId: string): Expected | undefined {
     const ofPeer = waiting.get(peer)
-    const found = ofPeer?.get(messageId)
-    if (found !== undefined) ofPeer?.delete(messageId)
-    return found
+    const open = ofPeer?.get(messageId)
+    if (open === undefined) return undefined
+    ofPeer?.delete(messageId)
+    const { request } = open
+    open.request = undefined
+    return request
   }
 
   function wakeAt (at: number): void {
@@ -51,9 +60,13 @@ export function createReplies (toError: (reply: Envelope) => A2aError, clock: Cl
     const now = clock.now()
     let earliest = Infinity
     for (const [peer, ofPeer] of waiting) {
-      for (const { messageId, until, type, timeoutMs, onFailed } of ofPeer.values()) {
-        if (until > now) earliest = Math.min(earliest, until)
-        else if (ofPeer.delete(messageId)) onFailed(new A2aError({ code: 'NO_REPLY', peer, type, waitedMs: timeoutMs }))
+      for (const [messageId, { until }] of ofPeer) {
+        if (until > now) {
+          earliest = Math.min(earliest, until)
+          continue
+        }
+        const late = take(peer, messageId)
+        late?.onFailed(new A2aError({ code: 'NO_REPLY', peer, type: late.type, waitedMs: late.timeoutMs }))
       }
     }
     if (earliest < Infinity) wakeAt(earliest)
@@ -65,7 +78,7 @@ export function createReplies (toError: (reply: Envelope) => A2aError, clock: Cl
       const until = clock.now() + timeoutMs
       let ofPeer = waiting.get(peer)
       if (ofPeer === undefined) waiting.set(peer, ofPeer = new Map())
-      ofPeer.set(messageId, { ...request, until })
+      ofPeer.set(messageId, { until, request })
       wakeAt(until)
       return () => { take(peer, messageId) }
     },
@@ -78,7 +91,7 @@ export function createReplies (toError: (reply: Envelope) => A2aError, clock: Cl
     fail (peer, error) {
       const ofPeer = waiting.get(peer)
       waiting.delete(peer)
-      for (const { onFailed } of ofPeer?.values() ?? []) onFailed(error)
+      for (const { request } of ofPeer?.values() ?? []) request?.onFailed(error)
     },
     waiting: peer => waiting.get(peer)?.size ?? 0
   }
