@@ -77,7 +77,7 @@ export const CHANNEL = {
   queued: 10_000,
   /** How often those who wait for a peer that does not read are looked at, in ms. */
   lookMs: 100,
-  /** So many messages do not wait for others of the same turn: their writing costs a tenth of what they cost. */
+  /** So many messages do not wait for others of the same turn: with fewer or more in a write, fewer get through (docs/performance.md). */
   worthAWrite: 32,
   /** Bytes handed to the transport in one piece, unless one message is larger. */
   batchBytes: 256 * KiB,
