@@ -195,7 +195,7 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
       startedAt,
       uptimeMs: clock.now() - startedAt,
       rssBytes: process.memoryUsage.rss(),
-      peers: net.peers().length,
+      peers: net.connected().length,
       agentsKnown: directory.size(),
       log: { ...log.size(), keepMs },
       discovery: directory.status(),

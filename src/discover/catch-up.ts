@@ -41,9 +41,9 @@ export function createCatchUp ({ net, clock, logger, compare, isSpared, onCompar
 
   function again (): void {
     stop = clock.after(EVERY_MS * (0.5 + Math.random()), () => {
-      const peers = net.peers()
+      const peers = net.connected()
       const one = peers[Math.floor(Math.random() * peers.length)]
-      if (one !== undefined) enqueue(one.peerId, true)
+      if (one !== undefined) enqueue(one, true)
       again()
     })
   }

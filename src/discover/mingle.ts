@@ -48,7 +48,7 @@ export function createMingling ({ net, index, clock, anyAuthor, isSpared, unreac
   }
 
   function mingle (): void {
-    const connected = new Set(net.peers().map(({ peerId }) => peerId))
+    const connected = new Set(net.connected())
     const wanted = ENOUGH - connected.size - busy.size
     if (wanted <= 0) return
     const now = clock.now()

@@ -95,7 +95,7 @@ export function createOwnAgents ({ net, clock, logger, protocols, region, sequen
   function spread (agent: LocalAgent, envelope: Envelope | undefined, isNews = true): Array<Promise<void>> {
     if (envelope === undefined) return []
     const isLarge = keeping.isLarge()
-    const sent = net.peers().filter(({ peerId }) => !isLarge || !net.dht.isNear(peerId)).map(({ peerId }) => isNews ? tellNews(agent, peerId, envelope) : wire.send(peerId, envelope))
+    const sent = net.connected().filter(peer => !isLarge || !net.dht.isNear(peer)).map(peer => isNews ? tellNews(agent, peer, envelope) : wire.send(peer, envelope))
     // The first keepers hear every heartbeat; the others often enough for it not to run out. Those that started together do not speak together.
     const beat = isNews ? Math.floor(Math.random() * GOSSIPED) : (beats.get(agent.author.agentId) ?? 0) + 1
     beats.set(agent.author.agentId, beat)

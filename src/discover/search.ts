@@ -129,15 +129,15 @@ export function createSearch ({ net, clock, logger, index, interests, hints, isO
   /** What the peers know of a domain, or of everything, that is not known here. */
   async function sweep ({ labels }: CapabilityPattern, signal: AbortSignal): Promise<void> {
     const domains = labels.length === 0 ? undefined : new Set([domainOf(labels)])
-    const peers = someOf(net.peers(), ASK_PEERS)
+    const peers = someOf(net.connected(), ASK_PEERS)
     // A few at a time: what the first tell, the next need not send.
     for (let i = 0; i < peers.length && !signal.aborted; i += SWEEP_AT_ONCE) {
-      await Promise.allSettled(peers.slice(i, i + SWEEP_AT_ONCE).map(({ peerId }) => reconcile(peerId, { domains, signal })))
+      await Promise.allSettled(peers.slice(i, i + SWEEP_AT_ONCE).map(peer => reconcile(peer, { domains, signal })))
     }
   }
 
   async function askPeers (pattern: string, signal: AbortSignal): Promise<void> {
-    await Promise.allSettled(someOf(net.peers(), ASK_PEERS).map(({ peerId }) => ask(peerId, { pattern, signal })))
+    await Promise.allSettled(someOf(net.connected(), ASK_PEERS).map(peer => ask(peer, { pattern, signal })))
   }
 
   function whereIs (agentId: string): Whereabouts | undefined {
@@ -154,8 +154,8 @@ export function createSearch ({ net, clock, logger, index, interests, hints, isO
     await joined(waitMs)
     if (index.get(agentId) === undefined && keeping.isLarge()) await keeping.locate(agentId, until)
     if (index.get(agentId) === undefined) {
-      for (const { peerId } of net.peers().slice(0, ASK_PEERS)) {
-        ask(peerId, { agentId, signal: until }).catch(error => { logger.debug('a peer could not be asked for an agent', { peer: peerId, why: messageOf(error) }) })
+      for (const peer of net.connected().slice(0, ASK_PEERS)) {
+        ask(peer, { agentId, signal: until }).catch(error => { logger.debug('a peer could not be asked for an agent', { peer, why: messageOf(error) }) })
       }
       // It may be about to start, or a peer that knows it may be on its way here.
       await new Promise<void>(resolve => {

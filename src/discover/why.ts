@@ -83,7 +83,7 @@ async function whyAgent (parts: WhyParts, agentId: string, signal: AbortSignal):
 }
 
 function connected (net: Net): Check {
-  const peers = net.peers().length
+  const peers = net.connected().length
   if (peers > 0) return { name: 'network', state: 'ok', found: `${count(peers, 'peer')} connected` }
   return { name: 'network', state: 'failed', found: 'no node is connected', advice: 'start another node on this machine or local network, or give one with --bootstrap; see: a2a-node doctor' }
 }
@@ -97,9 +97,9 @@ function listening (net: Net, domain: string): Check {
 }
 
 async function askedPeers ({ net, ask }: WhyParts, options: AskOptions): Promise<Check> {
-  const peers = net.peers().slice(0, ASK_PEERS)
+  const peers = net.connected().slice(0, ASK_PEERS)
   if (peers.length === 0) return { name: 'peers', state: 'warning', found: 'there is nobody to ask' }
-  const answers = await Promise.allSettled(peers.map(({ peerId }) => ask(peerId, options)))
+  const answers = await Promise.allSettled(peers.map(peer => ask(peer, options)))
   const answered = answers.filter(answer => answer.status === 'fulfilled')
   const know = answered.filter(({ value }) => value.told > 0).length
   const refused = answered.reduce((sum, { value }) => sum + value.refused, 0)

@@ -1,5 +1,4 @@
 /** Channels to all peers: opened when needed, shared by all who send, forgotten when they close. */
-import { peerIdFromString } from '@libp2p/peer-id'
 import type { Connection, Stream } from '@libp2p/interface'
 import { A2aError, messageOf } from '../core/errors.ts'
 import { createDialer } from './dialer.ts'
@@ -45,7 +44,7 @@ export async function createChannels (host: Host, parts: Omit<PeerParts, 'peers'
   function accept (stream: Stream, connection: Connection): Peer {
     const id = connection.remotePeer.toString()
     const known = peers.get(id)
-    const peer = known ?? createPeer(id, { ...parts, peers: () => peers.size }, {
+    const peer = known ?? createPeer(connection.remotePeer, { ...parts, peers: () => peers.size }, {
       onGreeted: () => { emit({ type: 'opened', peer: id }) },
       onChanged: () => { emit({ type: 'changed', peer: id }) },
       onGone (_why, parted) {
@@ -55,7 +54,7 @@ export async function createChannels (host: Host, parts: Omit<PeerParts, 'peers'
       },
       onUnwanted (why) {
         logger.warn('disconnected a peer', { peer: id, why })
-        for (const connection of host.getConnections(peerIdFromString(id))) connection.abort(new Error(why))
+        for (const each of host.getConnections(connection.remotePeer)) each.abort(new Error(why))
         peer.close(why)
       }
     })

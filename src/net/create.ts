@@ -13,6 +13,7 @@ import { createKeepers } from './keepers.ts'
 import { createHost, DEFAULT_LISTEN, stopHost } from './libp2p.ts'
 import { CONTACTS, KAD, RENDEZVOUS, REUNION } from './limits.ts'
 import type { Net, NetOptions } from './net.ts'
+import type { Peer } from './peer.ts'
 import { openRendezvous } from './rendezvous.ts'
 import { createReunion } from './reunion.ts'
 import { createReplies } from './replies.ts'
@@ -70,6 +71,7 @@ export async function createNet ({ seed, listen = DEFAULT_LISTEN, bootstrap = []
   })
   const dht = createDht({ host, keepers, clock, logger })
   const streams = createStreams({ self, host, channels, logger })
+  const greeted = (): Peer[] => channels.all().filter(peer => peer.greeted())
   let stopped: Promise<void> | undefined
 
   async function stop (): Promise<void> {
@@ -87,8 +89,8 @@ export async function createNet ({ seed, listen = DEFAULT_LISTEN, bootstrap = []
     peerId: self,
     wire,
     addresses: () => host.getMultiaddrs().map(String),
-    peers: () => channels.all().filter(peer => peer.greeted()).flatMap(peer => {
-      const connections = host.getConnections().filter(({ remotePeer }) => remotePeer.toString() === peer.id)
+    peers: () => greeted().flatMap(peer => {
+      const connections = host.getConnections(peer.peerId)
       const [first] = connections
       return first === undefined
         ? []
@@ -102,6 +104,7 @@ export async function createNet ({ seed, listen = DEFAULT_LISTEN, bootstrap = []
             connectedForMs: wall.now() - first.timeline.open
           }]
     }),
+    connected: () => greeted().map(({ id }) => id),
     rttMs: peer => channels.get(peer)?.rttMs(),
     handle: router.handle,
     onPeer: channels.onPeer,

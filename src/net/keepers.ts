@@ -56,12 +56,13 @@ export function createKeepers ({ self, clock, channels, contacts, rendezvous }: 
     async keepers (key, count) {
       const found: Contact[] = []
       // Those who died are taken out as they are asked for.
-      for (let tries = 0; found.length < count && tries < TRIES; tries++) {
-        const next = contacts.closest(key, found.length + 1).find(peer => !found.some(contact => contact.peer === peer))
-        if (next === undefined) break
-        const contact = await reachable(next)
-        if (contact === undefined) contacts.remove(next, 'folder')
+      let next = contacts.closest(key, count)
+      for (let tries = 0; next.length > 0 && tries < TRIES; tries++) {
+        const [peer, ...others] = next as [string, ...string[]]
+        const contact = await reachable(peer)
+        if (contact === undefined) contacts.remove(peer, 'folder')
         else found.push(contact)
+        next = contact === undefined ? contacts.closest(key, count).filter(peer => !found.some(contact => contact.peer === peer)) : others
       }
       return found
     },

@@ -128,6 +128,10 @@ export async function createHost (seed: Uint8Array, listen: string[], { isServer
     const { dht } = (host as unknown as Leftovers).services
     // Refreshes its table every five minutes, needed or not.
     await dht.routingTableRefresh.stop()
+    // Looks every five seconds whose connections to spare, also where there are few.
+    dht.routingTable.closestPeerTagger.stop()
+    dht.routingTable.closestPeerTagger.refreshInterval = spread(KAD.spareMs)
+    await dht.routingTable.closestPeerTagger.start()
     // All that its search for providers reads there is how many of them end it.
     dht.contentRouting.routingTable = { kBucketSize: KAD.named }
     dht.rpc.handleMessage = paced(dht.rpc.handleMessage.bind(dht.rpc), String, KAD.pace)
@@ -143,7 +147,7 @@ export async function createHost (seed: Uint8Array, listen: string[], { isServer
  * else to do alive for up to three seconds; a test shows that it ends at once. Bounds of kad-dht 16.4.5 are constants of its own.
  */
 interface Leftovers {
-  services: { gossip: { status: { heartbeatTimeout?: NodeJS.Timeout } }, dht: { routingTableRefresh: { stop: () => Promise<void> }, contentRouting: { routingTable: { kBucketSize: number } }, rpc: { handleMessage: (peer: PeerId, message: unknown) => Promise<unknown> }, network: { sendRequest: (peer: PeerId, ...rest: unknown[]) => AsyncIterable<unknown> } } }
+  services: { gossip: { status: { heartbeatTimeout?: NodeJS.Timeout } }, dht: { routingTableRefresh: { stop: () => Promise<void> }, routingTable: { closestPeerTagger: { stop: () => void, start: () => Promise<void>, refreshInterval: number } }, contentRouting: { routingTable: { kBucketSize: number } }, rpc: { handleMessage: (peer: PeerId, message: unknown) => Promise<unknown> }, network: { sendRequest: (peer: PeerId, ...rest: unknown[]) => AsyncIterable<unknown> } } }
   components: { addressManager: { _updatePeerStoreAddresses: { stop: () => void } } }
 }
 

@@ -92,7 +92,7 @@ export const CHANNEL = {
   /** A channel that heard nothing for so long asks whether the peer is there. Spread by a fifth. */
   idleMs: 15_000,
   /** That is with so many peers of the same user; with more of them later, as many times as there are more, up to `idleTimes`: on one machine a connection breaks with its process. */
-  idlePeers: 8,
+  idlePeers: 4,
   idleTimes: 4,
   /** How long the answer may take; two missed, one after the other, and the connection is ended. */
   pingMs: 10_000,
@@ -112,6 +112,8 @@ export const KAD = {
   validMs: 2 * 3_600_000,
   reprovideMs: 3_600_000,
   tidyMs: 600_000,
+  /** How often the peers closest to us are marked, so that their connections outlast others', in ms. */
+  spareMs: 60_000,
   /** Records put at once, and how long one may take, in ms. */
   providing: 2,
   puttingMs: 20_000,

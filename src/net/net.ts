@@ -32,6 +32,8 @@ export interface Net extends AsyncDisposable {
   /** Multiaddrs with the peer id; loopback ones too. */
   addresses: () => string[]
   peers: () => PeerRow[]
+  /** The ids of these. */
+  connected: () => string[]
   /** Round trip to a peer over its channel, in ms, where it was measured. */
   rttMs: (peer: string) => number | undefined
   /** Who takes messages of a type: they have been decoded, bounded, checked against their schema, and authenticated. One handler a type. */

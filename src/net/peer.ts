@@ -1,7 +1,7 @@
 /**
  * One peer we have channels with: who speaks there, its bounds, and the way of each frame from the stream to its handler.
  */
-import type { Stream } from '@libp2p/interface'
+import type { PeerId, Stream } from '@libp2p/interface'
 import { A2aError, messageOf, type Failure } from '../core/errors.ts'
 import type { Envelope } from '../core/envelope.ts'
 import type { Clock, Logger, Speaker } from '../core/ports.ts'
@@ -49,6 +49,8 @@ export interface PeerEvents {
 
 export interface Peer {
   readonly id: string
+  /** The same as libp2p has it, who need not read it from the text each time. */
+  readonly peerId: PeerId
   /** `onDead`: it does not answer there any more. */
   add: (stream: Stream, onDead: (why: string) => void) => void
   /** Whether there is a channel to write to. */
@@ -92,7 +94,8 @@ const QUERIES: ReadonlySet<string> = new Set<MessageName>(['advert.query', 'adve
 /** Refusals that say nothing against the sender: it may be newer, or we were slow. */
 const NO_OFFENCE: ReadonlySet<string> = new Set<Failure['code']>(['MESSAGE_UNKNOWN', 'NO_REPLY', 'OVERLOADED'])
 
-export function createPeer (id: string, parts: PeerParts, events: PeerEvents): Peer {
+export function createPeer (peerId: PeerId, parts: PeerParts, events: PeerEvents): Peer {
+  const id = peerId.toString()
   const { self, selfDid, router, replies, clock, wall, logger } = parts
   const did = didOfPeer(id)
   const frames = createBudget(CHANNEL.framesPerSecond, CHANNEL.frameBurst, clock.now)
@@ -353,6 +356,7 @@ export function createPeer (id: string, parts: PeerParts, events: PeerEvents): P
 
   return {
     id,
+    peerId,
     add,
     ready: () => lines.size > 0,
     send (envelope, options) {

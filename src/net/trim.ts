@@ -2,7 +2,6 @@
  * Closes connections that nobody needs any more, with a farewell. A small mesh stays whole; in a large one a node keeps those
  * it wants, those in use, and a few more. Each side closes what it opened, so that both do not.
  */
-import { peerIdFromString } from '@libp2p/peer-id'
 import { messageOf } from '../core/errors.ts'
 import type { Clock, Logger } from '../core/ports.ts'
 import { CHANNEL_PROTOCOL, type Channels } from './channels.ts'
@@ -45,7 +44,7 @@ export function trimConnections ({ host, channels, isWanted, clock, logger }: Tr
   }
 
   function isSpare (peer: Peer, count: number, now: number): boolean {
-    const connections = host.getConnections(peerIdFromString(peer.id))
+    const connections = host.getConnections(peer.peerId)
     const isOurs = connections.every(({ direction }) => direction === 'outbound')
     const isTooMuch = count > TRIM.crowded && now - peer.usedAt() > TRIM.crowdedIdleMs
     return (isOurs || isTooMuch) && connections.every(({ streams }) => streams.every(({ protocol }) => protocol === '' || protocol === CHANNEL_PROTOCOL || BACKGROUND.test(protocol)))
@@ -54,7 +53,7 @@ export function trimConnections ({ host, channels, isWanted, clock, logger }: Tr
   async function part (peer: Peer): Promise<void> {
     const signal = AbortSignal.timeout(TRIM.partMs)
     await peer.part(signal)
-    for (const connection of host.getConnections(peerIdFromString(peer.id))) {
+    for (const connection of host.getConnections(peer.peerId)) {
       await connection.close({ signal }).catch((error: unknown) => { connection.abort(new Error(messageOf(error))) })
     }
   }
