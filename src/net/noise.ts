@@ -5,7 +5,7 @@
  *   muxer → all frames of one turn in one record → cipher with a cached key → one write a record → socket
  *   socket → records put together in one place → cipher → muxer
  */
-import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createPrivateKey, createPublicKey, createSecretKey, diffieHellman, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { noise } from '@libp2p/noise'
 import type { ConnectionEncrypter, MessageStream, SecureConnectionOptions, SecuredConnection } from '@libp2p/interface'
 import { Uint8ArrayList } from 'uint8arraylist'
@@ -14,11 +14,18 @@ import { speedUp } from './records.ts'
 type Bytes = Uint8Array | Uint8ArrayList
 type Components = Parameters<ReturnType<typeof noise>>[0]
 
-/** The cipher of @libp2p/noise 17.0: a public field of its encrypter, from which handshakes take it. */
+/** Of the crypto of @libp2p/noise 17.0, a public field of its encrypter, from which handshakes take it. */
 interface Cipher {
   encrypt: (plaintext: Bytes, nonce: Uint8Array, ad: Uint8Array, key: Uint8Array) => Bytes
   decrypt: (ciphertext: Bytes, nonce: Uint8Array, ad: Uint8Array, key: Uint8Array, place?: Uint8Array) => Bytes
 }
+
+interface Agreement {
+  generateKeypair: () => KeyPair
+  dh: (pair: KeyPair, remote: Bytes) => Uint8Array
+}
+
+interface KeyPair { publicKey: Bytes, privateKey: Bytes }
 
 const TAG_BYTES = 16
 /** From here OpenSSL is faster than the stock cipher for small messages, which is WebAssembly. */
@@ -27,7 +34,7 @@ const OPENSSL_BYTES = 512
 /** An encrypter for libp2p. */
 export const fastNoise = () => (components: Components): ConnectionEncrypter => {
   const stock = noise()(components) as ConnectionEncrypter & { crypto: Cipher }
-  stock.crypto = { ...stock.crypto, ...cachedKeys(stock.crypto) }
+  stock.crypto = { ...stock.crypto, ...cachedKeys(stock.crypto), ...keptKeys() }
 
   async function secured<T> (raw: MessageStream, secure: Promise<SecuredConnection<T>>): Promise<SecuredConnection<T>> {
     const result = await secure
@@ -76,3 +83,30 @@ function cachedKeys (stock: Cipher): Cipher {
     }
   }
 }
+
+/** X25519 (RFC 7748). The stock one imports the private key for each of the three agreements of a handshake, which takes longer than the agreement. */
+function keptKeys (): Agreement {
+  const keys = new WeakMap<KeyPair, KeyObject>()
+
+  /** That of the node was made before, by the stock one. */
+  function keyOf (pair: KeyPair): KeyObject {
+    const known = keys.get(pair)
+    if (known !== undefined) return known
+    const key = createPrivateKey({ format: 'jwk', key: { kty: 'OKP', crv: 'X25519', d: base64(pair.privateKey), x: base64(pair.publicKey) } })
+    keys.set(pair, key)
+    return key
+  }
+
+  return {
+    generateKeypair () {
+      const { privateKey } = generateKeyPairSync('x25519')
+      const { x = '', d = '' } = privateKey.export({ format: 'jwk' })
+      const pair = { publicKey: Buffer.from(x, 'base64url'), privateKey: Buffer.from(d, 'base64url') }
+      keys.set(pair, privateKey)
+      return pair
+    },
+    dh: (pair, remote) => diffieHellman({ privateKey: keyOf(pair), publicKey: createPublicKey({ format: 'jwk', key: { kty: 'OKP', crv: 'X25519', x: base64(remote) } }) })
+  }
+}
+
+const base64 = (bytes: Bytes): string => Buffer.from(bytes.subarray()).toString('base64url')

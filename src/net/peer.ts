@@ -10,7 +10,7 @@ import { createBudget } from './budget.ts'
 import { createChannel, type Channel, type Queued, type Sending } from './channel.ts'
 import { didOfPeer, fitting, helloPayload, morePayload, nodeEnvelope } from './hello.ts'
 import { checkDirect, type Refused } from './intake.ts'
-import { CHANNEL, OFFENCES, TOLLS } from './limits.ts'
+import { CHANNEL, OFFENCES, TOLLS, TRIM } from './limits.ts'
 import { keepAlive } from './liveness.ts'
 import type { Replies } from './replies.ts'
 import type { Router } from './router.ts'
@@ -163,7 +163,8 @@ export function createPeer (peerId: PeerId, parts: PeerParts, events: PeerEvents
       // What a node spends on asking those of its machine stays the same with many of them.
       idleMs: () => sameUser ? CHANNEL.idleMs * Math.min(CHANNEL.idleTimes, Math.max(1, parts.peers() / CHANNEL.idlePeers)) : CHANNEL.idleMs,
       heardAt: () => line.channel.heardAt(),
-      wanted: () => line.greeted && rttMs === undefined,
+      // In a crowd most connections end before it is of use.
+      wanted: () => line.greeted && rttMs === undefined && !(sameUser && parts.peers() > TRIM.kept),
       ping: () => ping(line),
       onDead () {
         const why = 'it does not answer'

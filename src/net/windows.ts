@@ -25,6 +25,8 @@ interface WindowedStream {
 
 /** StreamState.Established: before it, a window update carries the opening of the stream. */
 const ESTABLISHED = 3
+/** With no more left than this of its first window, a stream is one that windows may grow for. Most connections have none. */
+const MUCH = 15 / 16
 
 /**
  * yamux with windows that grow, and that are opened again by quarters.
@@ -38,13 +40,20 @@ export const windowed = (create: ReturnType<typeof yamux>, brief: string) => ():
       const muxer = factory.createStreamMuxer(connection)
       const createStream = muxer.createStream.bind(muxer)
       const onRemoteStream = muxer.onRemoteStream.bind(muxer)
+      let isAsked = false
+      /** Once, for without it no window ever grows. Without a deadline: yamux ends the connection when an answer comes after one. */
+      const askRoundTrip = (): void => {
+        if (isAsked) return
+        isAsked = true
+        muxer.ping().catch(() => {})
+      }
       muxer.createStream = async options => {
         const stream = await createStream(options)
-        tune(stream, connection, brief)
+        tune(stream, connection, brief, askRoundTrip)
         return stream
       }
       muxer.onRemoteStream = stream => {
-        tune(stream, connection, brief)
+        tune(stream, connection, brief, askRoundTrip)
         onRemoteStream(stream)
       }
       takeDirectly(connection, bytes => {
@@ -55,9 +64,6 @@ export const windowed = (create: ReturnType<typeof yamux>, brief: string) => ():
           connection.abort(error as Error)
         }
       })
-      // Asks for the round trip once: without it no window ever grows. Without a deadline: yamux ends the connection when an
-      // answer comes after one.
-      muxer.ping().catch(() => {})
       return muxer as unknown as StreamMuxer
     }
   }
@@ -68,12 +74,15 @@ export function narrow (stream: object, bytes: number): void {
   if (isWindowed(stream)) stream.maxStreamWindowSize = bytes
 }
 
-function tune (stream: object, connection: MessageStream, brief: string): void {
+function tune (stream: object, connection: MessageStream, brief: string, onMuch: () => void): void {
   if (!isWindowed(stream)) return
   const update = stream.sendWindowUpdate.bind(stream)
   stream.sendWindowUpdate = () => {
     const { state, recvWindow, recvWindowCapacity: left } = stream
-    if (connection.status === 'open' && (state !== ESTABLISHED || (left <= recvWindow * 3 / 4 && stream.protocol !== brief))) update()
+    if (connection.status !== 'open') return
+    const isMuch = state === ESTABLISHED && stream.protocol !== brief && left <= recvWindow * MUCH
+    if (isMuch) onMuch()
+    if (state !== ESTABLISHED || (isMuch && left <= recvWindow * 3 / 4)) update()
   }
 }
 

@@ -109,5 +109,6 @@ test('what had come before the other node ended is read, then the reason', async
   await until(() => acceptor.closed.aborted, 'the end of the connection')
   let read = 0
   await assert.rejects(async () => { for await (const part of acceptor) read += part.byteLength }, withCode('PEER_UNREACHABLE'))
-  assert.ok(read > 1_000_000, `${read} bytes`)
+  // What is read ahead, and a part of the window.
+  assert.ok(read > 800_000, `${read} bytes`)
 })
