@@ -122,15 +122,26 @@ export function createKeeping ({ net, clock, logger, index, ask }: KeepingParts)
         logger.debug('a keeper told nothing', { peer, why: messageOf(error) })
       }
     }
-    const found = (await Promise.all(keys.map(key => net.dht.keepers(key, 1)))).flat()
-    const keepers = shuffled([...new Map(found.map(contact => [contact.peer, contact])).values()]).sort((a, b) => Number(a.isNew === true) - Number(b.isNew === true))
+    const places = shuffled(keys)
+    const met = new Set<string>()
+    const late: Contact[] = []
+    /** One that has been there for a while; then those that are new, for what one of them does not know yet, another does. */
+    const next = async (): Promise<Contact[]> => {
+      for (let key = places.pop(); key !== undefined; key = places.pop()) {
+        const [contact] = await net.dht.keepers(key, 1)
+        if (contact === undefined || met.has(contact.peer)) continue
+        met.add(contact.peer)
+        if (contact.isNew !== true) return [contact]
+        late.push(contact)
+      }
+      return late.splice(0, 2)
+    }
     const attempts: Array<Promise<void>> = []
-    while (keepers.length > 0 && !state.isEnough && options.signal?.aborted !== true) {
-      // What one that is new does not know yet, another does.
-      const next = keepers.splice(0, keepers[0]?.isNew === true ? 2 : 1).map(askOne)
-      attempts.push(...next)
-      await atMost(clock, HEDGE_MS, Promise.all(next))
-      if (answers.length > 1 && answers.some(named => named.length > 0)) break
+    for (let keepers = await next(); keepers.length > 0; keepers = await next()) {
+      const asking = keepers.map(askOne)
+      attempts.push(...asking)
+      await atMost(clock, HEDGE_MS, Promise.all(asking))
+      if (state.isEnough || options.signal?.aborted === true || (answers.length > 1 && answers.some(named => named.length > 0))) break
     }
     await Promise.race([enough.promise, Promise.all(attempts)])
     return answers.length === 0 ? undefined : answers.flat()

@@ -2,8 +2,8 @@
  * The folder that the nodes of one user on one machine share: each says in `<peer id>.json` where it listens. And
  * `user.key`, by which they prove to each other that they are the same user.
  */
-import { existsSync, statSync, watch } from 'node:fs'
-import { lstat, mkdir, readdir, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises'
+import { existsSync, readFileSync, statSync, watch } from 'node:fs'
+import { lstat, mkdir, readdir, rename, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf } from '../core/errors.ts'
 import type { Clock, Logger } from '../core/ports.ts'
@@ -129,8 +129,9 @@ function createRendezvous (folder: string, key: Uint8Array, { clock, logger, con
   async function addressesOf (peer: string): Promise<Whereabouts | undefined> {
     const file = join(folder, `${peer}.json`)
     try {
-      const { size, mtimeMs } = await stat(file)
-      const entry = size <= RENDEZVOUS.fileBytes ? parseEntry(await readFile(file, 'utf8'), peer) : undefined
+      // A few hundred bytes, not long written: through libuv's threads it takes five turns, and more of this one as well.
+      const { size, mtimeMs } = statSync(file)
+      const entry = size <= RENDEZVOUS.fileBytes ? parseEntry(readFileSync(file, 'utf8'), peer) : undefined
       if (entry === undefined) logger.debug('a rendezvous file cannot be read', { file })
       else if (lives(entry.pid)) return { addresses: entry.addresses, sinceMs: Math.max(0, clock.now() - mtimeMs) }
       else await unlink(file)
