@@ -1,15 +1,17 @@
 /**
  * What discovery promises, tried many times over with real nodes, and the figures.
- *   node scripts/discovery.ts [two|recall|late|restart|restart-60|partition|warm|ground|ground-records …] [--times N]
+ *   node scripts/discovery.ts [two|recall|late|restart|restart-60|partition|warm|ground|ground-records …] [--times N] [--previous]
+ * `--previous`: with peers of the version before (test/previous), in late, restart-60 and partition.
  */
 import { parseArgs } from 'node:util'
 import { crowdedHome, everybodySees, firstFind, lateJoiner, warmFinds, wholeRestart } from '../test/support/discovery-trials.ts'
 import { crowdRestart, partition } from '../test/support/crowd-trials.ts'
 import { findAmongLiars, type GroundOptions } from '../test/support/ground.ts'
 import { createLink } from '../test/support/namespace.ts'
+import { unpackPrevious } from '../test/support/previous.ts'
 import { createMesh } from '../test/support/processes.ts'
 
-const { positionals, values: { times: given } } = parseArgs({ allowPositionals: true, options: { times: { type: 'string' } } })
+const { positionals, values: { times: given, previous: withPrevious } } = parseArgs({ allowPositionals: true, options: { times: { type: 'string' }, previous: { type: 'boolean', default: false } } })
 const times = (normally: number): number => given === undefined ? normally : Number(given)
 
 const trials: Record<string, () => Promise<string>> = {
@@ -22,8 +24,9 @@ const trials: Record<string, () => Promise<string>> = {
   /** A third joins by one of them, which is killed 3 s later. */
   late: async () => {
     await using mesh = createMesh()
+    const other = withPrevious ? { bin: unpackPrevious(mesh.folder) } : {}
     return await tally(times(20), async i => {
-      const { seenMs, afterMs } = await lateJoiner(mesh, i)
+      const { seenMs, afterMs } = await lateJoiner(mesh, i, other)
       return { 'sees all': [seenMs], 'knows who is left': [afterMs] }
     })
   },
@@ -36,7 +39,7 @@ const trials: Record<string, () => Promise<string>> = {
 
   /** 60 nodes in 6 processes, all killed, and started again. */
   'restart-60': async () => await tally(times(1), async () => {
-    const { firstMs, againMs, readyMs } = await crowdRestart(60, 30_000)
+    const { firstMs, againMs, readyMs } = await crowdRestart(60, 30_000, withPrevious)
     return { 'first find': firstMs, 'started again': [readyMs], 'everything found again': againMs }
   }),
 
@@ -46,7 +49,7 @@ const trials: Record<string, () => Promise<string>> = {
     if ('skipped' in link) return link.skipped
     using _ = link
     return await tally(times(1), async () => {
-      const { beginMs, againMs, justMs } = await partition(link, { half: 20, ofProcess: 10, splitMs: 60_000, limitMs: 20_000 })
+      const { beginMs, againMs, justMs } = await partition(link, { half: 20, ofProcess: 10, splitMs: 60_000, limitMs: 20_000, withPrevious })
       return { 'all see all at first': [beginMs], 'and again after the heal': againMs, 'and nobody else': justMs }
     })
   },

@@ -2,13 +2,14 @@
  * `node scripts/flood.ts [--for 60] [--rate 10000] [--identities 20] [--json]`
  *
  * A node is sent so many provider records and values of Kademlia a second, by strangers with identities of their own, over
- * many streams. Says what an honest peer waits for its answers before and meanwhile, and what the node's memory does.
+ * many streams. Says what an honest peer waits for its answers before, while another node is flooded (for the machine has as
+ * much to do then), and meanwhile; and what the node's memory does.
  */
 import { fork, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { constants, setPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -56,17 +57,22 @@ async function measure (): Promise<void> {
       return told
     }
     const ms = numberOf('for', values.for) * 1_000
+    const flood = async (address: string): Promise<{ took: number[], sent: number, refused: number }> => {
+      const { child } = await start('attacker', address)
+      const took = await ask(ms)
+      child.send('end')
+      const [{ sent, refused }] = await once(child, 'message')
+      return { took, sent, refused }
+    }
     const before = await ask(Math.min(10_000, ms))
+    const { took: beside } = await flood((await start('victim', join(folder, 'other'))).told.address)
     const small = await size()
-    const attacker = await start('attacker', victim.told.address)
-    const during = await ask(ms)
-    attacker.child.send('end')
-    const [{ sent, refused }] = await once(attacker.child, 'message')
+    const { took: during, sent, refused } = await flood(victim.told.address)
     const large = await size()
     const at = (took: number[], share: number): number => Math.round((took[Math.floor(took.length * share)] ?? 0) * 100) / 100
     const report = {
       seconds: ms / 1_000, sent, refused, perSecond: Math.round(sent / ms * 1_000),
-      before: { p50: at(before, 0.5), p99: at(before, 0.99) }, during: { p50: at(during, 0.5), p99: at(during, 0.99) },
+      before: { p50: at(before, 0.5), p99: at(before, 0.99) }, beside: { p50: at(beside, 0.5), p99: at(beside, 0.99) }, during: { p50: at(during, 0.5), p99: at(during, 0.99) },
       rssBefore: small.rss, rssAfter: large.rss, heapBefore: small.heap, heapAfter: large.heap, cpuShare: Math.round((large.cpuMs - small.cpuMs) / ms * 100) / 100
     }
     process.stdout.write(values.json ? `${JSON.stringify(report)}\n` : `${Object.entries(report).map(([name, value]) => `${name.padEnd(12)}${JSON.stringify(value)}`).join('\n')}\n`)
@@ -94,6 +100,8 @@ async function beVictim (folder: string): Promise<void> {
 
 /** Records of random keys, each by who sends it, and values; a stream that is reset is opened again. */
 async function attack (address: string): Promise<void> {
+  // It takes what the others leave of this machine, as if it had one of its own.
+  setPriority(constants.priority.PRIORITY_LOW)
   let sent = 0
   let refused = 0
   const end = new AbortController()

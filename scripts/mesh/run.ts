@@ -15,6 +15,7 @@ import { agentsOf, capabilityOf, type MeshOptions } from './plan.ts'
 import { report, type Report } from './report.ts'
 import type { Counts, Found, FromWorker, PlannedNode, ToWorker } from './messages.ts'
 import { ended } from '../../src/swarm/ended.ts'
+import { previousWorker } from '../../test/support/previous.ts'
 
 export interface RunOptions extends MeshOptions {
   startMs: number
@@ -27,6 +28,8 @@ export interface RunOptions extends MeshOptions {
   killEveryMs: number
   /** Runs the built package in `dist/`, as users do: Node's own stripping of types takes 40 MB a process. */
   built?: boolean
+  /** So many nodes are of the version before, each in a process of its own. */
+  previous?: number
   /** Folder for CPU profiles of the first process, at rest and while finding. */
   profile?: string
   onEvent: (what: string) => void
@@ -52,6 +55,8 @@ const ALONE = ['--optimize-for-size']
  */
 const MANY = ['--no-memory-reducer', '--max-semi-space-size=8']
 
+const FILES: [string, ...string[]] = ['worker', 'sockets']
+
 /** How long a process may take to say what it counted, and to end. */
 const COUNT_MS = 10_000
 const END_MS = 8_000
@@ -60,7 +65,9 @@ export async function runMesh (options: RunOptions): Promise<Report> {
   const { nodes, processes, restMs, findMs, rate, onEvent } = options
   const folder = mkdtempSync(join(tmpdir(), 'a2a-mesh-'))
   const workers: Worker[] = []
-  const workerFile = options.built === true ? stripWorker(import.meta.dirname, folder, ['worker', 'sockets']) : join(import.meta.dirname, 'worker.ts')
+  const workerFile = options.built === true ? stripWorker(import.meta.dirname, folder, FILES) : join(import.meta.dirname, 'worker.ts')
+  const previous = options.previous ?? 0
+  const olderFile = previous > 0 ? previousWorker(import.meta.dirname, folder, FILES) : workerFile
   const found: Found[] = []
   const watchers = new Set<() => void>()
   let agentNumber = 0
@@ -84,7 +91,8 @@ export async function runMesh (options: RunOptions): Promise<Report> {
 
   function launch (places: number[]): Worker {
     const flags = places.length === 1 ? ALONE : MANY
-    const child = fork(workerFile, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [...process.execArgv, ...flags] })
+    const isOlder = (places[0] ?? 0) < previous
+    const child = fork(isOlder ? olderFile : workerFile, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [...process.execArgv, ...flags] })
     const worker: Worker = { child, places, agents: new Map(), ready: false, over: false }
     workers.push(worker)
     child.on('error', () => { worker.until ??= Date.now() })
@@ -142,7 +150,9 @@ export async function runMesh (options: RunOptions): Promise<Report> {
 
   try {
     const begun = performance.now()
-    for (let p = 0; p < processes; p++) launch(Array.from({ length: nodes }, (_, n) => n).filter(n => n % processes === p))
+    const places = Array.from({ length: nodes }, (_, n) => n)
+    for (let p = 0; p < processes; p++) launch(places.filter(n => n >= previous && n % processes === p))
+    for (const n of places.slice(0, previous)) launch([n])
     profile('start')
     const isReady = await until(({ ready }) => ready, options.startMs)
     const readyMs = performance.now() - begun

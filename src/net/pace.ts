@@ -9,16 +9,21 @@ export interface Pace {
   burst: number
   /** Peers that are remembered. One that is forgotten begins anew. */
   peers: number
+  /** Messages of all peers together, each of which has one in line: identities cost nothing. */
+  ofAll: { perSecond: number, burst: number }
 }
 
 /**
- * A handler that lets a peer wait which sends more than its share. Each stream is read one message at a time, so what it sends meanwhile
+ * A handler that lets a peer wait which sends more than its share, and all where they send more than there is time for. Each stream is read one message at a time, so what it sends meanwhile
  * stays in its own buffers, and in those of its connection.
  * @param nameOf what peers are told apart by
  * @param now ms on a clock that is not set
  */
-export function paced<P, M, R> (handle: (peer: P, message: M) => Promise<R>, nameOf: (peer: P) => string, { perSecond, burst, peers }: Pace, now: () => number = performance.now.bind(performance)): (peer: P, message: M) => Promise<R> {
+export function paced<P, M, R> (handle: (peer: P, message: M) => Promise<R>, nameOf: (peer: P) => string, { perSecond, burst, peers, ofAll }: Pace, now: () => number = performance.now.bind(performance)): (peer: P, message: M) => Promise<R> {
   const lanes = new LRUCache<string, { budget: Budget, last: Promise<void> }>({ maxSize: peers, sizeCalculation: () => 1 })
+
+  const budgetOfAll = createBudget(ofAll.perSecond, ofAll.burst, now)
+  let lastOfAll = Promise.resolve()
 
   const taken = async (budget: Budget, before: Promise<void>): Promise<void> => {
     await before
@@ -30,7 +35,7 @@ export function paced<P, M, R> (handle: (peer: P, message: M) => Promise<R>, nam
     const lane = lanes.get(name) ?? { budget: createBudget(perSecond, burst, now), last: Promise.resolve() }
     lanes.set(name, lane)
     // In the order they came: what is never answered would else be overtaken by what is, and its streams would add up.
-    lane.last = taken(lane.budget, lane.last)
+    lane.last = taken(lane.budget, lane.last).then(() => lastOfAll = taken(budgetOfAll, lastOfAll))
     await lane.last
     return await handle(peer, message)
   }

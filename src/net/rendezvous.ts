@@ -130,10 +130,10 @@ function createRendezvous (folder: string, key: Uint8Array, { clock, logger, con
     const file = join(folder, `${peer}.json`)
     try {
       // A few hundred bytes, not long written: through libuv's threads it takes five turns, and more of this one as well.
-      const { size, mtimeMs } = statSync(file)
-      const entry = size <= RENDEZVOUS.fileBytes ? parseEntry(readFileSync(file, 'utf8'), peer) : undefined
+      const there = statSync(file)
+      const entry = there.isFile() && there.size <= RENDEZVOUS.fileBytes ? parseEntry(readFileSync(file, 'utf8'), peer) : undefined
       if (entry === undefined) logger.debug('a rendezvous file cannot be read', { file })
-      else if (lives(entry.pid)) return { addresses: entry.addresses, sinceMs: Math.max(0, clock.now() - mtimeMs) }
+      else if (lives(entry.pid)) return { addresses: entry.addresses, sinceMs: Math.max(0, clock.now() - there.mtimeMs) }
       else await unlink(file)
     } catch (error) {
       logger.debug('a rendezvous file cannot be read', { file, why: messageOf(error) })

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { bounded, paced } from '../../src/net/pace.ts'
 
+const PLENTY = { perSecond: 10_000, burst: 10_000 }
+
 it('what a peer sends beyond its share waits, and what others send does not', async () => {
   const handled: string[] = []
-  const handle = paced(async (peer: string, n: number) => { handled.push(`${peer}${n}`) }, peer => peer, { perSecond: 100, burst: 2, peers: 10 })
+  const handle = paced(async (peer: string, n: number) => { handled.push(`${peer}${n}`) }, peer => peer, { perSecond: 100, burst: 2, peers: 10, ofAll: PLENTY })
   const begun = performance.now()
   const loud = (async () => { for (let n = 1; n <= 5; n++) await handle('a', n) })()
   await new Promise(resolve => { setImmediate(resolve) })
@@ -16,13 +18,13 @@ it('what a peer sends beyond its share waits, and what others send does not', as
 })
 
 it('what fails was taken all the same, and says why', async () => {
-  const handle = paced(async () => { throw new Error('no values are kept here') }, (peer: string) => peer, { perSecond: 1, burst: 1, peers: 10 })
+  const handle = paced(async () => { throw new Error('no values are kept here') }, (peer: string) => peer, { perSecond: 1, burst: 1, peers: 10, ofAll: PLENTY })
   await assert.rejects(handle('a', 1), /no values/)
 })
 
 it('what waits is taken in the order it came', async () => {
   const handled: number[] = []
-  const handle = paced(async (_peer: string, n: number) => { handled.push(n) }, peer => peer, { perSecond: 200, burst: 1, peers: 10 })
+  const handle = paced(async (_peer: string, n: number) => { handled.push(n) }, peer => peer, { perSecond: 200, burst: 1, peers: 10, ofAll: PLENTY })
   const order = Array.from({ length: 20 }, (_, n) => n)
   // Some come just when there is room again.
   await Promise.all(order.map(async n => {
@@ -30,6 +32,20 @@ it('what waits is taken in the order it came', async () => {
     await handle('a', n)
   }))
   assert.deepEqual(handled, order)
+})
+
+it('all together are taken no faster than there is time for, and who sends little waits for one of each at most', async () => {
+  const handled: string[] = []
+  const handle = paced(async (peer: string) => { handled.push(peer) }, peer => peer, { perSecond: 1_000, burst: 100, peers: 100, ofAll: { perSecond: 500, burst: 5 } })
+  const loud = Array.from({ length: 10 }, (_, i) => `loud${i}`)
+  const begun = performance.now()
+  const flood = Promise.all(loud.flatMap(peer => Array.from({ length: 10 }, () => handle(peer, undefined))))
+  await new Promise(resolve => { setTimeout(resolve, 20) })
+  const before = handled.length
+  await handle('quiet', undefined)
+  assert.ok(handled.length - before <= loud.length + 2, `${handled.length - before} were taken before it`)
+  await flood
+  assert.ok(performance.now() - begun >= 180, '96 of 101 waited for 2 ms each')
 })
 
 it('no more is sent to a peer at once than it takes, and to others meanwhile', async () => {

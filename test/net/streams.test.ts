@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { test, type TestContext } from 'node:test'
 import type { ByteStream } from '../../src/net/streams.ts'
+import { YamuxMuxer } from '../../node_modules/@libp2p/yamux/dist/src/muxer.js'
 import { withCode } from '../identity/support.ts'
 import { startNode, until, type TestNode } from './support.ts'
 
@@ -111,4 +112,24 @@ test('what had come before the other node ended is read, then the reason', async
   await assert.rejects(async () => { for await (const part of acceptor) read += part.byteLength }, withCode('PEER_UNREACHABLE'))
   // What is read ahead, and a part of the window.
   assert.ok(read > 800_000, `${read} bytes`)
+})
+
+test('the round trip that windows grow by is asked for once bytes move, and not of each connection', async t => {
+  const a = await startNode(t)
+  const b = await startNode(t)
+  const pings: number[] = []
+  t.mock.method(YamuxMuxer.prototype, 'ping', function () {
+    pings.push(Date.now())
+    return Promise.resolve(1)
+  })
+  const accepted = Promise.withResolvers<ByteStream>()
+  await b.net.streams.handle(PROTOCOL, accepted.resolve, limits)
+  const opener = await a.net.streams.open(b.net.peerId, PROTOCOL, { addresses: b.address() })
+  await opener.write(Buffer.from('hello'))
+  const heard = all(await accepted.promise)
+  assert.equal(pings.length, 0)
+  for (let i = 0; i < 5; i++) await opener.write(Buffer.alloc(100_000))
+  await opener.end()
+  await heard
+  assert.equal(pings.length, 1)
 })

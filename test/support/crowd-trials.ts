@@ -1,7 +1,7 @@
 /** What discovery promises of many nodes in several processes: all killed and started again, and a network that falls apart and comes together. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createCrowd, type Crowd, type PlannedNode, type Sight } from './crowd.ts'
+import { createCrowd, olderWorker, type Crowd, type PlannedNode, type Sight } from './crowd.ts'
 import { folder } from '../net/support.ts'
 import type { Link } from './namespace.ts'
 
@@ -30,8 +30,11 @@ function wantedOf (nodes: PlannedNode[], patternOf: (node: PlannedNode) => strin
   return wanted
 }
 
-/** All are killed at once and started again: what the first find of each took, whether it came from what was kept, and when each had found everything again. */
-export async function crowdRestart (count: number, limitMs: number): Promise<{ firstMs: number[], againMs: number[], readyMs: number }> {
+/**
+ * All are killed at once and started again: what the first find of each took, whether it came from what was kept, and when each had found everything again.
+ * @param withPrevious one of the processes is of the version before
+ */
+export async function crowdRestart (count: number, limitMs: number, withPrevious = false): Promise<{ firstMs: number[], againMs: number[], readyMs: number }> {
   const rendezvous = folder()
   const home = folder()
   const planned = Array.from({ length: count }, (_, i): PlannedNode => {
@@ -39,7 +42,9 @@ export async function crowdRestart (count: number, limitMs: number): Promise<{ f
     return { name: `node${i}`, home: join(home, String(i)), rendezvous, listen: ['/ip4/127.0.0.1/tcp/0'], capability: `d${capability % DOMAINS}.work.c${capability}` }
   })
   const wanted = wantedOf(planned, ({ capability }) => capability)
-  const before = groups(planned, OF_PROCESS).map(() => createCrowd())
+  const older = withPrevious ? olderWorker(folder()) : undefined
+  const begin = (): Crowd[] => groups(planned, OF_PROCESS).map((_, i) => createCrowd([], i === 0 ? older : undefined))
+  const before = begin()
   try {
     await Promise.all(groups(planned, OF_PROCESS).map((nodes, i) => before[i]?.start(nodes)))
     allSaw(await together(before, crowd => crowd.look(wanted, BEGIN_MS)), 'find everything at the beginning')
@@ -55,7 +60,7 @@ export async function crowdRestart (count: number, limitMs: number): Promise<{ f
   } finally {
     await Promise.all(before.map(crowd => crowd.kill()))
   }
-  const after = before.map(() => createCrowd())
+  const after = begin()
   try {
     const begun = performance.now()
     const names = Object.keys(wanted)
@@ -87,20 +92,23 @@ export interface Partition {
   splitMs: number
   /** After the heal, within this. */
   limitMs: number
+  /** One process of each half is of the version before. */
+  withPrevious?: boolean
 }
 
 /**
  * Two halves, each with a folder of its own, the second with two of the first as bootstrap. The link between them is cut for a while; meanwhile on each side
  * one joins and one leaves. Resolves to when each node saw all who are there, and when it saw nobody else, from the heal on, in ms.
  */
-export async function partition (link: Link, { half, ofProcess, splitMs, limitMs }: Partition): Promise<{ beginMs: number, againMs: number[], justMs: number[] }> {
+export async function partition (link: Link, { half, ofProcess, splitMs, limitMs, withPrevious = false }: Partition): Promise<{ beginMs: number, againMs: number[], justMs: number[] }> {
   const home = folder()
   const folders = [folder(), folder()]
   const plan = (side: number, i: number, bootstrap: string[] = []): PlannedNode => ({
     name: `side${side}-${i}`, home: join(home, `${side}-${i}`), rendezvous: folders[side] as string, listen: [`/ip4/${link.ends[side]?.address}/tcp/0`], bootstrap, capability: `d${i % DOMAINS}.work.n${side * 1_000 + i}`
   })
   const patternOf = ({ capability }: PlannedNode): string => `${capability.split('.')[0]}.*`
-  const sides = [0, 1].map(side => Array.from({ length: Math.ceil(half / ofProcess) }, () => createCrowd(link.ends[side]?.within)))
+  const older = withPrevious ? olderWorker(folder()) : undefined
+  const sides = [0, 1].map(side => Array.from({ length: Math.ceil(half / ofProcess) }, (_, i) => createCrowd(link.ends[side]?.within, i === 1 ? older : undefined)))
   const all = sides.flat()
   const places = Array.from({ length: half }, (_, i) => i)
   const startAll = async (side: number, nodes: PlannedNode[]): Promise<string[]> => (await Promise.all(groups(nodes, ofProcess).map(async (group, p) => await sides[side]?.[p]?.start(group) ?? []))).flat()

@@ -2,6 +2,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { previousWorker } from './previous.ts'
 
 export interface PlannedNode {
   name: string
@@ -40,10 +41,19 @@ export interface Crowd extends AsyncDisposable {
   kill: () => Promise<void>
 }
 
-/** One process. @param within command to put in front: `ip netns exec …` */
-export function createCrowd (within: readonly string[] = []): Crowd {
+const WORKER = 'crowd-process'
+
+/** The version before, for `createCrowd`. */
+export const olderWorker = (folder: string): string => previousWorker(import.meta.dirname, folder, [WORKER])
+
+/**
+ * One process.
+ * @param within command to put in front: `ip netns exec …`
+ * @param worker another than the present version's
+ */
+export function createCrowd (within: readonly string[] = [], worker = join(import.meta.dirname, `${WORKER}.ts`)): Crowd {
   const [command = process.execPath, ...args] = [...within, process.execPath]
-  const child = fork(join(import.meta.dirname, 'crowd-process.ts'), [], { execPath: command, execArgv: args, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+  const child = fork(worker, [], { execPath: command, execArgv: args, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
   const waiting = new Map<number, PromiseWithResolvers<Partial<FromCrowd>>>()
   let number = 0
   child.on('message', ({ id, failed, ...answer }: Partial<FromCrowd> & { id: number, failed?: string }) => {

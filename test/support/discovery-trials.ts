@@ -1,7 +1,7 @@
 /** What discovery promises, each as one trial with real nodes: figures in ms, or an error that says what was not kept. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Mesh, StartedNode } from './processes.ts'
+import type { Mesh, RunOptions, StartedNode } from './processes.ts'
 import { someone } from '../discover/support.ts'
 import { clock, folder, keepingLogger } from '../net/support.ts'
 import { connectControl } from '../../src/control/client.ts'
@@ -56,9 +56,12 @@ async function untilSo (what: () => Promise<boolean>, limitMs: number, wanted: s
   }
 }
 
-/** A third process joins two by one of them, which is killed when it is 3 s old: how long until the joiner sees everything, and sees it still. */
-export async function lateJoiner (mesh: Mesh, number: number): Promise<{ seenMs: number, afterMs: number }> {
-  const [first, second] = await Promise.all([mesh.start(`first-${number}`, UPPER), mesh.start(`second-${number}`, LOWER)])
+/**
+ * A third process joins two by one of them, which is killed when it is 3 s old: how long until the joiner sees everything, and sees it still.
+ * @param other how the other of the two is run
+ */
+export async function lateJoiner (mesh: Mesh, number: number, other: RunOptions = {}): Promise<{ seenMs: number, afterMs: number }> {
+  const [first, second] = await Promise.all([mesh.start(`first-${number}`, UPPER), mesh.start(`second-${number}`, LOWER, other)])
   // Another user on this machine: only the bootstrap address leads to the others.
   const env = { XDG_RUNTIME_DIR: join(mesh.folder, `run-${number}`) }
   const third = await mesh.start(`third-${number}`, ['--bootstrap', first.addresses[0] ?? ''], { env })
