@@ -350,7 +350,7 @@ describe('dialogues', { timeout: 120_000 }, () => {
     await reading
   })
 
-  it('leave nothing behind, a thousand of them', { timeout: 60_000 }, async () => {
+  it('leave nothing behind, two thousand of them', { timeout: 60_000 }, async () => {
     await using _ = await far.onDialogue('echo', async dialogue => { for await (const message of dialogue) await dialogue.send(message) })
     const { default: v8 } = await import('node:v8')
     const { runInNewContext } = await import('node:vm')
@@ -371,7 +371,7 @@ describe('dialogues', { timeout: 120_000 }, () => {
       return process.memoryUsage().heapUsed
     }
     const heaps: number[] = []
-    for (let batch = 0; batch < 5; batch++) {
+    for (let batch = 0; batch < 8; batch++) {
       for (let i = 0; i < 250; i++) await round(i)
       heaps.push(used())
     }
