@@ -7,7 +7,7 @@ import { clock } from '../net/support.ts'
 import type { Contact, Net } from '../../src/net/net.ts'
 
 /** A mesh in which each key has a keeper of its own, in the order they are looked for. */
-function largeMesh (keepers: Array<{ isNew?: boolean, names?: string[], fails?: boolean }>) {
+function largeMesh (keepers: Array<{ isNew?: boolean, names?: string[], fails?: boolean, isSlow?: boolean }>) {
   const places = new Map<string, Contact>()
   const asked: string[] = []
   const net = {
@@ -26,7 +26,11 @@ function largeMesh (keepers: Array<{ isNew?: boolean, names?: string[], fails?: 
   } as unknown as Net
   const ask = async (peer: string, { onNamed }: AskOptions) => {
     asked.push(peer)
-    const { names = [], fails = false } = keepers[Number(peer)] ?? {}
+    const { names = [], fails = false, isSlow = false } = keepers[Number(peer)] ?? {}
+    if (isSlow) {
+      await new Promise(resolve => { setTimeout(resolve, 20) })
+      asked.push(`${peer} answers`)
+    }
     if (fails) throw new Error('it is gone')
     for (const name of names) onNamed?.(name)
     return { told: names.length, refused: 0 }
@@ -53,8 +57,8 @@ test('of one that is new the other is asked, if that is not new', async () => {
 })
 
 test('two that are new are asked together', async () => {
-  using mesh = largeMesh([{ isNew: true, names: ['an agent'] }, { isNew: true }])
-  assert.deepEqual(await mesh.look(), { asked: ['0', '1'], lookedFor: 2 })
+  using mesh = largeMesh([{ isNew: true, isSlow: true, names: ['an agent'] }, { isNew: true }])
+  assert.deepEqual(await mesh.look(), { asked: ['0', '1', '0 answers'], lookedFor: 2 })
 })
 
 for (const first of [{ fails: true }, {}, { isNew: true }]) {

@@ -29,6 +29,16 @@ test('a contact stays as long as one source knows it', async () => {
   assert.equal(contacts.near(), 0)
 })
 
+test('there are strangers as long as one of them is connected', async () => {
+  const contacts = createContacts(10)
+  const [a = '', b = ''] = await Promise.all([peerIdOf(randomBytes(32)), peerIdOf(randomBytes(32))])
+  for (const peer of [a, b]) contacts.add(peer, 'connected')
+  contacts.remove(a, 'connected')
+  assert.equal(contacts.hasOutsiders(), true)
+  contacts.remove(b, 'connected')
+  assert.equal(contacts.hasOutsiders(), false)
+})
+
 test('there are only so many, and what is no peer id is none', async () => {
   const contacts = createContacts(3)
   contacts.add('12D3KooWnonsense', 'folder')
