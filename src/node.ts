@@ -14,6 +14,7 @@ import { createDialogues, DIALOGUE_PROTOCOL } from './converse/dialogues.ts'
 import { createSteadyClock, systemClock } from './core/clock.ts'
 import { A2aError, messageOf } from './core/errors.ts'
 import { createDirectory } from './discover/directory.ts'
+import { KEEPING_PROTOCOL } from './discover/relay.ts'
 import { compileSchema } from './execute/schema.ts'
 import { loadOrCreateKey, seedOf } from './identity/keys.ts'
 import { CHANNEL_PROTOCOL } from './net/channels.ts'
@@ -95,7 +96,7 @@ export async function createNode (options: NodeOptions = {}): Promise<HostedNode
     throw error
   })
   const content = await createContent({ net, folder: join(home, 'content'), quotaBytes: options.contentQuotaBytes, clock, logger })
-  const directory = createDirectory({ net, clock, wall, logger, values: log.values, file: join(home, 'agents.jsonl'), region, compileSchema, protocols: [CHANNEL_PROTOCOL, DIALOGUE_PROTOCOL] })
+  const directory = createDirectory({ net, clock, wall, logger, values: log.values, file: join(home, 'agents.jsonl'), region, compileSchema, protocols: [CHANNEL_PROTOCOL, DIALOGUE_PROTOCOL, KEEPING_PROTOCOL] })
   const announcer = createAnnouncer({ net, clock, logger })
   const count = (code: string): void => { net.refused[code] = (net.refused[code] ?? 0) + 1 }
   const dialogues = await createDialogues({ net, locate: directory.locate, compileSchema, clock, logger, count })

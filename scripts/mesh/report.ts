@@ -14,6 +14,8 @@ export interface Report {
   cold: Finds
   warmP50: number
   warmP99: number
+  /** Where some nodes are of the version before: what these find, and whether the others find their agents. */
+  older?: { finds: Finds, recallOfThem: number }
   busyCores: number
   /** Of the process where it was longest. */
   lagP99: number
@@ -37,6 +39,9 @@ export interface Finds {
   dead: number
 }
 
+/** A find, and whether a node of the version before made it. */
+export type Judgeable = Found & { byOlder: boolean }
+
 interface Outcome {
   options: RunOptions
   isReady: boolean
@@ -45,7 +50,7 @@ interface Outcome {
   starting: Counts[]
   rest: Counts[]
   busy: Counts[]
-  found: Found[]
+  found: Judgeable[]
 }
 
 /** A node is looked for from so long after it said that it is there; and is dead from so long after it was killed. In ms. */
@@ -62,6 +67,7 @@ export function report ({ options, isReady, readyMs, workers, starting, rest, bu
   const refused: Record<string, number> = {}
   for (const [code, count] of busy.flatMap(counts => Object.entries(counts.refused))) refused[code] = (refused[code] ?? 0) + count
   const judge = judgeBy(workers)
+  const olderOnes = workers.filter(({ isOlder }) => isOlder)
   return {
     nodes, processes: options.processes, agents: nodes * options.agentsPerNode,
     ready: { all: isReady, ms: round(readyMs) },
@@ -80,6 +86,7 @@ export function report ({ options, isReady, readyMs, workers, starting, rest, bu
     finds: judge(found),
     cold: judge(found.filter(({ cold }) => cold)),
     warmP50: round(percentile(warm, 0.5)), warmP99: round(percentile(warm, 0.99)),
+    ...(olderOnes.length === 0 ? {} : { older: { finds: judge(found.filter(({ byOlder }) => byOlder)), recallOfThem: judgeBy(olderOnes)(found.filter(({ byOlder }) => !byOlder)).recall } }),
     busyCores: round(sum(busy, ({ cpuMs }) => cpuMs) / busyMs),
     lagP99: round(Math.max(0, ...busy.map(({ lagP99Ms }) => lagP99Ms))),
     refused

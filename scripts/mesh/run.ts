@@ -12,8 +12,8 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { stripWorker } from '../strip-worker.ts'
 import { agentsOf, capabilityOf, type MeshOptions } from './plan.ts'
-import { report, type Report } from './report.ts'
-import type { Counts, Found, FromWorker, PlannedNode, ToWorker } from './messages.ts'
+import { report, type Judgeable, type Report } from './report.ts'
+import type { Counts, FromWorker, PlannedNode, ToWorker } from './messages.ts'
 import { ended } from '../../src/swarm/ended.ts'
 import { previousWorker } from '../../test/support/previous.ts'
 
@@ -39,6 +39,8 @@ export interface RunOptions extends MeshOptions {
 export interface Worker {
   child: ChildProcess
   places: number[]
+  /** Of the version before. */
+  isOlder: boolean
   agents: Map<string, { capability: string, from: number }>
   /** When it was killed or lost. */
   until?: number
@@ -68,7 +70,7 @@ export async function runMesh (options: RunOptions): Promise<Report> {
   const workerFile = options.built === true ? stripWorker(import.meta.dirname, folder, FILES) : join(import.meta.dirname, 'worker.ts')
   const previous = options.previous ?? 0
   const olderFile = previous > 0 ? previousWorker(import.meta.dirname, folder, FILES) : workerFile
-  const found: Found[] = []
+  const found: Judgeable[] = []
   const watchers = new Set<() => void>()
   let agentNumber = 0
   let finding = false
@@ -93,7 +95,7 @@ export async function runMesh (options: RunOptions): Promise<Report> {
     const flags = places.length === 1 ? ALONE : MANY
     const isOlder = (places[0] ?? 0) < previous
     const child = fork(isOlder ? olderFile : workerFile, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [...process.execArgv, ...flags] })
-    const worker: Worker = { child, places, agents: new Map(), ready: false, over: false }
+    const worker: Worker = { child, places, isOlder, agents: new Map(), ready: false, over: false }
     workers.push(worker)
     child.on('error', () => { worker.until ??= Date.now() })
     child.on('exit', (code, signal) => {
@@ -105,7 +107,7 @@ export async function runMesh (options: RunOptions): Promise<Report> {
       if (message.type === 'node') for (const { agentId, capability } of message.agents) worker.agents.set(agentId, { capability, from: Date.now() })
       else if (message.type === 'ready') worker.ready = true
       else if (message.type === 'counts') worker.counts = message.counts
-      else if (message.type === 'found') found.push(message.found)
+      else if (message.type === 'found') found.push({ ...message.found, byOlder: isOlder })
       else if (message.type === 'over') worker.over = true
       else onEvent(`a process failed: ${message.why}`)
       for (const look of watchers) look()
@@ -128,7 +130,7 @@ export async function runMesh (options: RunOptions): Promise<Report> {
 
   if (options.profile !== undefined) mkdirSync(options.profile, { recursive: true })
   const profile = (phase: string): void => { if (options.profile !== undefined && workers[0] !== undefined) tell(workers[0], { type: 'profile', file: join(options.profile, `${phase}.cpuprofile`) }) }
-  const startFinds = (worker: Worker, forMs: number): void => { tell(worker, { type: 'find', rate: rate / processes, forMs, capabilities }) }
+  const startFinds = (worker: Worker, forMs: number): void => { tell(worker, { type: 'find', rate: rate * worker.places.length / nodes, forMs, capabilities }) }
   const capabilities = [...new Set(Array.from({ length: nodes * options.agentsPerNode }, (_, i) => capabilityOf(i, options)))]
 
   async function churn (endsAt: number): Promise<void> {

@@ -3,7 +3,7 @@ import type { Finds, Report } from './report.ts'
 const MB = 1_048_576
 
 /** The report, for people. */
-export function tableOf ({ nodes, processes, agents, ready, join, rest, finds, cold, warmP50, warmP99, busyCores, lagP99, refused }: Report): string {
+export function tableOf ({ nodes, processes, agents, ready, join, rest, finds, cold, warmP50, warmP99, older, busyCores, lagP99, refused }: Report): string {
   const rows: Array<[string, string]> = [
     ['nodes, processes, agents', `${nodes}, ${processes}, ${agents}`],
     ['ready', `${ready.all ? 'all' : 'NOT ALL'} after ${(ready.ms / 1_000).toFixed(1)} s`],
@@ -15,6 +15,7 @@ export function tableOf ({ nodes, processes, agents, ready, join, rest, finds, c
     ['finds, all', findsOf(finds)],
     ['finds, cold', findsOf(cold)],
     ['finds, warm', `p50 ${warmP50} ms, p99 ${warmP99} ms`],
+    ...(older === undefined ? [] : [['finds of the older', findsOf(older.finds)], ['recall of the older', `${older.recallOfThem} by the others`]] satisfies Array<[string, string]>),
     ['while finding', `${busyCores} cores, event loop p99 ${lagP99} ms`],
     ['refused', JSON.stringify(refused)]
   ]

@@ -22,6 +22,7 @@ import { createMeasure } from './measure.ts'
 import { createMingling } from './mingle.ts'
 import { createOwnAgents, type LocalAgent } from './own.ts'
 import { createReconciler, type Compared, type ReconcileOptions } from './reconcile.ts'
+import { createRelay } from './relay.ts'
 import { createSearch, type Search } from './search.ts'
 import { createKeeper } from './kept.ts'
 import { createSequences } from './sequences.ts'
@@ -108,6 +109,7 @@ export function createDirectory ({ net, clock, wall = clock, logger, values, fil
   /** Of many nodes in the folder of the user, what one knows comes from keepers, and not from each of them. */
   const isSpared = (peer: string): boolean => keeping.isLarge() && net.dht.isNear(peer)
   const reconciler = createReconciler({ wire, index, intake, interests: interests.domains, anyAuthor, logger, askAll })
+  const relay = createRelay({ net, intake, keeping, anyAuthor, logger })
   const search = createSearch({ net, clock, logger, index, interests, hints, isOwn, ask, keeping, joined, settle: warmth.settle, reconcile: reconciler.reconcile, compileSchema, region, onFound: measure.found })
   const catchUp = createCatchUp({ net, clock, logger, compare: peer => reconciler.reconcile(peer), isSpared, onCompared: noteComparison })
   const selfCheck = createSelfCheck({ peerId: net.peerId, index, clock, logger, hints, interests: interests.domains, measure, ask, unreachable, isSpared })
@@ -115,10 +117,13 @@ export function createDirectory ({ net, clock, wall = clock, logger, values, fil
   const mingling = createMingling({ net, index, clock, anyAuthor, isSpared: ({ peerId, source }) => isSpared(peerId) || (source === 'kept' && keeping.isWarming()), unreachable })
 
   net.handle('advert', (envelope, origin) => {
+    const isNews = index.get(envelope.from) === undefined
     intake.hear(envelope, origin)
+    relay.heard(envelope, origin, isNews)
     return undefined
   })
   net.handle('advert.query', createAnswer({ index, anyAuthor }))
+  net.handle('advert.relay', relay.take)
   net.handle('advert.survey', reconciler.answerSurvey)
   net.handle('advert.sync', reconciler.answerSync)
   const stopListening = net.onPeer(({ type, peer }) => { if (type === 'opened') meet(peer) })

@@ -65,9 +65,10 @@ export function createIntake ({ index, clock, peerId, isOwn, onForgotten }: Inta
         if (advert.peerId === peerId) onForgotten(advert.agentId, advert.sequence)
         return undefined
       }
-      if (advert.ttlMs - ageMs <= 0) return undefined
+      // A farewell has no lifetime.
+      if (advert.ttlMs > 0 && advert.ttlMs <= ageMs) return undefined
       const before = index.get(advert.agentId)
-      if (!index.put({ ...advert, ttlMs: advert.ttlMs - ageMs }, source, teller)) return undefined
+      if (!index.put({ ...advert, ttlMs: Math.max(0, advert.ttlMs - ageMs) }, source, teller)) return undefined
       return before === undefined ? 'new' : 'newer'
     }
   }

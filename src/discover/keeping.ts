@@ -185,6 +185,7 @@ export function createKeeping ({ net, clock, logger, index, ask }: KeepingParts)
     isLarge,
     isWarming,
     tell: telling.tell,
+    keepersOf: telling.keepersOf,
     look, isFresh, refresh, isCurrent, follow, locate,
     close: telling.close
   }

@@ -11,6 +11,8 @@ import type { Contact, Net } from '../net/net.ts'
 export interface Telling {
   /** Tells an advert to its keepers; in a small mesh, once there are. Without `all`, the seconds that know an earlier one keep that. */
   tell: (capabilities: Capability[], envelope: Envelope, all: boolean) => Promise<void>
+  /** Who is to keep an agent, the nearest for each of its keys and the second, without this node. */
+  keepersOf: (agentId: string, capabilities: ReadonlyArray<Pick<Capability, 'name'>>) => Promise<Keeper[]>
   close: () => void
 }
 
@@ -23,7 +25,7 @@ export interface TellingParts {
 }
 
 /** Closest to one of an agent's keys, or second to such a one everywhere. */
-interface Keeper extends Contact { isFirst: boolean }
+export interface Keeper extends Contact { isFirst: boolean }
 
 /** An agent of this node. */
 interface Told {
@@ -69,7 +71,7 @@ export function createTelling ({ net, clock, logger, index, isLarge }: TellingPa
     })
   }
 
-  async function keepersOf ({ capabilities, envelope: { from: agentId } }: Told): Promise<Keeper[]> {
+  async function keepersOf (agentId: string, capabilities: ReadonlyArray<Pick<Capability, 'name'>>): Promise<Keeper[]> {
     const keys = [...domainsOf(capabilities)].flatMap(domain => placesOf(agentId, domain, index.match({ labels: [domain], prefix: true }).length))
     const keepers = new Map<string, Keeper>()
     // The second closest is asked by those who do not know the closest yet, and when it dies.
@@ -84,7 +86,7 @@ export function createTelling ({ net, clock, logger, index, isLarge }: TellingPa
 
   /** Those who were not told yet. */
   async function tellNew (told: Told): Promise<void> {
-    const keepers = (await keepersOf(told)).filter(({ peer }) => !told.keepers.has(peer))
+    const keepers = (await keepersOf(told.envelope.from, told.capabilities)).filter(({ peer }) => !told.keepers.has(peer))
     for (const { peer } of keepers) told.keepers.add(peer)
     await send(told, keepers)
   }
@@ -126,10 +128,11 @@ export function createTelling ({ net, clock, logger, index, isLarge }: TellingPa
       const told: Told = { capabilities, envelope, keepers: new Set(), misses: 0 }
       agents.set(envelope.from, told)
       if (!isLarge()) return
-      const keepers = await keepersOf(told)
+      const keepers = await keepersOf(envelope.from, capabilities)
       for (const { peer } of keepers) told.keepers.add(peer)
       await send(told, keepers.filter(({ peer, isFirst }) => all || isFirst || before?.keepers.has(peer) !== true))
     },
+    keepersOf,
     close () {
       isClosed = true
       stopLooking()

@@ -157,6 +157,8 @@ export const messages = {
       more: z.optional(z.boolean())
     })
   },
+  /** What the agent of a node said that knows of no keepers, for its keepers. */
+  'advert.relay': { signed: false, maxPayload: 128 * KiB, maxContent: 0, payload: z.object({ advert: base64(96 * KiB) }) },
   'advert.survey': { ...small, payload: z.object({}) },
   'advert.digest': {
     signed: false, maxPayload: 128 * KiB, maxContent: 0,

@@ -123,7 +123,8 @@ export const samples: { [T in MessageName]: Envelope } = {
   ...conversation(),
   'hello.more': make('hello.more', requester, { credentials: [base64(requester.credential())] }, fromRequesterNode),
   ...antiEntropy(),
-  'task.counter': make('task.counter', requester, { round: 1, turn: 1, bid_id: bid.messageId, cost: 2.5, closes_in_ms: 500 }, toProvider)
+  'task.counter': make('task.counter', requester, { round: 1, turn: 1, bid_id: bid.messageId, cost: 2.5, closes_in_ms: 500 }, toProvider),
+  'advert.relay': make('advert.relay', provider, { advert: base64(statementOf(advert)) }, fromProviderNode)
 }
 
 /** Made after all others. */
