@@ -53,9 +53,10 @@ export interface Worker {
 const ALONE = ['--optimize-for-size']
 /**
  * V8's collector holds up all nodes of a process, as it would not hold up nodes with a process each. Some time after the start it would go over the heap
- * of all of them twice, to give memory back, for 0.8 s each time; and half a young generation is collected in half the time.
+ * of all of them twice, to give memory back, for 0.8 s each time; and half a young generation is collected in half the time. And where all cores are
+ * busy with other such processes, who collects it waits for its helpers.
  */
-const MANY = ['--no-memory-reducer', '--max-semi-space-size=8']
+const MANY = ['--no-memory-reducer', '--max-semi-space-size=8', '--no-parallel-scavenge']
 
 const FILES: [string, ...string[]] = ['worker', 'sockets']
 

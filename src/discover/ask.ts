@@ -41,7 +41,7 @@ export const createAsk = ({ wire, intake, anyAuthor, logger }: AskParts) =>
     const author = anyAuthor()
     const answer = { told: 0, news: 0, refused: 0 }
     if (author === undefined) return answer
-    const query = compose('advert.query', { pattern, agent_id: agentId, limit: agentId === undefined ? QUERY_LIMIT : 1 }, author, { correlationId: author.newId() })
+    const query = compose('advert.query', { pattern, agent_id: agentId, limit: agentId === undefined ? QUERY_LIMIT : 1, local: true }, author, { correlationId: author.newId() })
     const reply = await wire.request(peer, query, { timeoutMs: 2_000, addresses, signal })
     if (reply.type !== 'advert.list') return answer
     await inTurns(payloadOf(reply, 'advert.list').adverts, text => {

@@ -122,7 +122,11 @@ export function createDirectory ({ net, clock, wall = clock, logger, values, fil
     relay.heard(envelope, origin, isNews)
     return undefined
   })
-  net.handle('advert.query', createAnswer({ index, anyAuthor }))
+  const answer = createAnswer({ index, anyAuthor })
+  net.handle('advert.query', (query, origin) => {
+    const informed = relay.inform(query, origin)
+    return informed === undefined ? answer(query) : informed.then(() => answer(query))
+  })
   net.handle('advert.relay', relay.take)
   net.handle('advert.survey', reconciler.answerSurvey)
   net.handle('advert.sync', reconciler.answerSync)

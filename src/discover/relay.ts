@@ -1,10 +1,11 @@
 /**
- * A node of an earlier version tells its peers of its agents and knows of no keepers (keeping.ts). In a large mesh its peers tell
- * them in its place.
+ * A node of an earlier version tells its peers of its agents, asks its peers for others, and knows of no keepers (keeping.ts). In a
+ * large mesh its peers tell and ask them in its place.
  */
 import type { Intake } from './intake.ts'
 import type { Keeping } from './keeping.ts'
 import type { Envelope } from '../core/envelope.ts'
+import { within } from '../core/deadline.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Logger, Origin } from '../core/ports.ts'
 import type { Net } from '../net/net.ts'
@@ -19,18 +20,22 @@ export interface Relay {
   heard: (advert: Envelope, origin: Origin, isNews: boolean) => void
   /** What a peer heard, and we are to keep. @throws A2aError when it does not hold */
   take: (relayed: Envelope, origin: Origin) => undefined
+  /** Asks the keepers before a query is answered, when its sender does not. */
+  inform: (query: Envelope, origin: Origin) => Promise<void> | undefined
 }
 
 export interface RelayParts {
   net: Net
   intake: Pick<Intake, 'accept'>
-  keeping: Pick<Keeping, 'isLarge' | 'keepersOf'>
+  keeping: Pick<Keeping, 'isLarge' | 'keepersOf' | 'isFresh' | 'look'>
   anyAuthor: () => Author | undefined
   logger: Logger
 }
 
 /** So many of those who hear something tell the keepers: each node has many peers, and an advert holds for ten heartbeats. */
 const SHARE = { ofNews: 0.25, ofHeartbeats: 0.06 } as const
+/** Who asks waits 2 s for the answer. */
+const LOOK_MS = 1_000
 
 export function createRelay ({ net, intake, keeping, anyAuthor, logger }: RelayParts): Relay {
   const isOfCrowd = (peer: string): boolean => keeping.isLarge() && net.dht.isNear(peer) && net.sameUser(peer)
@@ -54,6 +59,11 @@ export function createRelay ({ net, intake, keeping, anyAuthor, logger }: RelayP
     take (relayed, { peer }) {
       if (isOfCrowd(peer)) intake.accept(Buffer.from(payloadOf(relayed, 'advert.relay').advert, 'base64url'), 'peer', peer)
       return undefined
+    },
+    inform (query, { peer }) {
+      const { pattern, limit, local } = payloadOf(query, 'advert.query')
+      if (local === true || pattern === undefined || !isOfCrowd(peer) || keeping.isFresh(pattern)) return undefined
+      return keeping.look(pattern, limit, within(LOOK_MS))
     }
   }
 }

@@ -148,7 +148,16 @@ export const messages = {
       ttl: count
     })
   },
-  'advert.query': { ...small, payload: z.object({ pattern: z.optional(text(256)), agent_id: z.optional(did), limit: z.int().check(z.gte(1), z.lte(256)) }) },
+  'advert.query': {
+    ...small,
+    payload: z.object({
+      pattern: z.optional(text(256)),
+      agent_id: z.optional(did),
+      limit: z.int().check(z.gte(1), z.lte(256)),
+      /** Only what is known there is wanted: who asks looks around itself. */
+      local: z.optional(z.boolean())
+    })
+  },
   'advert.list': {
     signed: false, maxPayload: 1_024 * KiB, maxContent: 0,
     payload: z.object({

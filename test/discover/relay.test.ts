@@ -4,7 +4,7 @@ import { test, type TestContext } from 'node:test'
 import { createRelay, KEEPING_PROTOCOL } from '../../src/discover/relay.ts'
 import { createIndex } from '../../src/discover/agent-index.ts'
 import { createIntake } from '../../src/discover/intake.ts'
-import { payloadOf } from '../../src/wire/compose.ts'
+import { compose, payloadOf } from '../../src/wire/compose.ts'
 import { newId } from '../../src/wire/id.ts'
 import { clock, keepingLogger } from '../net/support.ts'
 import { someone } from './support.ts'
@@ -17,11 +17,13 @@ const OFTEN = 400
 
 /** In a mesh of the older node, this one and two keepers. */
 function largeMesh (t: TestContext, { isLarge = true, near = true, keepers = ['first', OLDER, 'second'] } = {}) {
+  const looked: string[] = []
   const sent: Array<{ peer: string, envelope: Envelope }> = []
   const index = createIndex(clock)
+  const author = { agentId: 'did:key:zUs', newId, now: clock.now }
   const intake = createIntake({ index, clock, peerId: 'self', isOwn: () => false, onForgotten: () => undefined })
   const net = { dht: { isNear: () => near }, sameUser: () => true, wire: { send: async (peer: string, envelope: Envelope) => { sent.push({ peer, envelope }) } } } as unknown as Net
-  const relay = createRelay({ net, intake, keeping: { isLarge: () => isLarge, keepersOf: async () => keepers.map(peer => ({ peer, addresses: [], isFirst: true })) }, anyAuthor: () => ({ agentId: 'did:key:zUs', newId, now: clock.now }), logger: keepingLogger() })
+  const relay = createRelay({ net, intake, keeping: { isLarge: () => isLarge, isFresh: pattern => pattern === 'data.fresh', look: async pattern => { looked.push(pattern) }, keepersOf: async () => keepers.map(peer => ({ peer, addresses: [], isFirst: true })) }, anyAuthor: () => author, logger: keepingLogger() })
   const agent = someone(t, OLDER)
   const heard = async (facts: Parameters<typeof agent.says>[0], times: number, isNews = false, gossip?: boolean): Promise<typeof sent> => {
     const said = agent.says(facts)
@@ -29,7 +31,11 @@ function largeMesh (t: TestContext, { isLarge = true, near = true, keepers = ['f
     await new Promise(setImmediate)
     return sent.splice(0)
   }
-  return { relay, index, agent, heard }
+  const asked = async (query: { pattern?: string, agent_id?: string, local?: boolean }): Promise<string[]> => {
+    await relay.inform(compose('advert.query', { limit: 10, ...query }, author, { correlationId: newId() }), { peer: OLDER })
+    return looked.splice(0)
+  }
+  return { relay, index, agent, heard, asked }
 }
 
 test('keepers take it as the agent\'s own word, and its farewell', async t => {
@@ -73,4 +79,14 @@ test('a stranger relays nothing, and a spoiled statement is refused', async t =>
   statement[statement.length - 1] = (statement.at(-1) as number) ^ 1
   const { relay } = largeMesh(t)
   assert.throws(() => relay.take({ ...told.envelope, payload: { advert: statement.toString('base64url') } }, { peer: 'another' }), { code: 'SIGNATURE_INVALID' })
+})
+
+test('keepers are asked before a query is answered, unless its sender asks them, they were asked lately, or it is a stranger', async t => {
+  const { asked } = largeMesh(t)
+  assert.deepEqual(await asked({ pattern: 'data.sum' }), ['data.sum'])
+  assert.deepEqual(await asked({ pattern: 'data.sum', local: true }), [])
+  assert.deepEqual(await asked({ pattern: 'data.fresh' }), [])
+  assert.deepEqual(await asked({ agent_id: 'did:key:zThem' }), [])
+  assert.deepEqual(await largeMesh(t, { near: false }).asked({ pattern: 'data.sum' }), [])
+  assert.deepEqual(await largeMesh(t, { isLarge: false }).asked({ pattern: 'data.sum' }), [])
 })

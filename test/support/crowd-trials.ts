@@ -32,7 +32,7 @@ function wantedOf (nodes: PlannedNode[], patternOf: (node: PlannedNode) => strin
 
 /**
  * All are killed at once and started again: what the first find of each took, whether it came from what was kept, and when each had found everything again.
- * @param withPrevious one of the processes is of the version before
+ * @param withPrevious the first of the processes is of the version before; what it keeps, and finds at first, is its own affair
  */
 export async function crowdRestart (count: number, limitMs: number, withPrevious = false): Promise<{ firstMs: number[], againMs: number[], readyMs: number }> {
   const rendezvous = folder()
@@ -43,6 +43,7 @@ export async function crowdRestart (count: number, limitMs: number, withPrevious
   })
   const wanted = wantedOf(planned, ({ capability }) => capability)
   const older = withPrevious ? olderWorker(folder()) : undefined
+  const present = <T>(ofNodes: T[]): T[] => ofNodes.slice(withPrevious ? OF_PROCESS : 0)
   const begin = (): Crowd[] => groups(planned, OF_PROCESS).map((_, i) => createCrowd([], i === 0 ? older : undefined))
   const before = begin()
   try {
@@ -53,7 +54,7 @@ export async function crowdRestart (count: number, limitMs: number, withPrevious
       const text = existsSync(file) ? readFileSync(file, 'utf8') : ''
       return Object.entries(wanted).every(([name, { length }]) => text.split(`"${name}@1"`).length - 1 >= length - Number(name === capability))
     }
-    for (const begun = performance.now(); !planned.every(kept);) {
+    for (const begun = performance.now(); !present(planned).every(kept);) {
       if (performance.now() - begun > BEGIN_MS) throw new Error('not all have kept everything')
       await wait(100)
     }
@@ -72,7 +73,7 @@ export async function crowdRestart (count: number, limitMs: number, withPrevious
       const sights = await crowd.look(wanted, Math.max(0, limitMs - readyMs))
       return { started, readyMs, sights, againMs: sights.map(({ seenMs = NaN }) => readyMs + seenMs) }
     }))
-    const started = results.flatMap(result => result.started)
+    const started = present(results.flatMap(result => result.started))
     for (const { name, first } of started) {
       const looked = again.find(node => node.name === name)?.first ?? ''
       const { length = 0 } = wanted[looked] ?? []
