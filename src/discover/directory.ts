@@ -109,7 +109,7 @@ export function createDirectory ({ net, clock, wall = clock, logger, values, fil
   /** Of many nodes in the folder of the user, what one knows comes from keepers, and not from each of them. */
   const isSpared = (peer: string): boolean => keeping.isLarge() && net.dht.isNear(peer)
   const reconciler = createReconciler({ wire, index, intake, interests: interests.domains, anyAuthor, logger, askAll })
-  const relay = createRelay({ net, intake, keeping, anyAuthor, logger })
+  const relay = createRelay({ net, index, intake, keeping, anyAuthor, logger })
   const search = createSearch({ net, clock, logger, index, interests, hints, isOwn, ask, keeping, joined, settle: warmth.settle, reconcile: reconciler.reconcile, compileSchema, region, onFound: measure.found })
   const catchUp = createCatchUp({ net, clock, logger, compare: peer => reconciler.reconcile(peer), isSpared, onCompared: noteComparison })
   const selfCheck = createSelfCheck({ peerId: net.peerId, index, clock, logger, hints, interests: interests.domains, measure, ask, unreachable, isSpared })

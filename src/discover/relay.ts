@@ -2,9 +2,11 @@
  * A node of an earlier version tells its peers of its agents, asks its peers for others, and knows of no keepers (keeping.ts). In a
  * large mesh its peers tell and ask them in its place.
  */
+import type { Index } from './agent-index.ts'
 import type { Intake } from './intake.ts'
 import type { Keeping } from './keeping.ts'
 import type { Envelope } from '../core/envelope.ts'
+import { parsePattern } from '../core/capability.ts'
 import { within } from '../core/deadline.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Logger, Origin } from '../core/ports.ts'
@@ -20,14 +22,15 @@ export interface Relay {
   heard: (advert: Envelope, origin: Origin, isNews: boolean) => void
   /** What a peer heard, and we are to keep. @throws A2aError when it does not hold */
   take: (relayed: Envelope, origin: Origin) => undefined
-  /** Asks the keepers before a query is answered, when its sender does not. */
+  /** Asks the keepers before a query is answered of which nothing is known here, when its sender does not. */
   inform: (query: Envelope, origin: Origin) => Promise<void> | undefined
 }
 
 export interface RelayParts {
   net: Net
+  index: Pick<Index, 'match'>
   intake: Pick<Intake, 'accept'>
-  keeping: Pick<Keeping, 'isLarge' | 'keepersOf' | 'isFresh' | 'look'>
+  keeping: Pick<Keeping, 'isLarge' | 'isWarming' | 'keepersOf' | 'isFresh' | 'look'>
   anyAuthor: () => Author | undefined
   logger: Logger
 }
@@ -37,7 +40,7 @@ const SHARE = { ofNews: 0.25, ofHeartbeats: 0.06 } as const
 /** Who asks waits 2 s for the answer. */
 const LOOK_MS = 1_000
 
-export function createRelay ({ net, intake, keeping, anyAuthor, logger }: RelayParts): Relay {
+export function createRelay ({ net, index, intake, keeping, anyAuthor, logger }: RelayParts): Relay {
   const isOfCrowd = (peer: string): boolean => keeping.isLarge() && net.dht.isNear(peer) && net.sameUser(peer)
 
   async function tellKeepers (advert: Envelope, from: string): Promise<void> {
@@ -63,6 +66,8 @@ export function createRelay ({ net, intake, keeping, anyAuthor, logger }: RelayP
     inform (query, { peer }) {
       const { pattern, limit, local } = payloadOf(query, 'advert.query')
       if (local === true || pattern === undefined || !isOfCrowd(peer) || keeping.isFresh(pattern)) return undefined
+      // After a restart of all, each asks each for everything.
+      if (keeping.isWarming() || index.match(parsePattern(pattern)).length > 0) return undefined
       return keeping.look(pattern, limit, within(LOOK_MS))
     }
   }

@@ -16,14 +16,14 @@ const OLDER = 'QmFormer11111111'
 const OFTEN = 400
 
 /** In a mesh of the older node, this one and two keepers. */
-function largeMesh (t: TestContext, { isLarge = true, near = true, keepers = ['first', OLDER, 'second'] } = {}) {
+function largeMesh (t: TestContext, { isLarge = true, isWarming = false, near = true, keepers = ['first', OLDER, 'second'] } = {}) {
   const looked: string[] = []
   const sent: Array<{ peer: string, envelope: Envelope }> = []
   const index = createIndex(clock)
   const author = { agentId: 'did:key:zUs', newId, now: clock.now }
   const intake = createIntake({ index, clock, peerId: 'self', isOwn: () => false, onForgotten: () => undefined })
   const net = { dht: { isNear: () => near }, sameUser: () => true, wire: { send: async (peer: string, envelope: Envelope) => { sent.push({ peer, envelope }) } } } as unknown as Net
-  const relay = createRelay({ net, intake, keeping: { isLarge: () => isLarge, isFresh: pattern => pattern === 'data.fresh', look: async pattern => { looked.push(pattern) }, keepersOf: async () => keepers.map(peer => ({ peer, addresses: [], isFirst: true })) }, anyAuthor: () => author, logger: keepingLogger() })
+  const relay = createRelay({ net, index, intake, keeping: { isLarge: () => isLarge, isWarming: () => isWarming, isFresh: pattern => pattern === 'data.fresh', look: async pattern => { looked.push(pattern) }, keepersOf: async () => keepers.map(peer => ({ peer, addresses: [], isFirst: true })) }, anyAuthor: () => author, logger: keepingLogger() })
   const agent = someone(t, OLDER)
   const heard = async (facts: Parameters<typeof agent.says>[0], times: number, isNews = false, gossip?: boolean): Promise<typeof sent> => {
     const said = agent.says(facts)
@@ -81,12 +81,17 @@ test('a stranger relays nothing, and a spoiled statement is refused', async t =>
   assert.throws(() => relay.take({ ...told.envelope, payload: { advert: statement.toString('base64url') } }, { peer: 'another' }), { code: 'SIGNATURE_INVALID' })
 })
 
-test('keepers are asked before a query is answered, unless its sender asks them, they were asked lately, or it is a stranger', async t => {
-  const { asked } = largeMesh(t)
+test('keepers are asked before a query is answered, unless its sender asks them, they were asked lately, somebody is known, all may have just started, or it is a stranger', async t => {
+  const { asked, relay, heard } = largeMesh(t)
   assert.deepEqual(await asked({ pattern: 'data.sum' }), ['data.sum'])
   assert.deepEqual(await asked({ pattern: 'data.sum', local: true }), [])
   assert.deepEqual(await asked({ pattern: 'data.fresh' }), [])
   assert.deepEqual(await asked({ agent_id: 'did:key:zThem' }), [])
+  assert.deepEqual(await largeMesh(t, { isWarming: true }).asked({ pattern: 'data.sum' }), [])
+  const [told] = await heard({ protocols: [], capabilities: [{ name: 'data.sum', version: 1 }] }, OFTEN)
+  assert.ok(told !== undefined)
+  relay.take(told.envelope, { peer: 'another' })
+  assert.deepEqual(await asked({ pattern: 'data.sum' }), [])
   assert.deepEqual(await largeMesh(t, { near: false }).asked({ pattern: 'data.sum' }), [])
   assert.deepEqual(await largeMesh(t, { isLarge: false }).asked({ pattern: 'data.sum' }), [])
 })

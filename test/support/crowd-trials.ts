@@ -32,7 +32,7 @@ function wantedOf (nodes: PlannedNode[], patternOf: (node: PlannedNode) => strin
 
 /**
  * All are killed at once and started again: what the first find of each took, whether it came from what was kept, and when each had found everything again.
- * @param withPrevious the first of the processes is of the version before; what it keeps, and finds at first, is its own affair
+ * @param withPrevious the first node is of the version before, in a process of its own; what it keeps, and finds at first, is its own affair
  */
 export async function crowdRestart (count: number, limitMs: number, withPrevious = false): Promise<{ firstMs: number[], againMs: number[], readyMs: number }> {
   const rendezvous = folder()
@@ -43,11 +43,13 @@ export async function crowdRestart (count: number, limitMs: number, withPrevious
   })
   const wanted = wantedOf(planned, ({ capability }) => capability)
   const older = withPrevious ? olderWorker(folder()) : undefined
-  const present = <T>(ofNodes: T[]): T[] => ofNodes.slice(withPrevious ? OF_PROCESS : 0)
-  const begin = (): Crowd[] => groups(planned, OF_PROCESS).map((_, i) => createCrowd([], i === 0 ? older : undefined))
+  const olderOnes = withPrevious ? 1 : 0
+  const present = <T>(ofNodes: T[]): T[] => ofNodes.slice(olderOnes)
+  const shared = <T>(ofNodes: T[]): T[][] => [...groups(ofNodes.slice(0, olderOnes), 1), ...groups(present(ofNodes), OF_PROCESS)]
+  const begin = (): Crowd[] => shared(planned).map((_, i) => createCrowd([], i === 0 ? older : undefined))
   const before = begin()
   try {
-    await Promise.all(groups(planned, OF_PROCESS).map((nodes, i) => before[i]?.start(nodes)))
+    await Promise.all(shared(planned).map((nodes, i) => before[i]?.start(nodes)))
     allSaw(await together(before, crowd => crowd.look(wanted, BEGIN_MS)), 'find everything at the beginning')
     const kept = ({ home, capability }: PlannedNode): boolean => {
       const file = join(home, 'agents.jsonl')
@@ -66,7 +68,7 @@ export async function crowdRestart (count: number, limitMs: number, withPrevious
     const begun = performance.now()
     const names = Object.keys(wanted)
     const again = planned.map((node, i) => ({ ...node, first: names[(Math.floor(i / 3) + 1 + i % 7) % names.length] as string }))
-    const results = await Promise.all(groups(again, OF_PROCESS).map(async (nodes, i) => {
+    const results = await Promise.all(shared(again).map(async (nodes, i) => {
       const crowd = after[i] as Crowd
       const started = await crowd.start(nodes)
       const readyMs = performance.now() - begun
