@@ -32,7 +32,7 @@ function wantedOf (nodes: PlannedNode[], patternOf: (node: PlannedNode) => strin
 
 /**
  * All are killed at once and started again: what the first find of each took, whether it came from what was kept, and when each had found everything again.
- * @param withPrevious the first node is of the version before, in a process of its own; what it keeps, and finds at first, is its own affair
+ * @param withPrevious the first node is of the version before, in a process of its own; what it keeps and finds is its own affair
  */
 export async function crowdRestart (count: number, limitMs: number, withPrevious = false): Promise<{ firstMs: number[], againMs: number[], readyMs: number }> {
   const rendezvous = folder()
@@ -50,7 +50,7 @@ export async function crowdRestart (count: number, limitMs: number, withPrevious
   const before = begin()
   try {
     await Promise.all(shared(planned).map((nodes, i) => before[i]?.start(nodes)))
-    allSaw(await together(before, crowd => crowd.look(wanted, BEGIN_MS)), 'find everything at the beginning')
+    allSaw(await together(present(before), crowd => crowd.look(wanted, BEGIN_MS)), 'find everything at the beginning')
     const kept = ({ home, capability }: PlannedNode): boolean => {
       const file = join(home, 'agents.jsonl')
       const text = existsSync(file) ? readFileSync(file, 'utf8') : ''
@@ -75,14 +75,15 @@ export async function crowdRestart (count: number, limitMs: number, withPrevious
       const sights = await crowd.look(wanted, Math.max(0, limitMs - readyMs))
       return { started, readyMs, sights, againMs: sights.map(({ seenMs = NaN }) => readyMs + seenMs) }
     }))
-    const started = present(results.flatMap(result => result.started))
+    const judged = present(results)
+    const started = judged.flatMap(result => result.started)
     for (const { name, first } of started) {
       const looked = again.find(node => node.name === name)?.first ?? ''
       const { length = 0 } = wanted[looked] ?? []
       if (first.length !== length) throw new Error(`the first find of ${name} after the restart named ${first.length} of ${length}`)
     }
-    allSaw(results.flatMap(({ sights }) => sights), `find everything again within ${limitMs} ms`)
-    return { firstMs: started.map(({ firstMs }) => firstMs), againMs: results.flatMap(({ againMs }) => againMs), readyMs: Math.max(...results.map(({ readyMs }) => readyMs)) }
+    allSaw(judged.flatMap(({ sights }) => sights), `find everything again within ${limitMs} ms`)
+    return { firstMs: started.map(({ firstMs }) => firstMs), againMs: judged.flatMap(({ againMs }) => againMs), readyMs: Math.max(...results.map(({ readyMs }) => readyMs)) }
   } finally {
     await Promise.all(after.map(crowd => crowd.kill()))
   }
