@@ -43,21 +43,21 @@ const LOOK_MS = 1_000
 export function createRelay ({ net, index, intake, keeping, anyAuthor, logger }: RelayParts): Relay {
   const isOfCrowd = (peer: string): boolean => keeping.isLarge() && net.dht.isNear(peer) && net.sameUser(peer)
 
+  const untold = (error: unknown): void => { logger.debug('a keeper was not told of what another node said', { why: messageOf(error) }) }
+
   async function tellKeepers (advert: Envelope, from: string): Promise<void> {
     const author = anyAuthor()
     if (author === undefined) return
     const relayed = compose('advert.relay', { advert: Buffer.from(encodeEnvelope(advert)).toString('base64url') }, author, { correlationId: author.newId() })
-    for (const { peer, addresses } of await keeping.keepersOf(advert.from, payloadOf(advert, 'advert').capabilities)) {
-      if (peer === from) continue
-      net.wire.send(peer, relayed, { addresses }).catch((error: unknown) => { logger.debug('a keeper was not told of an advert', { peer, why: messageOf(error) }) })
-    }
+    const keepers = await keeping.keepersOf(advert.from, payloadOf(advert, 'advert').capabilities)
+    await Promise.all(keepers.filter(({ peer }) => peer !== from).map(({ peer, addresses }) => net.wire.send(peer, relayed, { addresses }).catch(untold)))
   }
 
   return {
     heard (advert, { peer, gossip = false }, isNews) {
       const { protocols, ttl } = payloadOf(advert, 'advert')
       if (gossip || protocols.includes(KEEPING_PROTOCOL) || !isOfCrowd(peer)) return
-      if (Math.random() < (isNews || ttl === 0 ? SHARE.ofNews : SHARE.ofHeartbeats)) void tellKeepers(advert, peer)
+      if (Math.random() < (isNews || ttl === 0 ? SHARE.ofNews : SHARE.ofHeartbeats)) tellKeepers(advert, peer).catch(untold)
     },
     take (relayed, { peer }) {
       if (isOfCrowd(peer)) intake.accept(Buffer.from(payloadOf(relayed, 'advert.relay').advert, 'base64url'), 'peer', peer)
