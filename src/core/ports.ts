@@ -52,6 +52,8 @@ export interface SendOptions {
   timeoutMs?: number
   /** Multiaddrs to try when the peer is not connected and not in the peer store. */
   addresses?: string[]
+  /** A question that stands for itself: a node of the same user and machine that is not connected answers without being. */
+  brief?: boolean
   /** `low` waits behind everything else for the same peer. Default: what the type of the message says. */
   lane?: 'normal' | 'low'
 }

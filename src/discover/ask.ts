@@ -42,7 +42,7 @@ export const createAsk = ({ wire, intake, anyAuthor, logger }: AskParts) =>
     const answer = { told: 0, news: 0, refused: 0 }
     if (author === undefined) return answer
     const query = compose('advert.query', { pattern, agent_id: agentId, limit: agentId === undefined ? QUERY_LIMIT : 1, local: true }, author, { correlationId: author.newId() })
-    const reply = await wire.request(peer, query, { timeoutMs: 2_000, addresses, signal })
+    const reply = await wire.request(peer, query, { timeoutMs: 2_000, addresses, signal, brief: true })
     if (reply.type !== 'advert.list') return answer
     await inTurns(payloadOf(reply, 'advert.list').adverts, text => {
       answer.told++

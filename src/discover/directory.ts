@@ -101,6 +101,7 @@ export function createDirectory ({ net, clock, wall = clock, logger, values, fil
     measure.restored(restored)
     if (restored > 0) logger.debug('agents are known from an earlier run', { restored })
     if (ended.signal.aborted) return
+    keeping.remembered()
     keeper?.begin()
     if (restored > 0) void net.joined(JOIN_MS).then(mingling.mingle)
   })

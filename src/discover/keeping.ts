@@ -36,7 +36,9 @@ const HEDGE_MS = 100
 export interface Keeping extends Telling {
   /** Whether there are too many nodes in the folder of the user to tell them all. */
   isLarge: () => boolean
-  /** In such a mesh, and just started: all may have been started again, and what an earlier run knew of them may be all there is. */
+  /** What an earlier run knew is in the index. */
+  remembered: () => void
+  /** In such a mesh, or one that was so in an earlier run, and just started: all may have been started again, and what that run knew of them may be all there is. */
   isWarming: () => boolean
   /** Asks the keepers of a pattern's domain, deeper while there are more than `limit` wants. */
   look: (pattern: string, limit: number, signal: AbortSignal) => Promise<void>
@@ -67,7 +69,9 @@ export function createKeeping ({ net, clock, logger, index, ask }: KeepingParts)
   const telling = createTelling({ net, clock, logger, index, isLarge: () => isLarge() })
   const begunAt = clock.now()
 
-  const isWarming = (): boolean => isLarge() && clock.now() - begunAt < WARMING_MS
+  /** The first of many that start again do not see the others yet. */
+  let wasLarge = false
+  const isWarming = (): boolean => (isLarge() || wasLarge) && clock.now() - begunAt < WARMING_MS
   const isLarge = (): boolean => net.dht.near() > WHOLE
 
   async function look (pattern: string, limit: number, signal: AbortSignal): Promise<void> {
@@ -183,6 +187,7 @@ export function createKeeping ({ net, clock, logger, index, ask }: KeepingParts)
 
   return {
     isLarge,
+    remembered () { wasLarge = new Set(index.all().flatMap(({ source, peerId }) => source === 'kept' ? [peerId] : [])).size > WHOLE },
     isWarming,
     tell: telling.tell,
     keepersOf: telling.keepersOf,

@@ -12,6 +12,7 @@ import { createIntroductions } from './introduce.ts'
 import { createKeepers } from './keepers.ts'
 import { createHost, DEFAULT_LISTEN, stopHost } from './libp2p.ts'
 import { CONTACTS, KAD, RENDEZVOUS, REUNION } from './limits.ts'
+import { createLocalSocket } from './local.ts'
 import type { Net, NetOptions } from './net.ts'
 import type { Peer } from './peer.ts'
 import { openRendezvous } from './rendezvous.ts'
@@ -44,6 +45,7 @@ export async function createNet ({ seed, listen = DEFAULT_LISTEN, bootstrap = []
   const userProof = createUserProof(rendezvous?.key)
   const replies = createReplies(errorOf, clock)
   const router = createRouter({ self: selfDid, clock: wall, logger, count, onLateReply: () => { count('NO_REPLY') } })
+  const local = rendezvous === undefined ? undefined : createLocalSocket({ folder, self, router, count, clock, wall, logger })
   const channels = await createChannels(host, { self, selfDid, credentials, userProof, router, replies, clock, wall, logger, count })
   /** Our own are looked at with each message to ourselves. */
   const own = new WeakMap<Uint8Array, Speaker>()
@@ -54,7 +56,7 @@ export async function createNet ({ seed, listen = DEFAULT_LISTEN, bootstrap = []
     own.set(bytes, { agentId, peerId })
     return { agentId, peerId }
   })
-  const wire = createWire({ self, channels, router, replies, clock, wall, count, speaksHere: agent => agent === selfDid || speakersHere().some(({ agentId }) => agentId === agent) })
+  const wire = createWire({ self, channels, local, isNear: contacts.isNear, router, replies, clock, wall, count, speaksHere: agent => agent === selfDid || speakersHere().some(({ agentId }) => agentId === agent) })
   const keepers = createKeepers({ self, clock, channels, contacts, rendezvous })
   const stopTrimming = trimConnections({ host, channels, isWanted: keepers.isWanted, clock, logger })
   const introductions = createIntroductions({ host, isCrowded: () => contacts.near() > RENDEZVOUS.all, isPassing: contacts.isNear, clock, logger })
@@ -80,6 +82,7 @@ export async function createNet ({ seed, listen = DEFAULT_LISTEN, bootstrap = []
     dht.close()
     introductions.close()
     await discovery.close()
+    await local?.close()
     streams.close('the node stops')
     await channels.close('the node stops')
     await stopHost(host, STOP_MS)
@@ -112,7 +115,10 @@ export async function createNet ({ seed, listen = DEFAULT_LISTEN, bootstrap = []
     seek: reunion.seek,
     sameUser: peer => peer === self || channels.get(peer)?.sameUser() === true,
     greet () { for (const peer of channels.all()) peer.greet() },
-    begin: discovery.begin,
+    async begin () {
+      await local?.listen()
+      await discovery.begin()
+    },
     joined: (timeoutMs = 1_500) => discovery.joined(timeoutMs),
     streams,
     gossip: createGossip({ host, router, clock, wall, logger, count, misdeeds }),

@@ -121,7 +121,7 @@ export const KAD = {
   named: 256,
   namedByOne: 8,
   /** What one peer may send: a search asks a peer once or twice, and a record is two messages to each who keeps it. More waits, and who puts records at that pace. And of all together, however many there are. */
-  pace: { perSecond: 50, burst: 100, peers: 1_000, ofAll: { perSecond: 400, burst: 400 } },
+  pace: { perSecond: 50, burst: 100, peers: 1_000, ofAll: { perSecond: 200, burst: 200 } },
   /** Streams that one connection may open to us at once, each for one message, and never more than the 256 KiB that yamux takes unasked; and questions that we put to one peer at once: what is opened beyond its bound is lost. */
   streams: 8,
   asking: 4,
@@ -255,6 +255,18 @@ export const RENDEZVOUS = {
   /** Largest file read, and most of them. */
   fileBytes: 16 * KiB,
   files: 4_096
+} as const
+
+/** The socket where nodes of the same user ask (local.ts). */
+export const LOCAL = {
+  /** Who asks at once: each may wait for an answer of 1 MB. More are refused, and connect. */
+  connections: 64,
+  /** Largest question. */
+  questionBytes: 16 * KiB,
+  /** Who is silent for so long has gone, in ms. */
+  idleMs: 5_000,
+  /** Longest path of a socket, as macOS has it; Linux takes 107. */
+  pathBytes: 103
 } as const
 
 export const DISCOVERY = {

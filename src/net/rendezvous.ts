@@ -9,6 +9,7 @@ import { messageOf } from '../core/errors.ts'
 import type { Clock, Logger } from '../core/ports.ts'
 import type { Contacts } from './contacts.ts'
 import { CONNECTIONS, RENDEZVOUS } from './limits.ts'
+import { socketOf } from './local.ts'
 import { userKey } from './user-key.ts'
 
 export interface Rendezvous {
@@ -134,7 +135,10 @@ function createRendezvous (folder: string, key: Uint8Array, { clock, logger, con
       const entry = there.isFile() && there.size <= RENDEZVOUS.fileBytes ? parseEntry(readFileSync(file, 'utf8'), peer) : undefined
       if (entry === undefined) logger.debug('a rendezvous file cannot be read', { file })
       else if (lives(entry.pid)) return { addresses: entry.addresses, sinceMs: Math.max(0, clock.now() - there.mtimeMs) }
-      else await unlink(file)
+      else {
+        await unlink(file)
+        await unlink(socketOf(folder, peer)).catch(() => {})
+      }
     } catch (error) {
       logger.debug('a rendezvous file cannot be read', { file, why: messageOf(error) })
     }

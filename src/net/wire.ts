@@ -7,6 +7,7 @@ import type { Channels } from './channels.ts'
 import { checkDirect } from './intake.ts'
 import { notRead } from './channel.ts'
 import { CHANNEL } from './limits.ts'
+import type { LocalSocket } from './local.ts'
 import type { Peer } from './peer.ts'
 import type { Replies } from './replies.ts'
 import type { Router } from './router.ts'
@@ -18,13 +19,17 @@ export interface WireParts {
   replies: Replies
   clock: Clock
   wall: Clock
+  /** Asks nodes of the folder. */
+  local: Pick<LocalSocket, 'ask'> | undefined
+  /** In the folder of the user. */
+  isNear: (peer: string) => boolean
   /** Whether an agent lives on this node, or is the node itself. */
   speaksHere: (agent: string) => boolean
   /** Counts a refused message. */
   count: (code: string) => void
 }
 
-export function createWire ({ self, channels, router, replies, clock, wall, speaksHere, count }: WireParts): Wire {
+export function createWire ({ self, channels, local, isNear, router, replies, clock, wall, speaksHere, count }: WireParts): Wire {
   async function sendOnceOpen (peer: string, envelope: Envelope, options: SendOptions): Promise<void> {
     const { timeoutMs = CHANNEL.requestMs } = options
     const until = clock.now() + timeoutMs
@@ -94,7 +99,11 @@ export function createWire ({ self, channels, router, replies, clock, wall, spea
     const { signal, timeoutMs = CHANNEL.requestMs, lane } = options
     signal?.throwIfAborted()
     const until = clock.now() + timeoutMs
-    const reached = peer === self ? undefined : ready(peer) ?? await open(peer, options)
+    if (options.brief === true && isNear(peer) && ready(peer) === undefined) {
+      const reply = await local?.ask(peer, envelope, options)
+      if (reply !== undefined) return reply
+    }
+    const reached = peer === self ? undefined : ready(peer) ?? await open(peer, { ...options, timeoutMs: until - clock.now() })
     return await new Promise<Envelope>((resolve, reject) => {
       let queued: ReturnType<Peer['send']>
       const forget = replies.expect({

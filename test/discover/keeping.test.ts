@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createKeeping } from '../../src/discover/keeping.ts'
 import type { AskOptions } from '../../src/discover/ask.ts'
-import { clock } from '../net/support.ts'
+import { clock, keepingLogger } from '../net/support.ts'
 import type { Contact, Net } from '../../src/net/net.ts'
 
 /** A mesh in which each key has a keeper of its own, in the order they are looked for. */
@@ -65,5 +65,20 @@ for (const first of [{ fails: true }, {}, { isNew: true }]) {
   test(`after one ${JSON.stringify(first)} that named nobody the other is asked`, async () => {
     using mesh = largeMesh([first, first])
     assert.deepEqual((await mesh.look()).asked, ['0', '1'])
+  })
+}
+
+for (const [peers, isWarming] of [[17, true], [16, false]] as const) {
+  test(`where ${peers} nodes are remembered, and nobody is seen yet, ${isWarming ? 'many may be starting again' : 'few are'}`, () => {
+    const entries = Array.from({ length: 2 * peers }, (_, i) => ({ source: 'kept', peerId: String(i % peers) }))
+    const net = { peerId: 'self', onPeer: () => () => undefined, dht: { near: () => 1 } } as unknown as Net
+    let now = 0
+    const keeping = createKeeping({ net, clock: { ...clock, now: () => now }, logger: keepingLogger(), index: { all: () => [...entries, { source: 'peer', peerId: 'another' }] } as never, ask: undefined as never })
+    assert.equal(keeping.isWarming(), false)
+    keeping.remembered()
+    assert.equal(keeping.isWarming(), isWarming)
+    now = 10_000
+    assert.equal(keeping.isWarming(), false, 'after ten seconds they have started, or are gone')
+    keeping.close()
   })
 }

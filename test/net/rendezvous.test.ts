@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { socketOf } from '../../src/net/local.ts'
 import { createUserProof, userKey } from '../../src/net/user-key.ts'
 import { folder, startNode, until } from './support.ts'
 
@@ -44,14 +45,17 @@ test('a node takes its file away when it stops, and those of the dead', async t 
   const rendezvous = folder()
   const dead = '12D3KooWQJqAAoKh8NSxVSs7QDxUKcAaK1CpL4mAmXnnzWoTKYCX'
   writeFileSync(join(rendezvous, `${dead}.json`), JSON.stringify({ peerId: dead, addresses: ['/ip4/127.0.0.1/tcp/1'], pid: deadPid() }))
+  mkdirSync(join(rendezvous, 'sockets'))
+  writeFileSync(socketOf(rendezvous, dead), '')
   const node = await startNode(t, { rendezvous })
   await node.net.joined()
   assert.ok(!existsSync(join(rendezvous, `${dead}.json`)))
+  assert.ok(!existsSync(socketOf(rendezvous, dead)))
   const mine = join(rendezvous, `${node.net.peerId}.json`)
   assert.deepEqual(JSON.parse(readFileSync(mine, 'utf8')), { peerId: node.net.peerId, addresses: node.net.addresses(), pid: process.pid })
   assert.equal(statSync(mine).mode & 0o777, 0o600)
   await node.stop()
-  assert.deepEqual(readdirSync(rendezvous), ['user.key'])
+  assert.deepEqual(readdirSync(rendezvous, { recursive: true }), ['sockets', 'user.key'])
 })
 
 test('a node puts its file back when somebody has taken it away', async t => {
