@@ -98,16 +98,7 @@ export function createKeeping ({ net, clock, logger, index, ask }: KeepingParts)
       // A full shard is a sample of more.
       if (level === 0 && named.size >= SHARD && named.size < limit) deepest = levelOf(2 * named.size)
     }
-    await forgetGone(named)
     return isComplete && named.size > 0 && named.size < Math.min(SHARD, QUERY_LIMIT) ? named : undefined
-  }
-
-  /** Keepers may not have seen yet whose process has ended. */
-  async function forgetGone (named: Iterable<string>): Promise<void> {
-    for (const agentId of named) {
-      const { peerId = net.peerId } = index.get(agentId) ?? {}
-      if (await net.isGone(peerId)) index.dropPeer(peerId)
-    }
   }
 
   function isCurrent (pattern: string, entry: Entry): boolean {

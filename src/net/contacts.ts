@@ -15,8 +15,6 @@ export interface Contacts {
   remove: (peer: string, source: Source) => void
   /** In the folder of the user. */
   isNear: (peer: string) => boolean
-  /** It is, or was lately. */
-  wasNear: (peer: string) => boolean
   /** How many are, with this node. */
   near: () => number
   /** Counts those who came into the folder, or left it. */
@@ -37,13 +35,10 @@ interface Node extends Place { peer: string, sources: number }
 
 const BIT: Record<Source, number> = { folder: 1, connected: 2, self: 4 }
 const NEAR = BIT.folder | BIT.self
-/** Of so many that were in the folder it is remembered. */
-const MAX_LEFT = 256
 
 /** @param max beyond it nobody is added */
 export function createContacts (max: number): Contacts {
   const places = new Map<string, Node>()
-  const left = new LRUCache<string, true>({ maxSize: MAX_LEFT, sizeCalculation: () => 1 })
   let near = 0
   let outsiders = 0
   let turnover = 0
@@ -53,7 +48,6 @@ export function createContacts (max: number): Contacts {
     outsiders += Number(sources === BIT.connected) - Number(before === BIT.connected)
     const change = Number((sources & NEAR) !== 0) - Number((before & NEAR) !== 0)
     near += change
-    if (change === -1) left.set(peer, true)
     turnover += Math.abs(change)
     if (sources === 0) places.delete(peer)
     else places.set(peer, { peer, high, low, sources })
@@ -72,7 +66,6 @@ export function createContacts (max: number): Contacts {
       set(peer, known, known.sources & ~BIT[source])
     },
     isNear: peer => ((places.get(peer)?.sources ?? 0) & BIT.folder) !== 0,
-    wasNear: peer => ((places.get(peer)?.sources ?? 0) & BIT.folder) !== 0 || left.has(peer),
     near: () => near,
     turnover: () => turnover,
     hasOutsiders: () => outsiders > 0,

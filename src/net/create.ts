@@ -112,7 +112,6 @@ export async function createNet ({ seed, listen = DEFAULT_LISTEN, bootstrap = []
     handle: router.handle,
     onPeer: channels.onPeer,
     speakers: peer => peer === self ? speakersHere() : channels.get(peer)?.speakers() ?? [],
-    isGone: async peer => contacts.wasNear(peer) && channels.get(peer)?.ready() !== true && await rendezvous?.addressesOf(peer) === undefined,
     seek: reunion.seek,
     sameUser: peer => peer === self || channels.get(peer)?.sameUser() === true,
     greet () { for (const peer of channels.all()) peer.greet() },

@@ -44,8 +44,6 @@ export interface Net extends AsyncDisposable {
   speakers: (peer: string) => readonly Speaker[]
   /** The peer has proven to run as the same user on the same machine. Always true for ourselves. */
   sameUser: (peer: string) => boolean
-  /** The peer is not connected, and in the folder of the user it was, but is not any more, or its process has ended. */
-  isGone: (peer: string) => Promise<boolean>
   /** One that should be there, at these addresses, and could not be reached: it is tried again now and then, for an hour. So are those whose connection broke. */
   seek: (peer: string, addresses: string[]) => void
   /** Tells every open channel who speaks here now: after a rotation, or when an agent was added. */

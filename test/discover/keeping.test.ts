@@ -10,11 +10,9 @@ import type { Contact, Net } from '../../src/net/net.ts'
 function largeMesh (keepers: Array<{ isNew?: boolean, names?: string[], fails?: boolean, isSlow?: boolean }>) {
   const places = new Map<string, Contact>()
   const asked: string[] = []
-  const dropped: string[] = []
   const net = {
     peerId: 'self',
     onPeer: () => () => undefined,
-    isGone: async (peer: string) => peer === 'ended',
     dht: {
       near: () => 20, turnover: () => 1, want: () => undefined,
       keepers: async (key: Uint8Array) => {
@@ -38,13 +36,12 @@ function largeMesh (keepers: Array<{ isNew?: boolean, names?: string[], fails?: 
     return { told: names.length, refused: 0 }
   }
   const logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
-  const keeping = createKeeping({ net, clock, logger, index: { match: () => [], get: (agentId: string) => ({ peerId: agentId === 'a dead agent' ? 'ended' : 'there' }), dropPeer: (peer: string) => { dropped.push(peer) } } as never, ask: ask as never })
+  const keeping = createKeeping({ net, clock, logger, index: { match: () => [] } as never, ask: ask as never })
   return {
     look: async () => {
       await keeping.look('data.sum', 10, AbortSignal.timeout(5_000))
       return { asked, lookedFor: places.size }
     },
-    dropped,
     [Symbol.dispose]: keeping.close
   }
 }
@@ -70,12 +67,6 @@ for (const first of [{ fails: true }, {}, { isNew: true }]) {
     assert.deepEqual((await mesh.look()).asked, ['0', '1'])
   })
 }
-
-test('of those that a keeper names, who is gone is forgotten', async () => {
-  using mesh = largeMesh([{ names: ['an agent', 'a dead agent'] }])
-  await mesh.look()
-  assert.deepEqual(mesh.dropped, ['ended'])
-})
 
 for (const [peers, isWarming] of [[17, true], [16, false]] as const) {
   test(`where ${peers} nodes are remembered, and nobody is seen yet, ${isWarming ? 'many may be starting again' : 'few are'}`, () => {

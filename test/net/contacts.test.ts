@@ -27,8 +27,6 @@ test('a contact stays as long as one source knows it', async () => {
   assert.equal(contacts.isNear(peer), true)
   contacts.remove(peer, 'folder')
   assert.equal(contacts.near(), 0)
-  assert.deepEqual([contacts.isNear(peer), contacts.wasNear(peer)], [false, true])
-  assert.equal(contacts.wasNear(await peerIdOf(randomBytes(32))), false)
 })
 
 test('there are strangers as long as one of them is connected', async () => {

@@ -58,21 +58,6 @@ test('a node takes its file away when it stops, and those of the dead', async t 
   assert.deepEqual(readdirSync(rendezvous, { recursive: true }), ['sockets', 'user.key'])
 })
 
-test('of a node of the folder whose process has ended it is known that it is gone; of others it is not', async t => {
-  const rendezvous = folder()
-  const [a, b, stranger] = await Promise.all([startNode(t, { rendezvous }), startNode(t, { rendezvous }), startNode(t)])
-  await until(() => a.net.dht.isNear(b.net.peerId), 'the other')
-  await a.net.wire.request(stranger.net.peerId, a.envelope('ping', {}), { addresses: stranger.address() })
-  await stranger.stop()
-  assert.deepEqual([await a.net.isGone(b.net.peerId), await a.net.isGone(stranger.net.peerId)], [false, false])
-  const file = join(rendezvous, `${b.net.peerId}.json`)
-  writeFileSync(file, JSON.stringify({ peerId: b.net.peerId, addresses: [], pid: deadPid() }))
-  assert.equal(await a.net.isGone(b.net.peerId), false, 'who is connected lives, whatever its file says')
-  await b.stop()
-  await until(() => !a.net.connected().includes(b.net.peerId), 'the end')
-  assert.equal(await a.net.isGone(b.net.peerId), true)
-})
-
 test('a node puts its file back when somebody has taken it away', async t => {
   const rendezvous = folder()
   const node = await startNode(t, { rendezvous })
