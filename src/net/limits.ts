@@ -121,7 +121,7 @@ export const KAD = {
   named: 256,
   namedByOne: 8,
   /** What one peer may send: a search asks a peer once or twice, and a record is two messages to each who keeps it. More waits, and who puts records at that pace. And of all together, however many there are. */
-  pace: { perSecond: 50, burst: 100, peers: 1_000, ofAll: { perSecond: 200, burst: 200 } },
+  pace: { perSecond: 50, burst: 100, peers: 1_000, ofAll: { perSecond: 200, burst: 400 } },
   /** Streams that one connection may open to us at once, each for one message, and never more than the 256 KiB that yamux takes unasked; and questions that we put to one peer at once: what is opened beyond its bound is lost. */
   streams: 8,
   asking: 4,
