@@ -16,7 +16,7 @@ import { createFrameReader } from './frames.ts'
 import { countForHeap } from './heap.ts'
 import { CHANNEL } from './limits.ts'
 import { createOutbox } from './outbox.ts'
-import { vigil } from './vigil.ts'
+import { heard } from './vigil.ts'
 
 export interface ChannelParts {
   stream: Stream
@@ -203,7 +203,7 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
   stream.inactivityTimeout = 0
   stream.addEventListener('message', ({ data }) => {
     heardAt = clock.now()
-    vigil.heard()
+    heard()
     countForHeap()
     reader.push(data)
     readOn()
@@ -225,7 +225,6 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
       const entry: Queued = { envelope, lane, caller: envelope.from, bytes: HEAD_BYTES + (envelope.content?.length ?? 0), until, onTaken, onFailed }
       outbox.add(entry)
       scheduleFlush()
-      vigil.said()
       return entry
     },
     takeBack: outbox.remove,

@@ -135,15 +135,18 @@ export const KAD = {
 
 /** Staying awake between messages that follow one another closely (vigil.ts). Times in ms. */
 export const VIGIL = {
-  /** From the last message on. About what it takes to fall asleep, be woken, and answer. */
-  forMs: 0.3,
+  /** Longest wait for one message: a collection of garbage takes 1 to 4 ms, and a tick of the kernel 4. */
+  forMs: 5,
   /** So many messages, each so soon after the one before, show that it is worth it. */
   close: 8,
   closeMs: 1,
-  /** So many vigils in a row in vain, and it rests: twice as long each time, until one was not in vain. */
-  misses: 3,
+  /** Who waited no longer has saved what it takes to fall asleep and be woken. Longer was in vain. */
+  soonMs: 0.3,
+  savesMs: 0.03,
+  /** What may be in vain beyond what was saved: three waits. Then it rests, twice as long each time, and tries for one more, until it has earned all of it. */
+  mostCreditMs: 15,
   restMs: 10,
-  longestRestMs: 60_000,
+  longestRestMs: 1_000,
   /** Spent before the loop looks again: a turn of the loop allocates. */
   turnMs: 0.003
 } as const

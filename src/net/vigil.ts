@@ -1,30 +1,26 @@
 /**
- * Staying awake for a moment where the next message is about to come. A thread that sleeps in its event loop lets its core
- * go to sleep, and waking it costs both ends of a conversation more (40 to 75 µs on a virtual machine) than the message. So where messages
- * follow one another closely, the loop looks again and again for a short time before it sleeps: what others do by
- * busy polling in the network stack, and no longer than sleeping would have cost (Karlin et al., Competitive
- * Randomized Algorithms for Nonuniform Problems, 1994). It stops by itself where nothing comes of it: the peer takes long, or has no core of its own.
+ * Staying awake where the next message is about to come. A thread that sleeps in its event loop lets its core
+ * go to sleep, and waking it costs both ends of a conversation more (40 to 75 µs on a virtual machine) than the message; and who is
+ * woken while its core has other work for a moment is put on the core of its peer, where each waits for the other for a tick or two of the kernel.
+ * So where messages follow one another closely, the loop looks again and again before it sleeps, for long
+ * enough to outlast a collection of garbage at the other end: what others do by busy polling in the network stack. All in all it
+ * costs no more than it has saved (Karlin et al., Competitive Randomized Algorithms for Nonuniform Problems, 1994), and where nothing comes of it,
+ * because the peer takes long or has no core of its own, it stops by itself.
  */
 import { VIGIL } from './limits.ts'
-
-export interface Vigil {
-  /** A message has come. */
-  heard: () => void
-  /** A message leaves, which may be answered. */
-  said: () => void
-}
 
 /**
  * @param now a clock that never goes back, in ms with fractions
  * @param nextTurn runs something in the next turn of the event loop, which does not sleep before
+ * @returns is to be called when a message has come
  */
-export function createVigil (now: () => number = () => performance.now(), nextTurn: (run: () => void) => void = setImmediate): Vigil {
-  /** When something was heard or said last. */
+export function createVigil (now: () => number = () => performance.now(), nextTurn: (run: () => void) => void = setImmediate): () => void {
+  /** When the last one came. */
   let last = -Infinity
-  /** Messages in a row that came soon after the one before. */
+  /** Messages in a row that came soon. */
   let close = 0
-  /** Vigils in a row that ended with nothing heard. */
-  let missed = 0
+  /** What waiting in vain may still cost, in ms. */
+  let credit: number = VIGIL.mostCreditMs
   let restUntil = -Infinity
   let restMs: number = VIGIL.restMs
   let looking = false
@@ -33,42 +29,42 @@ export function createVigil (now: () => number = () => performance.now(), nextTu
     const turnEnds = now() + VIGIL.turnMs
     let at = now()
     while (at < turnEnds) at = now()
-    if (at - last < VIGIL.forMs) nextTurn(look)
-    else {
-      looking = false
-      if (++missed >= VIGIL.misses) rest(at)
+    const waited = at - last
+    if (at >= restUntil && waited < VIGIL.forMs) {
+      nextTurn(look)
+      return
     }
+    looking = false
+    if (at >= restUntil) spend(waited, at)
   }
 
-  function rest (at: number): void {
-    missed = 0
+  function earn (): void {
+    credit = Math.min(credit + VIGIL.savesMs, VIGIL.mostCreditMs)
+    if (credit === VIGIL.mostCreditMs) restMs = VIGIL.restMs
+  }
+
+  function spend (waited: number, at: number): void {
+    credit -= waited
+    if (credit > 0) return
     restUntil = at + restMs
     restMs = Math.min(restMs * 2, VIGIL.longestRestMs)
+    credit = VIGIL.forMs
   }
 
-  function start (): void {
-    if (looking || close < VIGIL.close || last < restUntil) return
-    looking = true
-    nextTurn(look)
-  }
-
-  return {
-    heard () {
-      const at = now()
-      close = at - last < VIGIL.closeMs ? close + 1 : 0
-      last = at
-      if (looking) {
-        missed = 0
-        restMs = VIGIL.restMs
-      }
-      start()
-    },
-    said () {
-      last = now()
-      start()
+  return () => {
+    const at = now()
+    const waited = at - last
+    last = at
+    close = waited < VIGIL.closeMs ? close + 1 : 0
+    if (looking) {
+      if (waited < VIGIL.soonMs) earn()
+      else spend(waited, at)
+    } else if (close >= VIGIL.close && at >= restUntil) {
+      looking = true
+      nextTurn(look)
     }
   }
 }
 
 /** The one of this process: it has one event loop. */
-export const vigil = createVigil()
+export const heard = createVigil()

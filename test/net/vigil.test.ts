@@ -3,27 +3,38 @@ import assert from 'node:assert/strict'
 import { VIGIL } from '../../src/net/limits.ts'
 import { createVigil } from '../../src/net/vigil.ts'
 
-/** A vigil on a clock of its own. `turns` are those it has asked for. */
+/** A vigil on a clock of its own, which goes on while it is awake. */
 function scene () {
   let at = 0
+  let awake = 0
   let pending: (() => void) | undefined
-  let turns = 0
-  const { heard, said } = createVigil(() => at += 0.001, run => {
-    turns++
-    pending = run
-  })
+  const heard = createVigil(() => at += 0.001, run => { pending = run })
+
+  function next (): (() => void) | undefined {
+    const run = pending
+    pending = undefined
+    return run
+  }
+
+  function pass (ms: number): void {
+    const end = at + ms
+    const begun = at
+    for (let run = next(); run !== undefined; run = at < end ? next() : undefined) run()
+    awake += at - begun
+    at = Math.max(at, end)
+  }
+
   return {
-    heard,
-    said,
-    pass (ms: number) { at += ms },
+    pass,
+    now: () => at,
     isAwake: () => pending !== undefined,
-    turns: () => turns,
-    /** Turns of the loop until it sleeps. */
-    runOut () {
-      for (let i = 0; pending !== undefined && i < 10_000; i++) {
-        const run = pending
-        pending = undefined
-        run()
+    /** How long it was awake with nothing to do, in ms. */
+    awake: () => awake,
+    /** So many messages come, each after so long. */
+    converse (times: number, ms: number): void {
+      for (let i = 0; i < times; i++) {
+        pass(ms)
+        heard()
       }
     }
   }
@@ -31,68 +42,79 @@ function scene () {
 
 type Scene = ReturnType<typeof scene>
 
-function closeTogether ({ heard, pass, runOut }: Scene, messages = VIGIL.close + 1): void {
-  for (let i = 0; i < messages; i++) {
-    heard()
-    runOut()
-    pass(VIGIL.closeMs / 2)
+/** Waits in vain until it rests. */
+function exhaust (it: Scene): void {
+  for (let i = 0; i < 100; i++) {
+    it.converse(VIGIL.close + 1, VIGIL.soonMs / 2)
+    if (!it.isAwake()) return
+    it.pass(1.1 * VIGIL.forMs)
   }
+  assert.fail('it never rests')
+}
+
+/** How long it rests, in ms, by conversation that would keep it awake. */
+function restOf (it: Scene): number {
+  const begun = it.now()
+  while (!it.isAwake() && it.now() - begun < 2 * VIGIL.longestRestMs) it.converse(1, VIGIL.soonMs / 2)
+  return it.now() - begun
 }
 
 test('a loop stays awake only where messages follow one another closely', () => {
   const scattered = scene()
-  for (let i = 0; i < 100; i++) {
-    scattered.heard()
-    scattered.said()
-    scattered.pass(VIGIL.closeMs * 2)
-  }
-  assert.equal(scattered.turns(), 0)
+  scattered.converse(100, 2 * VIGIL.closeMs)
+  assert.equal(scattered.awake(), 0)
 
   const dense = scene()
-  closeTogether(dense)
-  dense.said()
+  dense.converse(VIGIL.close + 1, VIGIL.closeMs / 2)
   assert.equal(dense.isAwake(), true)
 })
 
-test('it sleeps when nothing has come for a moment', () => {
-  const dense = scene()
-  closeTogether(dense)
-  dense.said()
-  const before = dense.turns()
-  dense.runOut()
-  assert.equal(dense.isAwake(), false)
-  assert.ok(dense.turns() - before <= VIGIL.forMs / VIGIL.turnMs + 1, 'no longer than it may')
+test('it sleeps when nothing has come for long, and not before', () => {
+  const it = scene()
+  it.converse(VIGIL.close + 1, VIGIL.soonMs / 2)
+  it.pass(0.9 * VIGIL.forMs)
+  assert.equal(it.isAwake(), true)
+  it.pass(0.2 * VIGIL.forMs)
+  assert.equal(it.isAwake(), false)
 })
 
-test('in vain, it rests twice as long each time, and a message that came meanwhile ends that', () => {
-  const dense = scene()
-  const rests: number[] = []
-  closeTogether(dense)
-  for (let i = 0; i < 5; i++) {
-    while (dense.said(), dense.isAwake()) dense.runOut()
-    let rested = 0
-    while (!dense.isAwake() && rested < 10 * VIGIL.longestRestMs) {
-      rested++
-      dense.pass(0.9)
-      dense.heard()
-    }
-    rests.push(rested)
-    dense.runOut()
+test('a peer that collects its garbage now and then does not make it rest', () => {
+  const it = scene()
+  it.converse(VIGIL.close + 1, VIGIL.soonMs / 2)
+  for (let i = 0; i < 50; i++) {
+    it.converse(500, VIGIL.soonMs / 6)
+    it.converse(1, 3)
+      assert.equal(it.isAwake(), true, `after ${i} pauses`)
   }
-  for (const [i, rested] of rests.slice(1).entries()) assert.ok(rested > 1.7 * (rests[i] as number), `rests of ${rests.join(', ')} messages`)
+})
 
-  dense.heard()
-  while (!dense.isAwake()) {
-    dense.pass(0.9)
-    dense.heard()
+test('it waits in vain for no longer than it has saved, whatever comes', () => {
+  for (const [messages, silenceMs] of [[10, 20], [20, 6], [40, 100], [1, 0.7], [3, 0.9]] as const) {
+    const it = scene()
+    const rounds = 5_000
+    for (let i = 0; i < rounds; i++) {
+      it.converse(messages, 0.05)
+      it.pass(silenceMs)
+    }
+    const saved = rounds * messages * (0.05 + VIGIL.savesMs)
+    const tries = it.now() / VIGIL.longestRestMs + 10
+    const most = saved + VIGIL.mostCreditMs + tries * VIGIL.forMs
+    assert.ok(it.awake() <= most, `bursts of ${messages}, then ${silenceMs} ms: awake for ${it.awake()} ms of ${it.now()}, at most ${most}`)
   }
-  dense.heard()
-  while (dense.said(), dense.isAwake()) dense.runOut()
-  let rested = 0
-  while (!dense.isAwake()) {
-    rested++
-    dense.pass(0.9)
-    dense.heard()
+})
+
+test('in vain, it rests twice as long each time up to the longest, until it has earned enough again', () => {
+  const it = scene()
+  const rests: number[] = []
+  for (let i = 0; i < 9; i++) {
+    exhaust(it)
+    rests.push(restOf(it))
   }
-  assert.ok(rested <= 2 * VIGIL.restMs, `as short a rest as the first again, not ${rested} messages`)
+  for (const [i, rested] of rests.entries()) {
+    const expected = Math.min(VIGIL.restMs * 2 ** i, VIGIL.longestRestMs)
+    assert.ok(Math.abs(rested - expected) < 0.2 * expected + 1, `rests of ${rests.join(', ')} ms`)
+  }
+  it.converse(Math.ceil(2 * VIGIL.mostCreditMs / VIGIL.savesMs), VIGIL.soonMs / 2)
+  exhaust(it)
+  assert.ok(restOf(it) < 1.5 * VIGIL.restMs)
 })
