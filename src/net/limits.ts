@@ -146,7 +146,7 @@ export const VIGIL = {
   /** What may be in vain beyond what was saved: three waits. Then it rests, twice as long each time, and tries for one more, until it has earned all of it. */
   mostCreditMs: 15,
   restMs: 10,
-  longestRestMs: 1_000,
+  longestRestMs: 200,
   /** Spent before the loop looks again: a turn of the loop allocates. */
   turnMs: 0.003
 } as const

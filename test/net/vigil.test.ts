@@ -106,7 +106,7 @@ test('it waits in vain for no longer than it has saved, whatever comes', () => {
 test('in vain, it rests twice as long each time up to the longest, until it has earned enough again', () => {
   const it = scene()
   const rests: number[] = []
-  for (let i = 0; i < 9; i++) {
+  for (let i = 0; i < 7; i++) {
     exhaust(it)
     rests.push(restOf(it))
   }
