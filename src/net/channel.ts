@@ -86,6 +86,8 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
   /** The last turn had several messages. */
   let crowded = false
   let reading = false
+  /** Frames that came. */
+  let frames = 0
   /** What the transport was given and has not taken yet. */
   let given: Queued[] = []
   const flow = createFlow(stream, mayRead)
@@ -98,6 +100,7 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
       while (isOpen() && mayRead()) {
         const frame = reader.next()
         if (frame === undefined) break
+        frames++
         onFrame(frame)
       }
     } catch (error) {
@@ -203,10 +206,11 @@ export function createChannel ({ stream, peer, mayRead, onFrame, onGarbage, onCl
   stream.inactivityTimeout = 0
   stream.addEventListener('message', ({ data }) => {
     heardAt = clock.now()
-    heard()
     countForHeap()
     reader.push(data)
+    const before = frames
     readOn()
+    heard(crowded || frames - before > 1)
   })
   stream.addEventListener('close', ({ error }) => { end(error === undefined ? 'it closed the channel' : messageOf(error)) })
   stream.addEventListener('remoteCloseWrite', () => {

@@ -140,7 +140,7 @@ export const VIGIL = {
   /** So many messages, each so soon after the one before, show that it is worth it. */
   close: 8,
   closeMs: 1,
-  /** Who waited no longer has saved what it takes to fall asleep and be woken. Longer was in vain. */
+  /** Who waited no longer has saved what it takes to fall asleep and be woken. Longer was in vain. Where many messages come at a time, it is the longest wait. */
   soonMs: 0.3,
   savesMs: 0.03,
   /** What may be in vain beyond what was saved: three waits. Then it rests, twice as long each time, and tries for one more, until it has earned all of it. */
@@ -148,7 +148,9 @@ export const VIGIL = {
   restMs: 10,
   longestRestMs: 200,
   /** Spent before the loop looks again: a turn of the loop allocates. */
-  turnMs: 0.003
+  turnMs: 0.003,
+  /** A turn that took longer had something to do. */
+  longestIdleTurnMs: 0.02
 } as const
 
 /** V8's young generation (heap.ts). */

@@ -12,11 +12,14 @@ import { VIGIL } from './limits.ts'
 /**
  * @param now a clock that never goes back, in ms with fractions
  * @param nextTurn runs something in the next turn of the event loop, which does not sleep before
- * @returns is to be called when a message has come
+ * @returns is to be called when messages have come. `crowded`: several at a time, so the next one does not hang on this end being awake
  */
-export function createVigil (now: () => number = () => performance.now(), nextTurn: (run: () => void) => void = setImmediate): () => void {
-  /** When the last one came. */
+export function createVigil (now: () => number = () => performance.now(), nextTurn: (run: () => void) => void = setImmediate): (crowded?: boolean) => void {
+  /** When the last one came, */
   let last = -Infinity
+  /** and for how long it has looked since then with nothing to do, in ms. */
+  let idle = 0
+  let lookedAt = 0
   /** Messages in a row that came soon. */
   let close = 0
   /** What waiting in vain may still cost, in ms. */
@@ -24,18 +27,20 @@ export function createVigil (now: () => number = () => performance.now(), nextTu
   let restUntil = -Infinity
   let restMs: number = VIGIL.restMs
   let looking = false
+  let patienceMs: number = VIGIL.forMs
 
   function look (): void {
     const turnEnds = now() + VIGIL.turnMs
     let at = now()
     while (at < turnEnds) at = now()
-    const waited = at - last
-    if (at >= restUntil && waited < VIGIL.forMs) {
+    idle += Math.min(at - lookedAt, VIGIL.longestIdleTurnMs)
+    lookedAt = at
+    if (at >= restUntil && idle < patienceMs) {
       nextTurn(look)
       return
     }
     looking = false
-    if (at >= restUntil) spend(waited, at)
+    if (at >= restUntil) spend(at)
   }
 
   function earn (): void {
@@ -43,26 +48,28 @@ export function createVigil (now: () => number = () => performance.now(), nextTu
     if (credit === VIGIL.mostCreditMs) restMs = VIGIL.restMs
   }
 
-  function spend (waited: number, at: number): void {
-    credit -= waited
+  function spend (at: number): void {
+    credit -= idle
     if (credit > 0) return
     restUntil = at + restMs
     restMs = Math.min(restMs * 2, VIGIL.longestRestMs)
     credit = VIGIL.forMs
   }
 
-  return () => {
+  return (crowded = false) => {
     const at = now()
-    const waited = at - last
+    close = at - last < VIGIL.closeMs ? close + 1 : 0
     last = at
-    close = waited < VIGIL.closeMs ? close + 1 : 0
     if (looking) {
-      if (waited < VIGIL.soonMs) earn()
-      else spend(waited, at)
+      if (idle < VIGIL.soonMs) earn()
+      else spend(at)
     } else if (close >= VIGIL.close && at >= restUntil) {
       looking = true
+      lookedAt = at
       nextTurn(look)
     }
+    idle = 0
+    patienceMs = crowded ? VIGIL.soonMs : VIGIL.forMs
   }
 }
 

@@ -31,10 +31,10 @@ function scene () {
     /** How long it was awake with nothing to do, in ms. */
     awake: () => awake,
     /** So many messages come, each after so long. */
-    converse (times: number, ms: number): void {
+    converse (times: number, ms: number, crowded = false): void {
       for (let i = 0; i < times; i++) {
         pass(ms)
-        heard()
+        heard(crowded)
       }
     }
   }
@@ -75,6 +75,15 @@ test('it sleeps when nothing has come for long, and not before', () => {
   it.pass(0.9 * VIGIL.forMs)
   assert.equal(it.isAwake(), true)
   it.pass(0.2 * VIGIL.forMs)
+  assert.equal(it.isAwake(), false)
+})
+
+test('where many come at a time it waits for a moment only', () => {
+  const it = scene()
+  it.converse(VIGIL.close + 1, VIGIL.soonMs / 2, true)
+  it.pass(0.9 * VIGIL.soonMs)
+  assert.equal(it.isAwake(), true)
+  it.pass(0.2 * VIGIL.soonMs)
   assert.equal(it.isAwake(), false)
 })
 
