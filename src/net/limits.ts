@@ -138,7 +138,7 @@ export const VIGIL = {
   /** Longest wait for one message: a collection of garbage takes 1 to 4 ms, and a tick of the kernel 4. */
   forMs: 5,
   /** So many messages, each so soon after the one before, show that it is worth it. */
-  close: 8,
+  close: 32,
   closeMs: 1,
   /** Who waited no longer has saved what it takes to fall asleep and be woken. Longer was in vain. Where many messages come at a time, it is the longest wait. */
   soonMs: 0.3,

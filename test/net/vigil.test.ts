@@ -45,7 +45,7 @@ type Scene = ReturnType<typeof scene>
 /** Waits in vain until it rests. */
 function exhaust (it: Scene): void {
   for (let i = 0; i < 100; i++) {
-    it.converse(VIGIL.close + 1, VIGIL.soonMs / 2)
+    it.converse(VIGIL.close + 1, VIGIL.soonMs / 20)
     if (!it.isAwake()) return
     it.pass(1.1 * VIGIL.forMs)
   }
