@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readdirSync, statSync, unlinkSync, writeFileSync
 import { connect, createServer, type Socket } from 'node:net'
 import { dirname, join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Envelope } from '../../src/core/envelope.ts'
 import type { EnvelopeHandler } from '../../src/core/ports.ts'
 import { createIndex } from '../../src/discover/agent-index.ts'
@@ -83,6 +84,12 @@ async function strangers (t: TestContext): Promise<{ asker: TestNode, asked: Tes
     net.handle('advert.query', ({ messageId, correlationId }) => envelope('advert.list', { adverts: [advert] }, { causationId: messageId, correlationId }))
   }
   await Promise.all(nodes.map(({ net }) => net.joined()))
+  // Who has joined still meets others for a while, and the two must not meet by themselves.
+  const connections = (): number => nodes.reduce((sum, { net }) => sum + net.connected().length, 0)
+  for (let before = NaN, i = 0; before !== connections() && i < 20; i++) {
+    before = connections()
+    await wait(500)
+  }
   const [found] = nodes.flatMap(asker => nodes.flatMap(asked => asker !== asked && asker.net.dht.isNear(asked.net.peerId) && !asker.net.connected().includes(asked.net.peerId) ? [{ asker, asked, rendezvous }] : []))
   assert.ok(found, 'of twenty, not all are connected')
   return found
