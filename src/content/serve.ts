@@ -11,7 +11,7 @@ import { A2aError, messageOf, toFailure, type Failure } from '../core/errors.ts'
 import type { ContentSource } from '../core/content.ts'
 import type { Clock, Logger } from '../core/ports.ts'
 import { createBudget } from '../net/budget.ts'
-import { whenSent } from '../net/memory.ts'
+import { createSpare } from '../net/memory.ts'
 import type { ByteStream } from '../net/streams.ts'
 import { createBitmap } from './bitmap.ts'
 import type { Holding, Keeper } from './keep.ts'
@@ -38,7 +38,7 @@ const SPARE = 8
 /** Answers content streams. */
 export function createServer ({ keeper, clock, logger }: ServerParts): (stream: ByteStream) => void {
   const fetchers = new Map<string, Map<string, Fetcher>>()
-  const spare: Uint8Array[] = []
+  const take = createSpare(SPARE)
   let streams = 0
 
   async function serve (stream: ByteStream): Promise<void> {
@@ -113,14 +113,6 @@ export function createServer ({ keeper, clock, logger }: ServerParts): (stream: 
     let next = at
     for (; next < end && has(next) && (bytes === 0 || bytes + lengthOf(tree, next) <= SERVE.runBytes); next++) bytes += lengthOf(tree, next)
     return { from: at, count: next - at, bytes }
-  }
-
-  /** Memory that others have been sent from, where it can be used again. */
-  function take (length: number): Uint8Array {
-    if (length !== SERVE.runBytes) return Buffer.allocUnsafeSlow(length)
-    const bytes = spare.pop() ?? Buffer.allocUnsafeSlow(length)
-    whenSent(bytes.buffer, () => { if (spare.length < SPARE) spare.push(bytes) })
-    return bytes
   }
 
   /** In parts, so that what is counted as served is what has left. */

@@ -6,7 +6,6 @@
 import { A2aError, toFailure } from '../core/errors.ts'
 import type { Dialogue } from '../core/agent.ts'
 import type { Clock } from '../core/ports.ts'
-import { release } from '../net/memory.ts'
 import type { ByteStream } from '../net/streams.ts'
 import type { FrameStream } from './frame-stream.ts'
 import { costOf, decodeFailure, decodeMessage, decodeMore, encodeFailure, encodeMessage, encodeSign, KIND } from './frames.ts'
@@ -102,7 +101,6 @@ export function createDialogue ({ stream, frames, clock, receives, sends, id, na
   function decode (frame: Uint8Array): unknown {
     try {
       const message = decodeMessage(frame)
-      release(frame)
       const unfit = receives?.(message)
       if (unfit !== undefined) throw new A2aError({ code: 'INPUT_INVALID', capability: name, why: unfit })
       return message

@@ -1,6 +1,7 @@
 /** What goes over the stream of a dialogue once it was taken: frames of a kind and a body. docs/protocol.md has the table. */
 import { A2aError, type Failure } from '../core/errors.ts'
 import { framePrefix } from '../net/frames.ts'
+import { createSpare, LARGE_BYTES, release } from '../net/memory.ts'
 import { errorFrom, tellable } from '../net/router.ts'
 import { toText } from '../wire/body.ts'
 import { readJson } from '../wire/envelope.ts'
@@ -21,6 +22,9 @@ export const KIND = {
   /** It is over at once. */
   cancel: 6
 } as const
+
+/** Large frames that are used again once they were sent: each is memory outside of V8's heap, which it goes over all of it for. */
+const takeLarge = createSpare(4)
 
 /** What a message takes of the window. @param length of its kind and body */
 export const costOf = (length: number): number => length + DIALOGUE.messageOverhead
@@ -61,11 +65,17 @@ export function encodeFailure (kind: typeof KIND.failed | typeof KIND.cancel, fa
   return frame
 }
 
-/** @throws A2aError MESSAGE_MALFORMED, when it is JSON and cannot be read */
+/** The frame is not to be looked at again: a large one is the message, or is given back. @throws A2aError MESSAGE_MALFORMED, when it is JSON and cannot be read */
 export function decodeMessage (frame: Uint8Array): unknown {
-  const body = frame.subarray(1)
-  // In memory of its own: a small frame is in a piece of a buffer with others, which are not for its reader.
-  return frame[0] === KIND.bytes ? new Uint8Array(body) : readJson(body, 'the message')
+  const { buffer, length } = frame
+  if (frame[0] === KIND.bytes) {
+    if (length === buffer.byteLength) return new Uint8Array(frame.copyWithin(0, 1).buffer, 0, length - 1)
+    // In memory of its own: a small frame is in a piece of a buffer with others, which are not for its reader.
+    return new Uint8Array(frame.subarray(1))
+  }
+  const message = readJson(frame.subarray(1), 'the message')
+  release(frame)
+  return message
 }
 
 /** What the other side states of the end. @throws A2aError MESSAGE_MALFORMED */
@@ -85,7 +95,8 @@ function allocate (kind: number, bodyBytes: number): Buffer {
   const length = bodyBytes + 1
   if (length > DIALOGUE.frameBytes) throw new A2aError({ code: 'MESSAGE_TOO_LARGE', bytes: bodyBytes, limit: DIALOGUE.frameBytes - 1 })
   const prefix = framePrefix(length)
-  const frame = Buffer.allocUnsafe(prefix.length + length)
+  const bytes = prefix.length + length
+  const frame = bytes < LARGE_BYTES ? Buffer.allocUnsafe(bytes) : takeLarge(bytes)
   frame.set(prefix)
   frame[prefix.length] = kind
   return frame

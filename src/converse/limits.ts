@@ -20,7 +20,7 @@ export const DIALOGUE = {
   /** What may be on its way and unread in one direction; the last message may reach beyond it. Who sends more ends the dialogue. */
   windowBytes: 1_024 * KiB,
   /** Granted again once so many were taken: what comes in one go, with others waiting behind it. */
-  grantBytes: 128 * KiB,
+  grantBytes: 64 * KiB,
   /** The receive window of its stream: it does not grow, so that requests to the same peer wait behind little. */
   streamWindowBytes: 256 * KiB,
   /** What a message takes of the window beside its kind and body: it is an object in memory. */

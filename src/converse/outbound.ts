@@ -2,7 +2,9 @@
  * What one end of a dialogue says. Messages wait here for room in the window that the other end grants; what may leave is
  * gathered for a turn of the event loop and leaves in one piece. Everything else overtakes messages that wait.
  */
+import { Uint8ArrayList } from 'uint8arraylist'
 import { A2aError } from '../core/errors.ts'
+import { LARGE_BYTES } from '../net/memory.ts'
 import type { ByteStream } from '../net/streams.ts'
 import { encodeMore, type Message } from './frames.ts'
 import { DIALOGUE } from './limits.ts'
@@ -74,9 +76,10 @@ export function createOutbound (stream: ByteStream, onBroken: (error: unknown) =
     }
   }
 
-  function nextBatch (): Uint8Array {
+  function nextBatch (): Uint8Array | Uint8ArrayList {
     if (more > 0) leaving.push(encodeMore(more))
-    const batch = leaving.length === 1 ? leaving[0] as Uint8Array : Buffer.concat(leaving)
+    const areSmall = leavingBytes < leaving.length * LARGE_BYTES
+    const batch = areSmall && leaving.length > 1 ? Buffer.concat(leaving) : new Uint8ArrayList(...leaving)
     more = 0
     leaving = []
     leavingBytes = 0

@@ -4,7 +4,7 @@ import type { Envelope } from '../core/envelope.ts'
 import { reserve, varintBytes, type Slab } from '../wire/codec.ts'
 import { writeEnvelope } from '../wire/envelope.ts'
 import { MAX_PREFIX, writePrefix } from './frames.ts'
-import { sent, whenSent } from './memory.ts'
+import { createSpare, sent } from './memory.ts'
 
 export interface Batch {
   /** Adds a message as a frame. @throws A2aError MESSAGE_TOO_LARGE, and then nothing was added */
@@ -27,13 +27,7 @@ const SPARE_SLABS = 4
 const USUAL_PREFIX = 2
 
 let slab: Slab = { bytes: Buffer.alloc(0), end: 0 }
-const spare: Buffer[] = []
-
-function nextSlab (): Slab {
-  const bytes = spare.pop() ?? Buffer.allocUnsafeSlow(SLAB_BYTES)
-  whenSent(bytes.buffer, () => { if (spare.length < SPARE_SLABS) spare.push(bytes) })
-  return { bytes, end: 0 }
-}
+const take = createSpare(SPARE_SLABS)
 
 /** Only one is filled at a time. */
 export function createBatch (): Batch {
@@ -51,7 +45,7 @@ export function createBatch (): Batch {
       if (slab.bytes.length - slab.end < ROOM_BYTES) {
         cut()
         sent(slab.bytes.subarray(slab.end))
-        slab = nextSlab()
+        slab = { bytes: take(SLAB_BYTES), end: 0 }
         from = 0
       }
       const start = slab.end

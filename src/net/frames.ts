@@ -1,6 +1,6 @@
 /**
  * Frames on a byte stream: an unsigned varint with the length, then as many bytes. The reader is pulled, so what was
- * received but not taken stays as bytes; and it never allocates for a length that was only claimed.
+ * received but not taken stays as bytes; and for a length that was only claimed it allocates no more than twice what has come.
  */
 import { A2aError } from '../core/errors.ts'
 
@@ -46,7 +46,7 @@ export function createFrameReader (maxFrame: number, release: (chunk: Uint8Array
         if (prefix.value === 0) throw malformed('a frame without content')
         if (prefix.value > limit) throw new A2aError({ code: 'MESSAGE_TOO_LARGE', bytes: prefix.value, limit })
         if (byte === 0) throw malformed('the length of a frame is not in its shortest form')
-        body = { length: prefix.value, filled: 0, bytes: new Uint8Array(Math.min(prefix.value, Math.max(FIRST_ALLOCATION, waiting()))) }
+        body = { length: prefix.value, filled: 0, bytes: new Uint8Array(Buffer.allocUnsafeSlow(Math.min(prefix.value, Math.max(FIRST_ALLOCATION, 2 * waiting()))).buffer) }
         prefix = { value: 0, bytes: 0 }
         return true
       }

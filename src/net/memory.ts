@@ -37,8 +37,22 @@ const counted = new WeakMap<ArrayBufferLike, Counted>()
  * Calls back when all of a buffer has been written to streams, in whatever order, so that it may be used again. Nothing of it
  * may be written twice. That it is called back may never come: at the end of a stream, or where its connection is no TCP.
  */
-export function whenSent (buffer: ArrayBufferLike, use: () => void): void {
+function whenSent (buffer: ArrayBufferLike, use: () => void): void {
   counted.set(buffer, { sent: 0, use })
+}
+
+/** Gives buffers of whatever size to write, and those again that have been sent. @param most how many are kept */
+export function createSpare (most: number): (bytes: number) => Buffer {
+  const spare: Buffer[] = []
+  return bytes => {
+    const at = spare.findIndex(({ length }) => length === bytes)
+    const buffer = at < 0 ? Buffer.allocUnsafeSlow(bytes) : spare.splice(at, 1)[0] as Buffer
+    whenSent(buffer.buffer, () => {
+      if (spare.length === most) spare.shift()
+      spare.push(buffer)
+    })
+    return buffer
+  }
 }
 
 /** A piece has been encrypted, or nobody will write it. */

@@ -4,13 +4,16 @@
  * - A window may grow to `STREAMS.windowBytes`; of a stream that should share the connection evenly, less far (`narrow`).
  * - It is opened again by quarters. Stock yamux answers each data frame with a window update, a small message that may wake the
  *   sender: 13,000 of them for 847 MB. As the sender has most of a window left, it does not wait for one that comes later.
+ *   That of a narrow stream goes with whatever is sent next, and by itself only once half is gone: its reader answers anyway.
  * - Of protocols that send one message a stream it is not opened again: who sends more finds that nobody takes it.
  * - Nothing is said to a connection that has ended. Stock yamux throws there, out of resume(): from a stream whose connection has
  *   ended but which has not been told yet, or has been and is read to its end.
  */
 import type { MessageStream, StreamMuxer, StreamMuxerFactory } from '@libp2p/interface'
 import type { yamux } from '@libp2p/yamux'
+import { Uint8ArrayList } from 'uint8arraylist'
 import { takeDirectly } from './direct.ts'
+import { STREAMS } from './limits.ts'
 
 /** What this needs of YamuxStream. */
 interface WindowedStream {
@@ -40,6 +43,25 @@ export const windowed = (create: ReturnType<typeof yamux>, brief: string) => ():
       const muxer = factory.createStreamMuxer(connection)
       const createStream = muxer.createStream.bind(muxer)
       const onRemoteStream = muxer.onRemoteStream.bind(muxer)
+      const send = muxer.send.bind(muxer)
+      /** Streams whose windows are opened with whatever is sent next, and what they say. */
+      const waiting = new Set<() => void>()
+      let said: Uint8ArrayList | undefined
+      muxer.send = bytes => {
+        if (said !== undefined) {
+          said.append(bytes)
+          return true
+        }
+        if (waiting.size === 0) return send(bytes)
+        const all = said = new Uint8ArrayList()
+        try {
+          for (const open of waiting) open()
+        } finally {
+          said = undefined
+        }
+        all.append(bytes)
+        return send(all)
+      }
       let isAsked = false
       /** Once, for without it no window ever grows. Without a deadline: yamux ends the connection when an answer comes after one. */
       const askRoundTrip = (): void => {
@@ -49,11 +71,11 @@ export const windowed = (create: ReturnType<typeof yamux>, brief: string) => ():
       }
       muxer.createStream = async options => {
         const stream = await createStream(options)
-        tune(stream, connection, brief, askRoundTrip)
+        tune(stream, connection, { brief, waiting, onMuch: askRoundTrip })
         return stream
       }
       muxer.onRemoteStream = stream => {
-        tune(stream, connection, brief, askRoundTrip)
+        tune(stream, connection, { brief, waiting, onMuch: askRoundTrip })
         onRemoteStream(stream)
       }
       takeDirectly(connection, bytes => {
@@ -74,15 +96,31 @@ export function narrow (stream: object, bytes: number): void {
   if (isWindowed(stream)) stream.maxStreamWindowSize = bytes
 }
 
-function tune (stream: object, connection: MessageStream, brief: string, onMuch: () => void): void {
+interface Tuning {
+  brief: string
+  /** Those who open a window when something is sent. */
+  waiting: Set<() => void>
+  onMuch: () => void
+}
+
+function tune (stream: object, connection: MessageStream, { brief, waiting, onMuch }: Tuning): void {
   if (!isWindowed(stream)) return
   const update = stream.sendWindowUpdate.bind(stream)
+  const open = (): void => {
+    waiting.delete(open)
+    if (connection.status === 'open') update()
+  }
   stream.sendWindowUpdate = () => {
-    const { state, recvWindow, recvWindowCapacity: left } = stream
-    if (connection.status !== 'open') return
-    const isMuch = state === ESTABLISHED && stream.protocol !== brief && left <= recvWindow * MUCH
-    if (isMuch) onMuch()
-    if (state !== ESTABLISHED || (isMuch && left <= recvWindow * 3 / 4)) update()
+    const { state, recvWindow, recvWindowCapacity: left, maxStreamWindowSize: most } = stream
+    if (state !== ESTABLISHED) {
+      open()
+      return
+    }
+    if (stream.protocol === brief || left > recvWindow * MUCH || connection.status !== 'open') return
+    onMuch()
+    if (left > recvWindow * 3 / 4) return
+    if (most < STREAMS.windowBytes && left > recvWindow / 2) waiting.add(open)
+    else open()
   }
 }
 

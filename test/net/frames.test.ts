@@ -71,6 +71,15 @@ test('allocates nothing for a length that was only claimed', () => {
   assert.equal(readers.length, 200)
 })
 
+test('allocates no more than twice what has come of a frame', () => {
+  const reader = createFrameReader(50_000_000)
+  reader.push(framePrefix(50_000_000))
+  reader.push(new Uint8Array(1_000_000))
+  const before = process.memoryUsage().arrayBuffers
+  reader.next()
+  assert.ok(process.memoryUsage().arrayBuffers - before <= 2_000_000)
+})
+
 test('a large frame in a hundred thousand pieces is read in linear time', () => {
   const reader = createFrameReader(5_000_000)
   reader.push(framePrefix(5_000_000))

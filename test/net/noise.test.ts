@@ -13,9 +13,12 @@ import { createLibp2p, type Libp2p } from 'libp2p'
 import { Uint8ArrayList } from 'uint8arraylist'
 import { createHost, stopHost } from '../../src/net/libp2p.ts'
 import { createFlow } from '../../src/net/flow.ts'
-import { release, releaseReceived } from '../../src/net/memory.ts'
+import { createSpare, release, releaseReceived, sent } from '../../src/net/memory.ts'
+import { narrow } from '../../src/net/windows.ts'
 import { until } from './support.ts'
 
+/** A record with one window update: 2 bytes length, 12 of the update, 16 of the tag. */
+const WINDOW_UPDATE = 30
 const PROTOCOL = '/a2a-node/test/1'
 const LISTEN = ['/ip4/127.0.0.1/tcp/0', '/ip4/127.0.0.1/tcp/0/ws']
 
@@ -47,10 +50,13 @@ function endOf (stream: Stream): End {
   return { hash: () => hash.copy().digest('hex'), received: () => received, send: async bytes => { if (!stream.send(bytes)) await flow.drained() } }
 }
 
-async function join (t: TestContext, dialer: Side, listener: Side, kind: 'tcp' | 'ws', through = async (address: string): Promise<string> => address): Promise<[End, End, Libp2p, Libp2p]> {
+async function join (t: TestContext, dialer: Side, listener: Side, kind: 'tcp' | 'ws', through = async (address: string): Promise<string> => address, accept: (stream: Stream) => void = () => {}): Promise<[End, End, Libp2p, Libp2p]> {
   const [a, b] = await Promise.all([start(t, dialer), start(t, listener)])
   const accepted = Promise.withResolvers<Stream>()
-  await b.handle(PROTOCOL, accepted.resolve)
+  await b.handle(PROTOCOL, stream => {
+    accept(stream)
+    accepted.resolve(stream)
+  })
   const connection = await a.dial(multiaddr(await through(addressOf(b, kind))))
   return [endOf(await connection.newStream(PROTOCOL)), endOf(await accepted.promise), a, b]
 }
@@ -165,14 +171,49 @@ test('a window is opened again by quarters, not for each piece', async t => {
   let updates = 0
   const original = Socket.prototype.write
   t.mock.method(Socket.prototype, 'write', function (this: Socket, ...args: Parameters<typeof original>) {
-    // A record with one window update: 2 bytes length, 12 of the update, 16 of the tag.
-    if ((args[0] as Uint8Array).length === 30) updates++
+    if ((args[0] as Uint8Array).length === WINDOW_UPDATE) updates++
     return original.apply(this, args)
   })
   const pieces = 400
   for (let i = 0; i < pieces; i++) await a.send(Buffer.alloc(65_507))
   await until(() => b.received() === pieces * 65_507, 'all pieces')
   assert.ok(updates > 0 && updates < pieces / 1.8, `${updates} window updates for ${pieces} pieces`)
+})
+
+test('the window of a narrow stream is opened with what is sent, and by itself once half is gone', async t => {
+  const [a, b] = await join(t, 'ours', 'ours', 'tcp', undefined, stream => { narrow(stream, 262_144) })
+  let alone = 0
+  const original = Socket.prototype.write
+  t.mock.method(Socket.prototype, 'write', function (this: Socket, ...args: Parameters<typeof original>) {
+    if ((args[0] as Uint8Array).length === WINDOW_UPDATE) alone++
+    return original.apply(this, args)
+  })
+  const piece = Buffer.alloc(66_000)
+  async function exchange (count: number, answers: boolean): Promise<number> {
+    alone = 0
+    for (let i = 0; i < count; i++) {
+      const before = b.received()
+      await a.send(piece)
+      await until(() => b.received() === before + piece.length, 'a piece')
+      if (answers) await b.send(Buffer.alloc(1))
+    }
+    return alone
+  }
+  await exchange(4, true)
+  assert.equal(await exchange(40, true), 0)
+  const silent = await exchange(40, false)
+  assert.ok(silent >= 18 && silent <= 20, `${silent} of 40`)
+})
+
+test('buffers are used again once all of them was sent', () => {
+  const take = createSpare(2)
+  const first = take(20_000)
+  sent(first.subarray(0, 15_000))
+  assert.notEqual(take(20_000), first)
+  sent(first.subarray(15_000))
+  assert.notEqual(take(20_001), first)
+  assert.equal(take(20_000), first)
+  assert.notEqual(take(20_000), first)
 })
 
 test('memory is given back only where nobody else can look at it', () => {
