@@ -23,8 +23,8 @@ export const KIND = {
   cancel: 6
 } as const
 
-/** Large frames that are used again once they were sent: each is memory outside of V8's heap, which it goes over all of it for. */
-const takeLarge = createSpare(4)
+/** Memory of large frames, used again once they were sent: it is outside of V8's heap, which V8 goes over for each 50 MB of it. */
+const takeLarge = createSpare(DIALOGUE.spareFrames)
 
 /** What a message takes of the window. @param length of its kind and body */
 export const costOf = (length: number): number => length + DIALOGUE.messageOverhead
@@ -65,7 +65,7 @@ export function encodeFailure (kind: typeof KIND.failed | typeof KIND.cancel, fa
   return frame
 }
 
-/** The frame is not to be looked at again: a large one is the message, or is given back. @throws A2aError MESSAGE_MALFORMED, when it is JSON and cannot be read */
+/** The frame is not to be looked at again: a large one becomes the message, or is given back. @throws A2aError MESSAGE_MALFORMED, when it is JSON and cannot be read */
 export function decodeMessage (frame: Uint8Array): unknown {
   const { buffer, length } = frame
   if (frame[0] === KIND.bytes) {
@@ -96,7 +96,7 @@ function allocate (kind: number, bodyBytes: number): Buffer {
   if (length > DIALOGUE.frameBytes) throw new A2aError({ code: 'MESSAGE_TOO_LARGE', bytes: bodyBytes, limit: DIALOGUE.frameBytes - 1 })
   const prefix = framePrefix(length)
   const bytes = prefix.length + length
-  const frame = bytes < LARGE_BYTES ? Buffer.allocUnsafe(bytes) : takeLarge(bytes)
+  const frame = bytes >= LARGE_BYTES && bytes <= DIALOGUE.spareBytes ? takeLarge(bytes) : Buffer.allocUnsafe(bytes)
   frame.set(prefix)
   frame[prefix.length] = kind
   return frame

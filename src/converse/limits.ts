@@ -29,6 +29,9 @@ export const DIALOGUE = {
   waitingBytes: 2 * MAX_CONTENT,
   /** Frames handed to the stream in one piece, unless one is larger. Less waits for the end of the turn of the event loop. */
   batchBytes: 64 * KiB,
+  /** Frames whose memory is kept to be used again, and how large each may be. */
+  spareFrames: 4,
+  spareBytes: 256 * KiB,
   /** From the end of a dialogue to that of its stream, in ms. Beyond it the stream is reset. */
   lingerMs: 2_000,
   /** Who says and reads no more waits so long for the other side to take what was sent, and to end too, in ms. Beyond it: CANCELLED. */
