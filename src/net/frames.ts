@@ -1,6 +1,6 @@
 /**
  * Frames on a byte stream: an unsigned varint with the length, then as many bytes. The reader is pulled, so what was
- * received but not taken stays as bytes; and for a length that was only claimed it allocates no more than twice what has come.
+ * received but not taken stays as bytes; and whatever length is claimed, it allocates no more than 16 KiB or twice what has come.
  */
 import { A2aError } from '../core/errors.ts'
 

@@ -34,23 +34,20 @@ interface Counted {
 const counted = new WeakMap<ArrayBufferLike, Counted>()
 
 /**
- * Calls back when all of a buffer has been written to streams, in whatever order, so that it may be used again. Nothing of it
- * may be written twice. That it is called back may never come: at the end of a stream, or where its connection is no TCP.
+ * Gives buffers to write to streams, of whatever size, and one again once all of it has been sent, in whatever order. Nothing of it
+ * may be written twice. Some never come back, and are left to the collector: at the end of a stream, or where its connection is no TCP.
+ * @param most how many are kept
  */
-function whenSent (buffer: ArrayBufferLike, use: () => void): void {
-  counted.set(buffer, { sent: 0, use })
-}
-
-/** Gives buffers of whatever size to write, and those again that have been sent. @param most how many are kept */
 export function createSpare (most: number): (bytes: number) => Buffer {
   const spare: Buffer[] = []
   return bytes => {
     const at = spare.findIndex(({ length }) => length === bytes)
     const buffer = at < 0 ? Buffer.allocUnsafeSlow(bytes) : spare.splice(at, 1)[0] as Buffer
-    whenSent(buffer.buffer, () => {
+    const use = (): void => {
       if (spare.length === most) spare.shift()
       spare.push(buffer)
-    })
+    }
+    counted.set(buffer.buffer, { sent: 0, use })
     return buffer
   }
 }
