@@ -36,6 +36,8 @@ export interface Requests {
   close: () => void
 }
 
+type Content = ReturnType<typeof toBody>
+
 /** All that there is to say is in the envelope. */
 const NOTHING = {}
 const REQUEST_MS = 30_000
@@ -49,41 +51,56 @@ export function createRequests (parts: RequestsParts): Requests {
   /** Requests at work whose handler has asked for its signal, by sender and message id. */
   const running = new Map<string, AbortController>()
 
-  const placeOf = (to: string, options: { signal?: AbortSignal, timeoutMs: number }): Place | Promise<Place> =>
-    parts.whereIs(to) ?? parts.locate(to, options)
+  /** No `async` where nothing is waited for, here and below it: each costs a promise and a frame a message. */
+  function request (to: string, name: string, body: unknown, options: RequestOptions = {}): Promise<unknown> {
+    try {
+      const content = toBody(body)
+      return options.idempotent === true ? askAgain(to, name, content, options) : ask(to, name, content, options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
 
-  async function request (to: string, name: string, body: unknown, options: RequestOptions = {}): Promise<unknown> {
-    const { timeoutMs = REQUEST_MS, signal, idempotent = false } = options
+  async function askAgain (to: string, name: string, content: Content, options: RequestOptions): Promise<unknown> {
+    const { timeoutMs = REQUEST_MS, signal } = options
     const until = clock.now() + timeoutMs
-    const content = toBody(body)
     for (let attempt = 1; ; attempt++) {
       try {
         return await ask(to, name, content, { ...options, timeoutMs: Math.max(1, until - clock.now()) })
       } catch (error) {
         const pauseMs = Math.random() * Math.min(RETRY.maxMs, RETRY.firstMs * 2 ** attempt)
-        if (!idempotent || !isUnreachable(error) || clock.now() + pauseMs >= until) throw error
+        if (!isUnreachable(error) || clock.now() + pauseMs >= until) throw error
         logger.debug('an idempotent request is sent again', { to, name, attempt, why: messageOf(error) })
         await pause(pauseMs, signal)
       }
     }
   }
 
-  async function ask (to: string, name: string, content: ReturnType<typeof toBody>, { timeoutMs = REQUEST_MS, signal, priority }: RequestOptions): Promise<unknown> {
+  function ask (to: string, name: string, content: Content, options: RequestOptions): Promise<unknown> {
+    const place = parts.whereIs(to)
+    return place === undefined ? askOnceFound(to, name, content, options) : askAt(place, to, name, content, options)
+  }
+
+  async function askOnceFound (to: string, name: string, content: Content, options: RequestOptions): Promise<unknown> {
+    const { timeoutMs = REQUEST_MS, signal } = options
     const until = clock.now() + timeoutMs
-    const known = placeOf(to, { signal, timeoutMs })
-    const { peer, addresses } = known instanceof Promise ? await known : known
+    const place = await parts.locate(to, { signal, timeoutMs })
+    return await askAt(place, to, name, content, { ...options, timeoutMs: Math.max(1, until - clock.now()) })
+  }
+
+  function askAt ({ peer, addresses }: Place, to: string, name: string, content: Content, { timeoutMs = REQUEST_MS, signal, priority }: RequestOptions): Promise<unknown> {
     const envelope = messageTo(to, 'request', name, content)
     envelope.remainingMs = timeoutMs
-    try {
-      return readBody(await wire.request(peer, envelope, { addresses, signal, lane: priority, timeoutMs: Math.max(1, until - clock.now()) }))
-    } catch (error) {
-      if (signal?.aborted === true) cancel(peer, envelope)
+    const answer = wire.request(peer, envelope, { addresses, signal, lane: priority, timeoutMs }).then(readBody)
+    if (signal === undefined) return answer
+    return answer.catch((error: unknown) => {
+      if (signal.aborted) cancel(peer, envelope)
       throw error
-    }
+    })
   }
 
   /** Field by field, for it is made for each message. */
-  function messageTo (to: string, type: 'request' | 'tell', task: string, { mediaType, content }: ReturnType<typeof toBody>): Envelope {
+  function messageTo (to: string, type: 'request' | 'tell', task: string, { mediaType, content }: Content): Envelope {
     const messageId = author.newId()
     return { version: PROTOCOL_VERSION, messageId, correlationId: messageId, from: author.agentId, to, timestamp: author.now(), type, task, payload: NOTHING, mediaType, content }
   }
@@ -106,7 +123,6 @@ export function createRequests (parts: RequestsParts): Requests {
     await tellAt(place, to, name, body, { ...options, timeoutMs: until - clock.now() })
   }
 
-  /** No `async` here and below it: each would cost a promise a message. */
   function tellAt ({ peer, addresses }: Place, to: string, name: string, body: unknown, { signal, timeoutMs = TELL_MS, priority }: TellOptions): Promise<void> {
     try {
       const envelope = messageTo(to, 'tell', name, toBody(body))

@@ -48,10 +48,7 @@ export function createWire ({ self, channels, local, isNear, router, replies, cl
     const until = clock.now() + timeoutMs
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const queued = to.send(envelope, { lane, until, onTaken: resolve, onFailed: reject })
-    if (signal === undefined || queued === undefined) return promise
-    const giveUp = (): void => { if (to.takeBack(queued)) reject(signal.reason) }
-    signal.addEventListener('abort', giveUp, { once: true })
-    return promise.finally(() => { signal.removeEventListener('abort', giveUp) })
+    return unlessAborted(promise, signal, why => { if (queued !== undefined && to.takeBack(queued)) reject(why) })
   }
 
   const ready = (peer: string): Peer | undefined => {
@@ -95,55 +92,59 @@ export function createWire ({ self, channels, local, isNear, router, replies, cl
     }
   }
 
-  async function request (peer: string, envelope: Envelope, options: SendOptions = {}): Promise<Envelope> {
-    const { signal, timeoutMs = CHANNEL.requestMs, lane } = options
-    signal?.throwIfAborted()
+  function request (peer: string, envelope: Envelope, options: SendOptions = {}): Promise<Envelope> {
+    if (options.signal?.aborted === true) return Promise.reject(options.signal.reason)
+    const reached = peer === self ? undefined : ready(peer)
+    return reached === undefined && peer !== self ? askOnceOpen(peer, envelope, options) : ask(reached, peer, envelope, options)
+  }
+
+  async function askOnceOpen (peer: string, envelope: Envelope, options: SendOptions): Promise<Envelope> {
+    const { timeoutMs = CHANNEL.requestMs } = options
     const until = clock.now() + timeoutMs
-    if (options.brief === true && isNear(peer) && ready(peer) === undefined) {
+    if (options.brief === true && isNear(peer)) {
       const reply = await local?.ask(peer, envelope, options)
       if (reply !== undefined) return reply
     }
-    const reached = peer === self ? undefined : ready(peer) ?? await open(peer, { ...options, timeoutMs: until - clock.now() })
-    return await new Promise<Envelope>((resolve, reject) => {
-      let queued: ReturnType<Peer['send']>
-      const forget = replies.expect({
-        peer,
-        messageId: envelope.messageId,
-        type: envelope.type,
-        timeoutMs: Math.max(0, until - clock.now()),
-        onReply (reply) {
-          signal?.removeEventListener('abort', giveUp)
-          resolve(reply)
-        },
-        onFailed: fail
-      })
-      function fail (error: unknown): void {
-        const left = queued === undefined || reached?.takeBack(queued) !== true
-        signal?.removeEventListener('abort', giveUp)
-        reject(left || !isLate(error) ? error : notRead(peer))
-      }
-      function giveUp (): void {
-        forget()
-        fail(signal?.reason)
-      }
-      signal?.addEventListener('abort', giveUp, { once: true })
-      if (reached === undefined) {
+    const reached = await open(peer, { ...options, timeoutMs: until - clock.now() })
+    return await ask(reached, peer, envelope, { ...options, timeoutMs: Math.max(0, until - clock.now()) })
+  }
+
+  /** @param reached undefined: ourselves */
+  function ask (reached: Peer | undefined, peer: string, envelope: Envelope, { signal, timeoutMs = CHANNEL.requestMs, lane }: SendOptions): Promise<Envelope> {
+    const { promise, resolve, reject } = Promise.withResolvers<Envelope>()
+    let queued: ReturnType<Peer['send']>
+    function fail (error: unknown): void {
+      const left = queued === undefined || reached?.takeBack(queued) !== true
+      reject(left || !isLate(error) ? error : notRead(peer))
+    }
+    const forget = replies.expect({ peer, messageId: envelope.messageId, type: envelope.type, timeoutMs, onReply: resolve, onFailed: fail })
+    function giveUp (error: unknown): void {
+      forget()
+      fail(error)
+    }
+    if (reached === undefined) {
+      try {
         deliver(envelope)
-        return
+      } catch (error) {
+        giveUp(error)
       }
-      queued = reached.send(envelope, {
-        lane,
-        onFailed (error) {
-          forget()
-          fail(error)
-        }
-      })
+    } else {
+      queued = reached.send(envelope, { lane, onFailed: giveUp })
       // What was held up by its own handlers is read again: the reply may be behind it.
       reached.readOn()
-    })
+    }
+    return unlessAborted(promise, signal, giveUp)
   }
 
   return { peerId: self, send, request }
+}
+
+/** Calls `giveUp` with the reason when the signal comes first. */
+function unlessAborted<T> (promise: Promise<T>, signal: AbortSignal | undefined, giveUp: (why: unknown) => void): Promise<T> {
+  if (signal === undefined) return promise
+  const onAbort = (): void => { giveUp(signal.reason) }
+  signal.addEventListener('abort', onAbort, { once: true })
+  return promise.finally(() => { signal.removeEventListener('abort', onAbort) })
 }
 
 const isLate = (error: unknown): boolean => error instanceof A2aError && error.code === 'NO_REPLY'
