@@ -5,6 +5,7 @@
 import { A2aError, messageOf } from '../core/errors.ts'
 import { compose, composeReply, type Author } from '../wire/compose.ts'
 import { readBody, toBody } from '../wire/body.ts'
+import { EMPTY_PAYLOAD } from '../wire/envelope.ts'
 import type { RequestContext, RequestHandler, RequestOptions, TellOptions } from '../core/agent.ts'
 import { PROTOCOL_VERSION, type Envelope } from '../core/envelope.ts'
 import type { Clock, EnvelopeHandler, Logger, Origin, Wire } from '../core/ports.ts'
@@ -38,8 +39,6 @@ export interface Requests {
 
 type Content = ReturnType<typeof toBody>
 
-/** All that there is to say is in the envelope. */
-const NOTHING = {}
 const REQUEST_MS = 30_000
 const TELL_MS = 5_000
 /** Waits before an idempotent request is sent again: the first at most, and any at most, in ms. Full jitter. */
@@ -102,12 +101,12 @@ export function createRequests (parts: RequestsParts): Requests {
   /** Field by field, for it is made for each message. */
   function messageTo (to: string, type: 'request' | 'tell', task: string, { mediaType, content }: Content): Envelope {
     const messageId = author.newId()
-    return { version: PROTOCOL_VERSION, messageId, correlationId: messageId, from: author.agentId, to, timestamp: author.now(), type, task, payload: NOTHING, mediaType, content }
+    return { version: PROTOCOL_VERSION, messageId, correlationId: messageId, from: author.agentId, to, timestamp: author.now(), type, task, payload: EMPTY_PAYLOAD, mediaType, content }
   }
 
   /** Nobody waits for the reply any more: its handler may stop. */
   function cancel (peer: string, request: Envelope): void {
-    const envelope = compose('cancel', NOTHING, author, { correlationId: request.correlationId, causationId: request.messageId, to: request.to })
+    const envelope = compose('cancel', EMPTY_PAYLOAD, author, { correlationId: request.correlationId, causationId: request.messageId, to: request.to })
     wire.send(peer, envelope).catch((error: unknown) => { logger.debug('a request could not be cancelled', { peer, why: messageOf(error) }) })
   }
 
@@ -152,7 +151,7 @@ export function createRequests (parts: RequestsParts): Requests {
   }
 
   function answer (envelope: Envelope, origin: Origin): Envelope | Promise<Envelope> {
-    const answered = (value: unknown): Envelope => composeReply(envelope, 'reply', NOTHING, author, toBody(value))
+    const answered = (value: unknown): Envelope => composeReply(envelope, 'reply', EMPTY_PAYLOAD, author, toBody(value))
     const value = handle(envelope, origin)
     return value instanceof Promise ? value.then(answered) : answered(value)
   }

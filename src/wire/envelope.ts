@@ -10,6 +10,8 @@ import type { Signer } from '../core/ports.ts'
 
 /** The largest encoded envelope. */
 export const MAX_ENVELOPE = MAX_CONTENT + 1_100 * 1_024
+/** Of messages that say all they have to in their envelope and content. */
+export const EMPTY_PAYLOAD = Object.freeze({})
 /** Keeps a signature over an envelope from being taken for one over anything else. */
 const SIGNATURE_DOMAIN = new TextEncoder().encode('a2a-node/envelope/1\0')
 const SIGNATURE_TAG = Uint8Array.of(0xfa, 0x01, 64) // field 31, bytes, 64 long
@@ -134,9 +136,8 @@ function encodeHead (envelope: Envelope, credential: Uint8Array): Uint8Array {
 }
 
 function payloadOf ({ type, payload }: Envelope): Buffer {
-  const text = JSON.stringify(payload)
-  if (text === '{}') return EMPTY_OBJECT
-  const bytes = Buffer.from(text)
+  if (payload === EMPTY_PAYLOAD) return EMPTY_OBJECT
+  const bytes = Buffer.from(JSON.stringify(payload))
   checkSizes(type, bytes.length, 0)
   return bytes
 }
