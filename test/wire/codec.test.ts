@@ -60,6 +60,22 @@ test('reads what protons reads, also with fields that are not known and in any o
   }))
 })
 
+test('writes and reads what protons does also where texts are those of the message before, of another field, or nearly', () => {
+  const text = fc.constantFrom('a', 'b', 'é', 'ab', 'x'.repeat(128), `${'x'.repeat(127)}y`, 'x'.repeat(129), 'é'.repeat(64), 'é'.repeat(65), 'x'.repeat(200))
+  const mayBeEmpty = fc.oneof(text, fc.constant(''))
+  const likeOthers = fc.record({
+    messageId: mayBeEmpty, correlationId: mayBeEmpty, causationId: mayBeEmpty, from: mayBeEmpty, to: mayBeEmpty, type: mayBeEmpty, task: mayBeEmpty, mediaType: mayBeEmpty,
+    version: fc.constant(1), timestamp: fc.constant(2), payload: fc.constant({})
+  }, { requiredKeys: ['messageId', 'correlationId', 'from', 'type', 'version', 'timestamp', 'payload'] })
+  fc.assert(fc.property(fc.array(likeOthers, { minLength: 2, maxLength: 8 }), messages => {
+    for (const message of messages) {
+      const bytes = withProtons(message)
+      assert.deepEqual(Buffer.from(encode(message)), Buffer.from(bytes))
+      assert.deepEqual(read(bytes), readWithProtons(bytes))
+    }
+  }), { numRuns: 500 })
+})
+
 test('refuses what ends too early, or is nothing it knows, and reads no byte beyond the end', () => {
   fc.assert(fc.property(envelopes, fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }), (envelope, share) => {
     const whole = encode(envelope)
